@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace imageclassifier::log {
+
+enum class Level { kDebug, kInfo, kWarning, kError };
+
+/// One key/value pair of a log line. Numbers and booleans print bare, text as a JSON string (invalid UTF-8 replaced).
+class Field {
+ public:
+  Field(std::string_view key, std::string_view value);
+  Field(std::string_view key, const std::string& value) : Field(key, std::string_view(value)) {}
+  Field(std::string_view key, const char* value) : Field(key, std::string_view(value)) {}
+  Field(std::string_view key, bool value) : key_(key), json_(value ? "true" : "false") {}
+  template <typename Number, typename = std::enable_if_t<std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>>>
+  Field(std::string_view key, Number value) : key_(key), json_(std::to_string(value)) {}
+
+  std::string_view key() const { return key_; }
+  const std::string& json() const { return json_; }
+
+ private:
+  std::string_view key_;
+  std::string json_;
+};
+
+/// Prepares standard error as the sink: one JSON object per line {"time","level","message",...fields}. Call once, first
+/// in main. Before the call, lines below kWarning are dropped.
+void initialize(Level level);
+/// "debug", "info", "warning", "error"; anything else gives false and leaves `level` alone.
+bool parse_level(std::string_view text, Level& level);
+
+/// `message` is a constant sentence; what varies goes into fields. Thread safe. Never pass a secret.
+void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
+
+inline void debug(std::string_view message, std::initializer_list<Field> fields = {}) {
+  write(Level::kDebug, message, fields);
+}
+inline void info(std::string_view message, std::initializer_list<Field> fields = {}) {
+  write(Level::kInfo, message, fields);
+}
+inline void warning(std::string_view message, std::initializer_list<Field> fields = {}) {
+  write(Level::kWarning, message, fields);
+}
+inline void error(std::string_view message, std::initializer_list<Field> fields = {}) {
+  write(Level::kError, message, fields);
+}
+
+}  // namespace imageclassifier::log

@@ -1,0 +1,38 @@
+#include "common/metrics.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace imageclassifier;
+using Catch::Matchers::Contains;
+
+TEST_CASE("a series exists at zero from the first time it is asked for") {
+  MetricsRegistry metrics;
+  metrics.counter("requests_total", "Requests.", {{"code", "200"}});
+  CHECK_THAT(metrics.text(), Contains("# HELP requests_total Requests."));
+  CHECK_THAT(metrics.text(), Contains("requests_total{code=\"200\"} 0"));
+}
+
+TEST_CASE("the same name and labels give the same metric") {
+  MetricsRegistry metrics;
+  metrics.counter("requests_total", "Requests.").increment();
+  metrics.counter("requests_total", "Requests.").increment(2);
+  CHECK(metrics.counter("requests_total", "Requests.").value() == 3);
+}
+
+TEST_CASE("a histogram counts observations in its buckets") {
+  MetricsRegistry metrics;
+  Histogram& seconds = metrics.histogram("duration_seconds", "Durations.", {0.1, 1});
+  seconds.observe(0.05);
+  seconds.observe(5);
+  CHECK_THAT(metrics.text(), Contains("duration_seconds_bucket{le=\"0.1\"} 1"));
+  CHECK_THAT(metrics.text(), Contains("duration_seconds_count 2"));
+}
+
+TEST_CASE("process metrics are read when the text is asked for") {
+  MetricsRegistry metrics;
+  metrics.export_process_metrics();
+  metrics.text();
+  CHECK(metrics.gauge("process_resident_memory_bytes", "Resident memory size in bytes.").value() > 1e6);
+  CHECK(metrics.gauge("process_open_fds", "Number of open file descriptors.").value() >= 3);
+  CHECK(metrics.gauge("process_start_time_seconds", "").value() > 1.7e9);
+}
