@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/result.hpp"
+#include "inference-server/preprocess/preprocess.hpp"
+
+namespace imageclassifier::model {
+
+/// One row per input, one value per class, before softmax.
+struct Logits {
+  std::vector<std::vector<float>> rows;
+};
+
+/// What a model says of itself: /readyz, every answer and the page show it.
+struct ModelInfo {
+  std::string name;            ///< for people and for URLs; the architecture unless configured
+  std::string version;         ///< "1" unless the manifest says otherwise
+  std::string architecture;    ///< "resnet101"
+  std::string precision;       ///< "float32"
+  std::string weights_sha256;  ///< 64 hex digits of the weights file
+  bool demo = false;           ///< a demo model: the page says so plainly
+};
+
+/// What the weights file's manifest (safetensors `__metadata__`) and tensors fix.
+struct Manifest {
+  std::string architecture = "resnet101";
+  std::string weights;  ///< free text, for example "IMAGENET1K_V2" or "demo"
+  preprocess::TransformSpec transform;
+  std::vector<std::string> labels;  ///< one per class, the index is the key
+  double temperature = 1.0;         ///< softmax(logits / temperature)
+};
+
+/// A loaded network. `forward` must be called by one thread at a time (the compute lane).
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const ModelInfo& info() const = 0;
+  virtual const Manifest& manifest() const = 0;
+  /// Inputs of shape 3 x crop x crop as the manifest's transform makes them; any batch size from 1.
+  virtual Result<Logits> forward(std::span<const preprocess::Input> inputs) = 0;
+};
+
+struct LoadOptions {
+  std::string path;             ///< a .safetensors file
+  std::string expected_sha256;  ///< 64 lower-case hex digits; empty: not checked, only reported
+  std::string name;             ///< overrides ModelInfo::name when not empty
+  std::vector<std::string>
+      labels;       ///< overrides the manifest's labels when not empty; the count must match the classes
+  int threads = 0;  ///< for the forward pass; 0: the cores this process may use
+};
+
+/// Maps and validates the file (safetensors, README and tensor.rs of the format), builds the network and checks every
+/// tensor's name, type and shape. kInvalidArgument: not a usable model file; kDataLoss: the digest differs
+/// (ModelDigestMismatch); kNotFound: no such file.
+Result<std::unique_ptr<Model>> load_model(const LoadOptions& options);
+
+}  // namespace imageclassifier::model

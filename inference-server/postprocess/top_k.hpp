@@ -1,0 +1,20 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace imageclassifier::postprocess {
+
+struct Prediction {
+  int index = 0;  ///< the class; labels may repeat, indices do not
+  std::string label;
+  double probability = 0;      ///< softmax(logits / temperature)
+  double probability_raw = 0;  ///< softmax(logits)
+};
+
+/// The k most probable classes, descending, ties by the lower index; k is cut at the class count. Sums in double.
+std::vector<Prediction> top_k(std::span<const float> logits, std::span<const std::string> labels, int k,
+                              double temperature = 1.0);
+
+}  // namespace imageclassifier::postprocess

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "inference-server/image/decoder.hpp"
+
+namespace imageclassifier::preprocess {
+
+/// How pixels become the network's input; torchvision's ImageClassification preset (transforms/_presets.py).
+struct TransformSpec {
+  int resize = 232;  ///< pixels of the shorter side: 256 for V1 weights, 232 for V2
+  int crop = 224;    ///< pixels, square, centred with torchvision's half-even rounding
+  std::array<float, 3> mean{0.485F, 0.456F, 0.406F};
+  std::array<float, 3> std{0.229F, 0.224F, 0.225F};
+};
+
+/// One network input: 3 x crop x crop float32, channel planes R, G, B, row-major; (value / 255 - mean) / std.
+struct Input {
+  int channels = 3;
+  int height = 0;
+  int width = 0;
+  std::vector<float> values;
+};
+
+/// PIL-exact anti-aliased bilinear resize of the shorter side, centre crop, normalisation. A side that is below the
+/// crop after the resize is padded with black, as torchvision does. Thread safe.
+Input preprocess(const image::Image& image, const TransformSpec& spec);
+
+/// The resize alone, bit-exact with Pillow's Image.resize(BILINEAR) (Resample.c).
+image::Image resize_bilinear(const image::Image& image, int width, int height);
+
+}  // namespace imageclassifier::preprocess
