@@ -1,0 +1,111 @@
+"""etcd, API server and controller manager on the loopback interface, as ordinary processes of any user.
+
+One supervisor process holds them: they die with it (PR_SET_PDEATHSIG), so ending that one process ends everything,
+and it ends itself when its folder disappears.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import processes, state, tools
+from .control_plane import ApiClient, ControlPlane
+from .pki import Pki
+from .progress import Failure, Stages, say, wait_until
+
+
+def up(program, folder):
+    """program: the script that was called; it is called again as `program supervise --state folder`."""
+    folder = Path(folder).absolute()
+    down(folder)
+    tools.ensure(("etcd", "kubernetes"))
+    folder.mkdir(parents=True, exist_ok=True)
+    stages = Stages("control plane")
+    with open(folder / "supervisor.log", "wb") as log:
+        supervisor = subprocess.Popen([sys.executable, program, "supervise", "--state", str(folder)], cwd="/",
+                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def ready():
+        if supervisor.poll() is not None:
+            raise Failure(f"it ended before it was ready: see {folder}/supervisor.log and {folder}/log/")
+        return (state.read(folder) or {}).get("phase") == "ready"
+
+    try:
+        with stages.stage("etcd, API server and controller manager are ready"):
+            wait_until(ready, 120, "the control plane")
+    except BaseException:
+        supervisor.kill()
+        raise
+    say(f"export KUBECONFIG={folder}/kubeconfig")
+
+
+def down(folder):
+    """Ends everything and removes what was made, but the logs; right after a crash as well."""
+    folder = Path(folder).absolute()
+    content = state.read(folder) or {}
+    known = content.get("processes", [])
+    for process in known:  # the supervisor comes first and takes the others with it
+        processes.end(process, grace=10)
+    for name in ("data", "kubeconfig", "state.json", "state.new"):
+        place = folder / name
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+
+
+def supervise(folder):
+    folder = Path(folder).absolute()
+    me = processes.identity("supervisor", os.getpid())
+    state.write(folder, {"phase": "starting", "processes": [me]})
+    supervisor = processes.Supervisor(folder / "log")
+    try:
+        plane = _start(supervisor, folder)
+        _write_ready(supervisor, folder, me, plane)
+        while not supervisor.stopping and state.path(folder).exists():
+            if supervisor.tend():
+                _write_ready(supervisor, folder, me, plane)
+            time.sleep(0.2)
+    finally:
+        supervisor.end_all()
+
+
+def _start(supervisor, folder):
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    ports = _free_ports(3)
+    plane = ControlPlane(tools.ensure(("etcd", "kubernetes")), Pki(data / "pki"), data, bind="127.0.0.1",
+                         port=ports[0], etcd_port=ports[1], etcd_peer_port=ports[2])
+    plane.pki.create("imageclassifier-test-ca")
+    plane.issue_certificates()
+    supervisor.start("etcd", *plane.etcd())
+    supervisor.start("kube-apiserver", *plane.kube_apiserver())
+    api = ApiClient(plane.server, plane.pki)
+    supervisor.wait_until(api.ready, 90, "the API server")
+    supervisor.start("kube-controller-manager", *plane.kube_controller_manager())
+    supervisor.wait_until(lambda: api.get("/api/v1/namespaces/default/serviceaccounts/default"), 60, "the controller manager")
+    plane.pki.kubeconfig(folder / "kubeconfig", plane.server, "admin")
+    return plane
+
+
+def _write_ready(supervisor, folder, me, plane):
+    state.write(folder, {
+        "phase": "ready",
+        "server": plane.server,
+        "kubeconfig": str(folder / "kubeconfig"),
+        "ca": str(plane.pki.certificate("ca")),
+        "auditLog": str(plane.audit_log),
+        "processes": [me, *supervisor.processes()],
+    })
+
+
+def _free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
