@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/clock.hpp"
+#include "common/metrics.hpp"
+#include "common/result.hpp"
+#include "operator/kubernetes/api_client.hpp"
+#include "operator/kubernetes/request.hpp"
+#include "operator/runtime/object_key.hpp"
+
+namespace imageclassifier::runtime {
+
+/// Where a ResourceWatch puts what it learns: raw JSON objects, on the watch's thread. stage() any number of times,
+/// then commit() (take the staged objects as the whole content) or discard().
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void stage(std::string_view object) = 0;
+  virtual void commit() = 0;
+  virtual void discard() = 0;
+  virtual void upsert(std::string_view object) = 0;
+  virtual void remove(std::string_view object) = 0;
+};
+
+/// metadata.namespace and metadata.name of a JSON object, or nothing.
+std::optional<ObjectKey> key_in(std::string_view object);
+
+/// The thread around the reflector's state machine: performs its lists, watches and pauses. Knows no type.
+class ResourceWatch {
+ public:
+  struct Options {
+    kubernetes::GroupVersionResource resource;
+    std::string namespace_name;  ///< "": all namespaces
+    kubernetes::Selectors selectors;
+    int page_size = 500;
+  };
+
+  /// References must outlive the watch.
+  ResourceWatch(kubernetes::ApiClient& client, Options options, EventSink& sink, Clock& clock,
+                MetricsRegistry& metrics);
+  ~ResourceWatch();
+  ResourceWatch(const ResourceWatch&) = delete;
+  ResourceWatch& operator=(const ResourceWatch&) = delete;
+
+  void start();
+  void stop();
+  bool has_synced() const;
+  std::string last_seen_resource_version() const;
+  /// Logs and counts an object that the sink could not decode; once per object version.
+  void report_undecodable(std::string_view object, const Error& error);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace imageclassifier::runtime

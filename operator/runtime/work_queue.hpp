@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "common/clock.hpp"
+#include "common/metrics.hpp"
+#include "operator/runtime/object_key.hpp"
+
+namespace imageclassifier::runtime {
+
+/// Keys waiting to be reconciled, as client-go's util/workqueue.
+///
+/// - A key is held once, however often it is added (dirty set).
+/// - Never two workers on one key: a key that is added while it is being worked on is handed out again only after
+///   done() (processing set). Every get() must be followed by done() of the same key.
+/// - Fair: keys come out in the order in which they became ready; those of kFresh before those of kBackground.
+/// - add_after: of several delays for one key the earliest wins; a plain add() makes the delay void.
+/// - add_rate_limited: add_after with a delay of 5 ms that doubles with every call for the key until forget(), at most
+///   1000 s.
+/// - shutdown: no key is accepted any more, ready keys are still handed out, delayed ones are dropped, get() returns
+///   nothing when none is left.
+///
+/// Thread safe. Time is the clock's; no thread of its own.
+class WorkQueue {
+ public:
+  enum class Priority { kFresh, kBackground };
+
+  struct Options {
+    std::string name;  ///< label `name` of the workqueue_* metrics
+    Duration base_delay = std::chrono::milliseconds(5);
+    Duration maximum_delay = std::chrono::seconds(1000);
+  };
+
+  /// `clock` and `metrics` must outlive the queue.
+  WorkQueue(Options options, Clock& clock, MetricsRegistry& metrics);
+  ~WorkQueue();
+  WorkQueue(const WorkQueue&) = delete;
+  WorkQueue& operator=(const WorkQueue&) = delete;
+
+  /// Of two priorities for one waiting key the more urgent wins.
+  void add(const ObjectKey& key, Priority priority = Priority::kFresh);
+  void add_after(const ObjectKey& key, Duration delay, Priority priority = Priority::kFresh);
+  void add_rate_limited(const ObjectKey& key, Priority priority = Priority::kFresh);
+
+  /// The key succeeded (or will never): its next rate-limited delay starts from the beginning.
+  void forget(const ObjectKey& key);
+  /// How often add_rate_limited was called for the key since forget().
+  int failures(const ObjectKey& key) const;
+
+  /// Blocks until a key is ready, the queue is shut down and empty, or `stop` is requested (then: nothing).
+  std::optional<ObjectKey> get(std::stop_token stop);
+  void done(const ObjectKey& key);
+
+  void shutdown();
+  bool is_shut_down() const;
+  /// Ready keys, without those that are delayed or being worked on.
+  std::size_t size() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace imageclassifier::runtime
