@@ -1,0 +1,33 @@
+#include "operator/api/object_meta.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "operator/api/json_access.hpp"
+
+namespace imageclassifier::api {
+
+ObjectMeta parse_object_meta(const nlohmann::json& object) {
+  const nlohmann::json& source = member(object, "metadata");
+  ObjectMeta meta;
+  meta.name = text_of(source, "name");
+  meta.namespace_name = text_of(source, "namespace");
+  meta.uid = text_of(source, "uid");
+  meta.resource_version = text_of(source, "resourceVersion");
+  meta.generation = integer_of(source, "generation");
+  meta.labels = text_map_of(source, "labels");
+  meta.annotations = text_map_of(source, "annotations");
+  meta.creation_timestamp = text_of(source, "creationTimestamp");
+  meta.deleting = !text_of(source, "deletionTimestamp").empty();
+  for (const auto& owner : member(source, "ownerReferences")) {
+    if (boolean_of(owner, "controller")) meta.owner_uid = text_of(owner, "uid");
+  }
+  for (const auto& entry : member(source, "managedFields")) {
+    if (text_of(entry, "manager") == kFieldManager && text_of(entry, "operation") == "Update" &&
+        text_of(entry, "subresource").empty()) {
+      meta.created_by_update = true;
+    }
+  }
+  return meta;
+}
+
+}  // namespace imageclassifier::api

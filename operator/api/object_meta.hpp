@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace imageclassifier::api {
+
+inline constexpr const char* kFieldManager = "imageclassifier-operator";
+
+/// The part of metav1.ObjectMeta that we use.
+struct ObjectMeta {
+  std::string name;
+  std::string namespace_name;
+  std::string uid;
+  std::string resource_version;
+  std::int64_t generation = 0;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  std::string owner_uid;           ///< of the owner with `controller: true`; empty if there is none
+  std::string creation_timestamp;  ///< RFC 3339
+  bool deleting = false;           ///< deletionTimestamp is set
+  /// metadata.managedFields holds an entry of our manager with operation Update outside the status: what a POST of ours
+  /// leaves behind, to be turned into an Apply entry.
+  bool created_by_update = false;
+  friend bool operator==(const ObjectMeta&, const ObjectMeta&) = default;
+};
+
+/// Reads `object["metadata"]`.
+ObjectMeta parse_object_meta(const nlohmann::json& object);
+
+}  // namespace imageclassifier::api

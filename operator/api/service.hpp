@@ -1,0 +1,44 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.hpp"
+#include "operator/api/condition.hpp"
+#include "operator/api/object_meta.hpp"
+
+namespace imageclassifier::api {
+
+// What we read of core/v1 Service and Event.
+
+struct Service {
+  ObjectMeta metadata;
+  std::string type;
+  std::string cluster_ip;            ///< empty or "None" if there is none
+  std::vector<std::string> ingress;  ///< status.loadBalancer.ingress[], IP address or host name
+  std::vector<Condition> conditions;
+  std::string owned_json;  ///< as Deployment::owned_json
+};
+
+struct Event {
+  ObjectMeta metadata;
+  std::string involved_kind;
+  std::string involved_namespace;
+  std::string involved_name;
+  std::string involved_uid;
+  std::string type;  ///< Normal or Warning
+  std::string reason;
+  std::string message;
+  std::string last_seen;  ///< RFC 3339, the latest of all its times; compares as text
+};
+
+Service parse_service(const nlohmann::json& object);
+Event parse_event(const nlohmann::json& object);
+
+/// The same from JSON text; kInvalidArgument if it is not a JSON object.
+Result<Service> decode_service(std::string_view json);
+Result<Event> decode_event(std::string_view json);
+
+}  // namespace imageclassifier::api

@@ -1,0 +1,118 @@
+#include "operator/api/workload.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "operator/api/json_access.hpp"
+
+namespace imageclassifier::api {
+namespace {
+
+ContainerStatus parse_container_status(const nlohmann::json& source, bool init) {
+  ContainerStatus status;
+  status.name = text_of(source, "name");
+  status.init = init;
+  status.ready = boolean_of(source, "ready");
+  if (const nlohmann::json& started = member(source, "started"); started.is_boolean()) {
+    status.started = started.get<bool>();
+  }
+  status.restart_count = integer_of(source, "restartCount");
+  const nlohmann::json& state = member(source, "state");
+  status.running = member(state, "running").is_object();
+  status.waiting_reason = text_of(member(state, "waiting"), "reason");
+  status.waiting_message = text_of(member(state, "waiting"), "message");
+  const nlohmann::json* terminated = &member(state, "terminated");
+  if (!terminated->is_object()) terminated = &member_at(source, {"lastState", "terminated"});
+  status.terminated_reason = text_of(*terminated, "reason");
+  status.terminated_message = text_of(*terminated, "message");
+  status.exit_code = optional_integer_of(*terminated, "exitCode");
+  return status;
+}
+
+void add_containers(Pod& pod, const nlohmann::json& statuses, const nlohmann::json& specs, bool init) {
+  if (!statuses.is_array()) return;
+  for (const auto& source : statuses) {
+    ContainerStatus status = parse_container_status(source, init);
+    if (specs.is_array()) {
+      for (const auto& spec : specs) {
+        if (text_of(spec, "name") != status.name) continue;
+        status.memory_limit = scalar_text(member_at(spec, {"resources", "limits", "memory"}));
+      }
+    }
+    pod.containers.push_back(std::move(status));
+  }
+}
+
+}  // namespace
+
+std::string owned_part(const nlohmann::json& object) {
+  const nlohmann::json& meta = member(object, "metadata");
+  const nlohmann::json part = {{"metadata",
+                                {{"labels", member(meta, "labels")},
+                                 {"annotations", member(meta, "annotations")},
+                                 {"ownerReferences", member(meta, "ownerReferences")}}},
+                               {"spec", member(object, "spec")}};
+  return part.dump();
+}
+
+Deployment parse_deployment(const nlohmann::json& object) {
+  Deployment deployment;
+  deployment.metadata = parse_object_meta(object);
+  deployment.replicas = integer_of(member(object, "spec"), "replicas", 1);
+  const nlohmann::json& status = member(object, "status");
+  deployment.observed_generation = integer_of(status, "observedGeneration");
+  deployment.status_replicas = integer_of(status, "replicas");
+  deployment.updated_replicas = integer_of(status, "updatedReplicas");
+  deployment.ready_replicas = integer_of(status, "readyReplicas");
+  deployment.available_replicas = integer_of(status, "availableReplicas");
+  deployment.conditions = parse_conditions(member(status, "conditions"));
+  deployment.owned_json = owned_part(object);
+  return deployment;
+}
+
+ReplicaSet parse_replica_set(const nlohmann::json& object) {
+  ReplicaSet replica_set;
+  replica_set.metadata = parse_object_meta(object);
+  replica_set.replicas = integer_of(member(object, "spec"), "replicas");
+  replica_set.conditions = parse_conditions(member_at(object, {"status", "conditions"}));
+  return replica_set;
+}
+
+Pod parse_pod(const nlohmann::json& object) {
+  Pod pod;
+  pod.metadata = parse_object_meta(object);
+  const nlohmann::json& spec = member(object, "spec");
+  const nlohmann::json& status = member(object, "status");
+  pod.phase = text_of(status, "phase");
+  pod.reason = text_of(status, "reason");
+  pod.message = text_of(status, "message");
+  pod.node_name = text_of(spec, "nodeName");
+  pod.conditions = parse_conditions(member(status, "conditions"));
+  add_containers(pod, member(status, "initContainerStatuses"), member(spec, "initContainers"), true);
+  add_containers(pod, member(status, "containerStatuses"), member(spec, "containers"), false);
+  return pod;
+}
+
+Result<Deployment> decode_deployment(std::string_view json) {
+  const nlohmann::json object = parse_or_null(json);
+  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Deployment is not a JSON object.");
+  return parse_deployment(object);
+}
+
+Result<ReplicaSet> decode_replica_set(std::string_view json) {
+  const nlohmann::json object = parse_or_null(json);
+  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The ReplicaSet is not a JSON object.");
+  return parse_replica_set(object);
+}
+
+Result<Pod> decode_pod(std::string_view json) {
+  const nlohmann::json object = parse_or_null(json);
+  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Pod is not a JSON object.");
+  return parse_pod(object);
+}
+
+bool is_ready(const Pod& pod) {
+  const Condition* ready = find_condition(pod.conditions, "Ready");
+  return ready != nullptr && ready->status == "True";
+}
+
+}  // namespace imageclassifier::api

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.hpp"
+#include "operator/api/condition.hpp"
+#include "operator/api/object_meta.hpp"
+
+namespace imageclassifier::api {
+
+// What we read of apps/v1 Deployment and ReplicaSet and core/v1 Pod.
+
+struct Deployment {
+  ObjectMeta metadata;
+  std::int64_t replicas = 1;
+  std::int64_t observed_generation = 0;
+  std::int64_t status_replicas = 0;
+  std::int64_t updated_replicas = 0;
+  std::int64_t ready_replicas = 0;
+  std::int64_t available_replicas = 0;
+  std::vector<Condition> conditions;
+  /// metadata.labels, metadata.annotations, metadata.ownerReferences and spec as JSON text, for comparing with what we
+  /// want.
+  std::string owned_json;
+};
+
+struct ReplicaSet {
+  ObjectMeta metadata;
+  std::int64_t replicas = 0;
+  std::vector<Condition> conditions;
+};
+
+struct ContainerStatus {
+  std::string name;
+  bool init = false;
+  bool ready = false;
+  std::optional<bool> started;
+  std::int64_t restart_count = 0;
+  bool running = false;
+  std::string waiting_reason;
+  std::string waiting_message;
+  /// state.terminated, else lastState.terminated.
+  std::string terminated_reason;
+  std::string terminated_message;
+  std::optional<std::int64_t> exit_code;
+  std::string memory_limit;  ///< spec.containers[].resources.limits.memory
+};
+
+struct Pod {
+  ObjectMeta metadata;
+  std::string phase;
+  std::string reason;   ///< status.reason, for example Evicted
+  std::string message;  ///< status.message
+  std::string node_name;
+  std::vector<Condition> conditions;
+  std::vector<ContainerStatus> containers;  ///< init containers first
+};
+
+Deployment parse_deployment(const nlohmann::json& object);
+ReplicaSet parse_replica_set(const nlohmann::json& object);
+Pod parse_pod(const nlohmann::json& object);
+
+/// The same from JSON text; kInvalidArgument if it is not a JSON object.
+Result<Deployment> decode_deployment(std::string_view json);
+Result<ReplicaSet> decode_replica_set(std::string_view json);
+Result<Pod> decode_pod(std::string_view json);
+
+/// Whether the pod's Ready condition is True.
+bool is_ready(const Pod& pod);
+
+/// metadata.labels, annotations, ownerReferences and spec of any object, as compact JSON text.
+std::string owned_part(const nlohmann::json& object);
+
+}  // namespace imageclassifier::api

@@ -1,0 +1,108 @@
+#include "operator/diagnosis/load_balancer.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "operator/api/time.hpp"
+
+namespace imageclassifier::diagnosis {
+namespace {
+
+/// A row matches if the event has `event_reason` (or that is empty) and its message holds `text`.
+struct Pattern {
+  std::string_view event_reason;
+  std::string_view text;
+  std::string_view reason;
+};
+
+// First hit wins. MetalLB's, the cloud controllers' and Azure's own words.
+constexpr std::array kPatterns = {
+    Pattern{"AllocationFailed", "no available IPs", "LoadBalancerAddressesExhausted"},
+    Pattern{"", "PublicIPCountLimitReached", "QuotaExceeded"},
+    Pattern{"", "MaxPublicIpCountLimitReached", "QuotaExceeded"},
+    Pattern{"", "QuotaExceeded", "QuotaExceeded"},
+    Pattern{"", "LinkedAuthorizationFailed", "LoadBalancerForbidden"},
+    Pattern{"", "AuthorizationFailed", "LoadBalancerForbidden"},
+    Pattern{"", "Basic sku publicIP", "PublicIPInvalid"},
+    Pattern{"", "was not found in resource group", "PublicIPNotFound"},
+    Pattern{"", "SubnetIsFull", "SubnetFull"},
+    Pattern{"", "does not have enough capacity", "SubnetFull"},
+    Pattern{"", "failed to get subnet", "SubnetInvalid"},
+    Pattern{"", "InvalidResourceReference", "SubnetInvalid"},
+    Pattern{"", "consuming the DNS label", "DNSLabelConflict"},
+    Pattern{"", "DnsRecordInUse", "DNSLabelConflict"},
+    Pattern{"", "total probe should be less than", "ProbeConfigInvalid"},
+    Pattern{"", "health-probe", "ProbeConfigInvalid"},
+    Pattern{"SyncLoadBalancerFailed", "", "CloudProviderError"},
+    Pattern{"UnAvailableLoadBalancer", "", "LoadBalancerFailed"},
+    Pattern{"AllocationFailed", "", "LoadBalancerFailed"},
+    Pattern{"CreateOrUpdatePublicIPAddress", "", "CloudProviderError"},
+    Pattern{"CreateOrUpdateInterface", "", "CloudProviderError"},
+    Pattern{"ListLoadBalancers", "", "CloudProviderError"},
+    Pattern{"LoadBalancerBackendPoolUpdateFailed", "", "CloudProviderError"},
+    Pattern{"FailedToFindLoadBalancerForNode", "", "CloudProviderError"},
+};
+
+/// Reasons that only this diagnosis gives for a Service without an address.
+bool is_load_balancer_reason(std::string_view name) {
+  return std::any_of(kPatterns.begin(), kPatterns.end(),
+                     [&](const Pattern& pattern) { return pattern.reason == name; });
+}
+
+/// The part of a message that names the cause, without ids: clouds put those in quotes or behind a few known words.
+std::string stable_detail(std::string_view message) {
+  for (const std::string_view prefix : {"Error syncing load balancer: ", "failed to ensure load balancer: "}) {
+    if (message.starts_with(prefix)) message.remove_prefix(prefix.size());
+  }
+  for (const std::string_view id :
+       {"Correlation ID", "CorrelationId", "RequestId", "Trace ID", "Timestamp", "Request ID"}) {
+    message = message.substr(0, message.find(id));
+  }
+  while (!message.empty() && (message.back() == '.' || message.back() == ' ' || message.back() == ',')) {
+    message.remove_suffix(1);
+  }
+  return clean_text(message, 300);
+}
+
+const Pattern* match(const api::Event& event) {
+  if (event.type != "Warning") return nullptr;
+  for (const Pattern& pattern : kPatterns) {
+    if (!pattern.event_reason.empty() && pattern.event_reason != event.reason) continue;
+    if (event.message.find(pattern.text) != std::string::npos) return &pattern;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+LoadBalancerDiagnosis diagnose_load_balancer(const api::Service& service, const std::vector<const api::Event*>& events,
+                                             WallTime now, std::string_view known_reason) {
+  const std::string& name = service.metadata.name;
+  const auto finding = [&](std::string_view reason, std::string_view detail) {
+    Finding made = make_finding(reason, {{"service", name}, {"detail", detail}});
+    made.object = "Service " + name;
+    return made;
+  };
+  const api::Event* newest = nullptr;
+  const Pattern* cause = nullptr;
+  bool heard = false;
+  for (const api::Event* event : events) {
+    if (event->involved_uid != service.metadata.uid) continue;
+    heard = true;
+    const Pattern* pattern = match(*event);
+    if (pattern == nullptr || (newest != nullptr && newest->last_seen >= event->last_seen)) continue;
+    newest = event;
+    cause = pattern;
+  }
+  if (cause != nullptr) return {finding(cause->reason, stable_detail(newest->message)), std::nullopt};
+  if (is_load_balancer_reason(known_reason)) return {finding(known_reason, "see its events"), std::nullopt};
+  const auto created = api::parse_rfc3339(service.metadata.creation_timestamp);
+  if (!heard && created) {
+    const Duration age = now - *created;
+    if (age >= kProviderSilence) return {finding("NoLoadBalancerProvider", {}), std::nullopt};
+    return {finding("LoadBalancerPending", {}), kProviderSilence - age};
+  }
+  return {finding("LoadBalancerPending", {}), std::nullopt};
+}
+
+}  // namespace imageclassifier::diagnosis

@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <array>
+
+#include "operator/diagnosis/reasons.hpp"
+
+namespace imageclassifier::diagnosis {
+namespace {
+
+constexpr Outlook kGood = Outlook::kGood;
+constexpr Outlook kWaiting = Outlook::kWaiting;
+constexpr Outlook kFailing = Outlook::kFailing;
+constexpr Outlook kStalled = Outlook::kStalled;
+
+// Sorted by name. Messages never hold generated names, times or counters: the same fault must give the same text.
+constexpr std::array kReasons = {
+    Reason{"Answering", kGood, 0, "{url} answered HTTP 200 to the operator.", ""},
+    Reason{"Available", kGood, 0, "The wanted pods run and pass readiness.", ""},
+    Reason{"CloudProviderError", kFailing, 40, "The load balancer of Service {service} could not be made: {detail}.",
+           "Follow the cloud's message; the cloud controller tries again by itself."},
+    Reason{"ConfigurationInvalid", kStalled, 60, "The server refuses its configuration: {detail}.",
+           "Correct the field that the message names in the ImageClassifier."},
+    Reason{"ContainerConfigInvalid", kFailing, 50, "The container cannot be made: {detail}.",
+           "Create the object or key that the message names, or remove the reference to it."},
+    Reason{"ContainerStartFailed", kFailing, 50, "The container of image {image} does not start: {detail}.",
+           "Check that the image is the inference server and fits the node."},
+    Reason{"CrashLoop", kFailing, 40, "The server ends again and again{detail}.",
+           "Read the log: kubectl logs deployment/{name} --previous."},
+    Reason{"CredentialMissing", kFailing, 60,
+           "The registry {server} asks for a credential and the node has none for image {image}.",
+           "Set spec.registry.auth, or give the node's identity the role AcrPull on the registry."},
+    Reason{"CredentialNotReady", kFailing, 10, "No pod is started before its pull credential exists.",
+           "See the condition CredentialReady."},
+    Reason{"CredentialRefused", kStalled, 70,
+           "The registry {server} refuses the credential from {source} for image {image}.",
+           "Correct the user name and password there; the node tries again within five minutes."},
+    Reason{"DNSLabelConflict", kStalled, 60,
+           "The DNS label of Service {service} is taken by another public IP address of the region.",
+           "Choose another label."},
+    Reason{"DigestMismatch", kFailing, 60,
+           "The content of image {image} does not have the digest that the registry announced.",
+           "Push the image again, or check the proxy between node and registry."},
+    Reason{"EndpointNotWanted", kGood, 0, "No pod is wanted, so nothing answers.", ""},
+    Reason{"EndpointUnhealthy", kFailing, 30,
+           "{url} did not answer HTTP 200 on /readyz three times in a row: {detail}.",
+           "Check that the operator can reach the address and that the load balancer's health probe asks for /readyz."},
+    Reason{"ImagePullFailed", kFailing, 40, "The image {image} cannot be pulled{detail}.",
+           "Read the pod's events: kubectl describe pods -l app.kubernetes.io/instance={name}."},
+    Reason{"InsufficientScope", kFailing, 65,
+           "The registry {server} knows the credential but does not allow it to pull {image}, or the repository does "
+           "not exist.",
+           "Give the identity pull rights on the repository (role AcrPull, or content/read in a scope map) and check "
+           "the name."},
+    Reason{"InvalidReference", kStalled, 90, "spec.image is not the name of an image: {detail}",
+           "Write it as server/repository:tag or server/repository@sha256:digest."},
+    Reason{"LoadBalancerAddressesExhausted", kFailing, 60,
+           "The load balancer has no address left for Service {service}.",
+           "Free an address or add addresses to the load balancer's pool; the Service gets one by itself then."},
+    Reason{"LoadBalancerFailed", kFailing, 35, "The load balancer controller reports for Service {service}: {detail}.",
+           "Follow the message; the controller tries again by itself."},
+    Reason{"LoadBalancerForbidden", kFailing, 60,
+           "The cluster's identity may not use a network resource that Service {service} needs: {detail}.",
+           "Give the cluster identity the role Network Contributor on the subnet or on the public IP address's "
+           "resource group; it may take 20 minutes to be seen."},
+    Reason{"LoadBalancerPending", kWaiting, 5, "Service {service} waits for an address of the load balancer.", ""},
+    Reason{"ManifestUnknown", kStalled, 65, "The registry {server} does not hold the image {image}.",
+           "Push the image, or correct the repository, tag or digest in spec.image."},
+    Reason{"Minted", kGood, 0, "Secret {secret} holds the credential of Secret {source} for {server}.", ""},
+    Reason{"ModelDigestMismatch", kStalled, 70, "The model file does not have the wanted digest: {detail}.",
+           "Correct spec.model.sha256, or use an image with the right file."},
+    Reason{"ModelInvalid", kStalled, 70, "The model file cannot be used: {detail}.",
+           "Use a model file of the stated architecture; check spec.model.source."},
+    Reason{"NameConflict", kStalled, 80,
+           "{kind} {object} exists and does not belong to this ImageClassifier; it is left alone.",
+           "Delete or rename that object, or give the ImageClassifier another name."},
+    Reason{"NoLoadBalancerProvider", kFailing, 50,
+           "Nothing in the cluster took care of Service {service} within two minutes.",
+           "Install a load balancer controller, set service.loadBalancerClass to one that exists, or set service.type "
+           "to ClusterIP."},
+    Reason{"NoReadyPods", kWaiting, 1, "No pod is ready to answer.", "See the condition WorkloadAvailable."},
+    Reason{"NodeDiskFull", kFailing, 60, "A node has no disk space left for image {image}.",
+           "Free disk space on the nodes, or use larger ones."},
+    Reason{"NodeIdentity", kGood, 0, "The node's own identity pulls the image.", ""},
+    Reason{"OOMKilled", kFailing, 60, "The server used more memory than its limit of {limit} and was killed.",
+           "Raise spec.resources.limits.memory."},
+    Reason{"ObjectRefused", kFailing, 50, "The API server refused {kind} {object}: {detail}.",
+           "Follow the message; the operator tries again by itself."},
+    Reason{"PlatformMismatch", kStalled, 70, "The image {image} is not built for the nodes' platform.",
+           "Build the image for the architecture of the nodes, or choose other nodes with spec.pod.nodeSelector."},
+    Reason{"PodCreationForbidden", kFailing, 60, "Pods of Deployment {name} may not be made: {detail}.",
+           "Raise the quota, or change the policy or the field that the message names."},
+    Reason{"PodEvicted", kFailing, 45, "A node evicted the pod: {detail}.",
+           "Raise the requests in spec.resources so that the pod gets a node with room."},
+    Reason{"PodTemplateInvalid", kStalled, 80, "The API server refused Deployment {object}: {detail}.",
+           "Correct the field that the message names in the ImageClassifier."},
+    Reason{"PodsStarting", kWaiting, 1,
+           "The pods are being started; a server is ready when its model is loaded and warm.", ""},
+    Reason{"ProbeConfigInvalid", kStalled, 60,
+           "The health probe annotations of Service {service} are refused: {detail}.",
+           "Correct the probe annotations in spec.service.annotations."},
+    Reason{"ProbeFailing", kFailing, 30,
+           "The server was restarted because it did not become ready or stopped answering.",
+           "Read the log: kubectl logs deployment/{name} --previous; a slow node may need more CPU."},
+    Reason{"Probing", kWaiting, 2, "The operator is asking {url} for the first time.", ""},
+    Reason{"ProgressDeadlineExceeded", kFailing, 5, "Deployment {name} made no progress for five minutes.",
+           "Look at its pods: kubectl describe pods -l app.kubernetes.io/instance={name}."},
+    Reason{"PublicIPInvalid", kStalled, 60,
+           "The public IP address wanted for Service {service} has the wrong SKU or region.",
+           "Use a Standard SKU address in the cluster's region."},
+    Reason{"PublicIPNotFound", kStalled, 60,
+           "The IP address wanted for Service {service} does not exist in its resource group.",
+           "Create the address, or name the right resource group in spec.service.annotations."},
+    Reason{"QuotaExceeded", kFailing, 60,
+           "The cloud subscription's quota does not allow another address for Service {service}.",
+           "Raise the quota or delete addresses that are no longer used."},
+    Reason{"Ready", kGood, 0, "The classifier answers at {url}.", ""},
+    Reason{"Reconciling", kWaiting, 0, "The operator is at work.", ""},
+    Reason{"RegistryForbidden", kFailing, 60,
+           "The registry {server} or a firewall in front of it forbids the node to pull {image} (HTTP 403).",
+           "Allow the nodes' network in the registry's firewall, or check the private endpoint's DNS."},
+    Reason{"RegistryUnreachable", kFailing, 55,
+           "A node cannot reach the registry {server} for image {image}: {detail}.",
+           "Check DNS, routes, private endpoints and firewalls between the nodes and the registry."},
+    Reason{"RolloutInProgress", kWaiting, 3, "New pods are being started; the ones before keep serving.", ""},
+    Reason{"ScaledToZero", kGood, 0, "spec.replicas is 0: no pod runs, the Service and its address stay.", ""},
+    Reason{"SecretMalformed", kFailing, 80, "Secret {secret} cannot be used as a pull credential: {detail}.",
+           "Correct the Secret; it is looked at again within 30 seconds."},
+    Reason{"SecretNotFound", kFailing, 80, "Secret {secret} does not exist in namespace {namespace}.",
+           "Create it; it is looked at again within 30 seconds."},
+    Reason{"SelfTestFailed", kStalled, 60, "The server's self-test failed: {detail}.",
+           "Use a model and image that belong together."},
+    Reason{"ServerMismatch", kFailing, 80,
+           "Secret {secret} holds no credential for {server}, from which {image} is pulled.",
+           "Add an entry for {server} to the Secret; it is looked at again within 30 seconds."},
+    Reason{"ServiceInvalid", kStalled, 80, "The API server refused Service {object}: {detail}.",
+           "Correct the field of spec.service that the message names."},
+    Reason{"Stable", kGood, 0, "Nothing is left to do.", ""},
+    Reason{"SubnetFull", kFailing, 60,
+           "The subnet of the internal load balancer has no address left for Service {service}.",
+           "Free addresses in the subnet or name another one in spec.service.annotations."},
+    Reason{"SubnetInvalid", kStalled, 60, "The subnet named for Service {service} does not exist: {detail}.",
+           "Correct the subnet annotation in spec.service.annotations."},
+    Reason{"TLSUntrusted", kFailing, 65, "A node does not trust the certificate of the registry {server}: {detail}.",
+           "Install the registry's CA certificate on the nodes, or give the registry a valid certificate."},
+    Reason{"Throttled", kFailing, 60, "The registry {server} answers that too many requests were made (HTTP 429).",
+           "Wait, or use a larger registry tier; the node tries again by itself."},
+    Reason{"Unschedulable", kFailing, 50, "No node can take the pod: {detail}.",
+           "Add or free a node, lower spec.resources.requests, or correct spec.pod.nodeSelector and tolerations."},
+    Reason{"UserProvided", kGood, 0, "Secret {secret} holds a credential for {server}.", ""},
+};
+
+static_assert(std::is_sorted(kReasons.begin(), kReasons.end(),
+                             [](const Reason& a, const Reason& b) { return a.name < b.name; }));
+
+}  // namespace
+
+std::span<const Reason> all_reasons() {
+  return kReasons;
+}
+
+const Reason* find_reason(std::string_view name) {
+  const auto found =
+      std::lower_bound(kReasons.begin(), kReasons.end(), name,
+                       [](const Reason& reason, std::string_view wanted) { return reason.name < wanted; });
+  return found != kReasons.end() && found->name == name ? &*found : nullptr;
+}
+
+}  // namespace imageclassifier::diagnosis

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/api/image_classifier.hpp"
+#include "operator/api/workload.hpp"
+#include "operator/diagnosis/reasons.hpp"
+
+namespace imageclassifier::diagnosis {
+
+/// What the diagnosis of a workload looks at. `replica_sets` and `pods` may hold those of earlier revisions too.
+struct Workload {
+  const api::ImageClassifier* classifier = nullptr;
+  std::string server;             ///< registry of the image
+  std::string credential_source;  ///< "Secret acr-credentials"; empty without a pull credential
+  const api::Deployment* deployment = nullptr;
+  std::vector<const api::ReplicaSet*> replica_sets;
+  std::vector<const api::Pod*> pods;
+};
+
+/// The ReplicaSet of the Deployment's newest revision, or nullptr.
+const api::ReplicaSet* current_replica_set(const Workload& workload);
+
+/// The deepest cause why pods of the current ReplicaSet are not ready, over all of them; nothing if each one is ready
+/// or none exists and nothing speaks against it.
+std::optional<Finding> diagnose_workload(const Workload& workload);
+
+/// The cause in one pod; nothing if it is ready.
+std::optional<Finding> diagnose_pod(const Workload& workload, const api::Pod& pod);
+
+}  // namespace imageclassifier::diagnosis

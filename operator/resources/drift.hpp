@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace imageclassifier::resources {
+
+/// Whether an observed object no longer holds what `manifest_body` says: the path of the first difference
+/// ("spec.replicas"), or empty if everything that we own is as we want it. Fields that the manifest does not name are
+/// foreign and ignored; lists of named things are compared by name, so that foreign entries are ignored too; quantities
+/// are compared by value.
+///
+/// `observed` may be a whole object or api::owned_part of it; apiVersion, kind, name and namespace are not compared.
+std::string first_drift(std::string_view manifest_body, std::string_view observed);
+
+}  // namespace imageclassifier::resources

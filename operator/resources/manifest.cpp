@@ -1,0 +1,80 @@
+#include "operator/resources/manifest.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "common/sha256.hpp"
+#include "operator/api/json_access.hpp"
+#include "operator/resources/builders.hpp"
+
+namespace imageclassifier::resources {
+
+const char* to_string(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::kSecret:
+      return "Secret";
+    case Kind::kDeployment:
+      return "Deployment";
+    case Kind::kService:
+      return "Service";
+  }
+  return "";
+}
+
+std::string with_uid(const Manifest& manifest, const std::string& uid) {
+  nlohmann::json object = api::parse_or_null(manifest.body);
+  object["metadata"]["uid"] = uid;
+  return object.dump();
+}
+
+std::string pull_secret_name(const api::ImageClassifier& classifier) {
+  return classifier.metadata.name + "-acr-pull";
+}
+
+std::string wanted_pull_secret(const api::ImageClassifier& classifier) {
+  if (const auto* existing = std::get_if<api::ExistingSecret>(&classifier.spec.auth)) return existing->name;
+  if (std::holds_alternative<api::BasicCredential>(classifier.spec.auth)) return pull_secret_name(classifier);
+  return {};
+}
+
+std::map<std::string, std::string> selector_labels(const api::ImageClassifier& classifier) {
+  return {{"app.kubernetes.io/name", "imageclassifier"}, {kInstanceLabel, classifier.metadata.name}};
+}
+
+std::string selector_text(const api::ImageClassifier& classifier) {
+  std::string text;
+  for (const auto& [key, value] : selector_labels(classifier)) text += (text.empty() ? "" : ",") + key + "=" + value;
+  return text;
+}
+
+nlohmann::json child_skeleton(const api::ImageClassifier& classifier, const char* api_version, Kind kind,
+                              const std::string& name) {
+  nlohmann::json labels = selector_labels(classifier);
+  labels[kManagedByLabel] = kManagedBy;
+  nlohmann::json object = {
+      {"apiVersion", api_version}, {"kind", to_string(kind)}, {"metadata", {{"name", name}, {"labels", labels}}}};
+  nlohmann::json& metadata = object["metadata"];
+  if (!classifier.metadata.namespace_name.empty()) metadata["namespace"] = classifier.metadata.namespace_name;
+  if (!classifier.metadata.uid.empty()) {
+    metadata["ownerReferences"] = {{{"apiVersion", api::kApiVersion},
+                                    {"kind", api::kKind},
+                                    {"name", classifier.metadata.name},
+                                    {"uid", classifier.metadata.uid},
+                                    {"controller", true},
+                                    {"blockOwnerDeletion", true}}};
+  }
+  return object;
+}
+
+Manifest finish(Kind kind, nlohmann::json object) {
+  Manifest manifest;
+  manifest.kind = kind;
+  manifest.hash = sha256_hex(object.dump()).substr(0, 16);
+  nlohmann::json& metadata = object["metadata"];
+  metadata["annotations"][kAppliedHash] = manifest.hash;
+  manifest.namespace_name = api::text_of(metadata, "namespace");
+  manifest.name = api::text_of(metadata, "name");
+  manifest.body = object.dump();
+  return manifest;
+}
+
+}  // namespace imageclassifier::resources

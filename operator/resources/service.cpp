@@ -1,0 +1,45 @@
+#include <nlohmann/json.hpp>
+
+#include "operator/resources/builders.hpp"
+
+namespace imageclassifier::resources {
+namespace {
+
+/// What clouds need to be told, in their own words. The Azure probe is explicit because its default would ask "/".
+void add_load_balancer_annotations(nlohmann::json& annotations, const std::string& scope) {
+  annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol"] = "http";
+  annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path"] = "/readyz";
+  if (scope == "Internal") {
+    annotations["service.beta.kubernetes.io/azure-load-balancer-internal"] = "true";
+    annotations["networking.gke.io/load-balancer-type"] = "Internal";
+    annotations["service.beta.kubernetes.io/aws-load-balancer-internal"] = "true";
+    annotations["service.beta.kubernetes.io/aws-load-balancer-scheme"] = "internal";
+  } else {
+    annotations["service.beta.kubernetes.io/aws-load-balancer-scheme"] = "internet-facing";
+  }
+}
+
+}  // namespace
+
+Manifest build_service(const api::ImageClassifier& classifier) {
+  const api::ServiceSpec& service = classifier.spec.service;
+  const bool balanced = service.type == "LoadBalancer";
+  nlohmann::json object = child_skeleton(classifier, "v1", Kind::kService, classifier.metadata.name);
+  nlohmann::json annotations = service.annotations;
+  if (annotations.is_null()) annotations = nlohmann::json::object();
+  if (balanced) add_load_balancer_annotations(annotations, service.scope);
+  object["metadata"]["annotations"] = std::move(annotations);
+  nlohmann::json spec = {
+      {"type", service.type},
+      {"selector", selector_labels(classifier)},
+      {"ports", {{{"name", "http"}, {"port", service.port}, {"targetPort", "http"}, {"protocol", "TCP"}}}}};
+  if (balanced) {
+    spec["externalTrafficPolicy"] = service.external_traffic_policy;
+    if (!service.load_balancer_class.empty()) spec["loadBalancerClass"] = service.load_balancer_class;
+    if (!service.source_ranges.empty()) spec["loadBalancerSourceRanges"] = service.source_ranges;
+  }
+  object["spec"] = std::move(spec);
+  return finish(Kind::kService, std::move(object));
+}
+
+}  // namespace imageclassifier::resources
