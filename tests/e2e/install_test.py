@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+"""Images, registry, chart and the quickstart, as a newcomer does it. The other end-to-end tests use what this one leaves."""
+
+import end_to_end
+from end_to_end import (BINARIES, CHART, CREDENTIALS, OPERATOR_NAMESPACE, PICTURES, QUICKSTART, REGISTRY_HOST, RELEASE, ROOT, STATE,
+                        TOOLS, EndToEnd, images, password_of, run)
+
+
+class Install(EndToEnd):
+    def test_1_images_are_built_and_pushed_to_the_private_registry(self):
+        run(ROOT / "tests/cluster/build_tools", "helm", "kubernetes", "--links", TOOLS)
+        built = images.build(BINARIES, images.demo_model())
+        type(self).operator_tag = images.tag(built["operator"])
+        images.push_to_box(STATE, built, {"operator": [self.operator_tag], "inference-server": ["demo"]})
+
+    def test_2_helm_installs_the_operator_under_restricted_pod_security(self):
+        self.system.make_namespace()
+        self.system.forget_interrupted_install(RELEASE)
+        self.system.make_pull_secret("registry", REGISTRY_HOST, "puller", password_of("puller"))
+        self.system.helm("upgrade", "--install", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, "--wait", "--timeout", "2m",
+                         "--set", f"image.repository={REGISTRY_HOST}/imageclassifier-operator", "--set", f"image.tag={self.operator_tag}",
+                         "--set", "imagePullSecrets[0].name=registry")
+        pods = self.system.get("pods", None, "--selector=app.kubernetes.io/name=imageclassifier-operator")
+        self.assertEqual([pod["status"]["phase"] for pod in pods], ["Running"])
+
+    def test_3_one_kubectl_apply_of_the_quickstart_becomes_an_address_that_classifies(self):
+        self.users.make_namespace()
+        self.users.make_credentials(CREDENTIALS, "puller", password_of("puller"))
+        images.draw_held_out(BINARIES, PICTURES)
+        self.users.kubectl("apply", "-f", QUICKSTART)
+        url = self.wait_until_ready("quickstart", timeout=240)
+        self.assertTrue(url.startswith("http://10.98."), url)
+        self.assert_classifies(url)
+
+    def test_4_the_status_says_what_runs_for_the_generation_that_was_applied(self):
+        resource = self.users.get("imageclassifier", "quickstart")
+        self.assertEqual(resource["status"]["observedGeneration"], resource["metadata"]["generation"])
+        self.assertEqual(resource["status"]["readyReplicas"], 1)
+        conditions = {entry["type"]: entry["status"] for entry in resource["status"]["conditions"]}
+        for kind in ("CredentialReady", "WorkloadAvailable", "EndpointReady", "Ready"):
+            self.assertEqual(conditions[kind], "True", conditions)
+        self.users.kubectl("wait", "--for=condition=Ready", "imageclassifier/quickstart", "--timeout=5s")
+
+    def test_5_the_node_pulled_with_the_secret_that_the_operator_made(self):
+        pod, = self.users.get("pods", None, "--selector=app.kubernetes.io/instance=quickstart")
+        secret, = [entry["name"] for entry in pod["spec"]["imagePullSecrets"]]
+        self.assertEqual(self.users.get("secret", secret)["type"], "kubernetes.io/dockerconfigjson")
+        for kind, name in (("secret", secret), ("deployment", "quickstart"), ("service", "quickstart")):
+            owner, = self.users.get(kind, name)["metadata"]["ownerReferences"]
+            self.assertEqual((owner["kind"], owner["name"], owner["controller"]), ("ImageClassifier", "quickstart", True))
+
+
+if __name__ == "__main__":
+    end_to_end.main()
