@@ -49,6 +49,22 @@ class Box:
 
     def push(self, built, targets):
         images.push_to_box(self.state, built, targets)
+        self._forget_moved_tags({f"{BOX_REGISTRY}/{images.REPOSITORIES[name]}:{tag}": built[name]["digest"]
+                                 for name, tags in targets.items() for tag in tags})
+
+    def _forget_moved_tags(self, digests):
+        """A node does not ask again for a tag that it has: after a rebuild it must not go on with the old image."""
+        record = self.state / "pushed.json"
+        before = json.loads(record.read_text()) if record.exists() else {}
+        for reference in (one for one, digest in digests.items() if before.get(one, digest) != digest):
+            say(f"{reference} is another image now: its pods are started anew")
+            run(CLUSTER, "run", "--state", self.state, "--", "ctr", "images", "rm", reference)
+            for pod in json.loads(run(ROOT / "build/tools/kubectl", "--kubeconfig", self.state / "kubeconfig", "get", "pods",
+                                      "--all-namespaces", "-o", "json"))["items"]:
+                if any(container["image"] == reference for container in pod["spec"]["containers"]):
+                    run(ROOT / "build/tools/kubectl", "--kubeconfig", self.state / "kubeconfig", "delete", "pod",
+                        "--namespace", pod["metadata"]["namespace"], pod["metadata"]["name"])
+        record.write_text(json.dumps(before | digests))
 
     def credentials(self):
         return "puller", json.loads((self.state / "registry/users.json").read_text())["puller"]
