@@ -26,8 +26,8 @@ struct HttpRequest {
   std::string target;  ///< as sent: path and query
   std::string path;    ///< before the '?', as sent (no percent decoding: routes are exact)
   std::string query;   ///< after the '?', as sent
-  std::vector<HttpHeader> headers;
-  std::string body;
+  std::vector<HttpHeader> headers{};
+  std::string body{};
   SteadyTime started{};   ///< first byte of the request
   SteadyTime received{};  ///< last byte of the body
 
@@ -38,8 +38,8 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";  ///< empty: no Content-Type
-  std::string body;
-  std::vector<HttpHeader> headers;  ///< without Content-Length, Connection, Date: the server sets these
+  std::string body{};
+  std::vector<HttpHeader> headers{};  ///< without Content-Length, Connection, Date: the server sets these
   bool close = false;               ///< close the connection after this answer
 };
 
@@ -56,8 +56,7 @@ enum class HttpRefusal {
   kHeaderTooLarge,        ///< 431
   kInternal,              ///< 500 the handler threw or dropped its responder
   kMethodNotImplemented,  ///< 501 unknown method
-  kOverloaded,            ///< 503 the bodies being read exceed Options::max_buffered_bytes
-  kDraining               ///< 503 a new request on a kept connection after drain() began
+  kOverloaded             ///< 503 the bodies being read exceed Options::max_buffered_bytes
 };
 
 struct HttpRefusalContext {
@@ -79,6 +78,8 @@ class HttpResponder {
   void respond(HttpResponse response) const;
   /// The client closed its side or the connection broke: nobody reads the answer, the work may be dropped.
   bool client_gone() const;
+  /// Answers with the server's 500, as dropping every copy does.
+  void fail() const;
 
  private:
   std::shared_ptr<State> state_;
@@ -89,7 +90,7 @@ using HttpHandler = std::function<void(HttpRequest, HttpResponder)>;
 struct HttpRoute {
   std::string method;          ///< "GET" (also serves HEAD), "POST", "PUT", "DELETE"
   std::string path;            ///< exact
-  HttpHandler handler;         ///< runs on the handler pool; may answer later from any thread
+  HttpHandler handler{};       ///< runs on the handler pool; may answer later from any thread
   std::size_t body_limit = 0;  ///< bytes; a larger body is refused with 413
 };
 
@@ -117,9 +118,9 @@ struct HttpServerOptions {
   std::chrono::milliseconds write_timeout{60'000};  ///< whole answer
   std::chrono::milliseconds linger{1'000};  ///< an unread body is discarded so long, so that the client reads a refusal
   /// Makes the bodies of refusals; the default is plain text. `status` and `Connection: close` are enforced afterwards.
-  std::function<HttpResponse(const HttpRefusalContext&)> refusal_response;
+  std::function<HttpResponse(const HttpRefusalContext&)> refusal_response{};
   /// Called on the I/O thread after each answer; must be quick.
-  std::function<void(const HttpExchange&)> observer;
+  std::function<void(const HttpExchange&)> observer{};
 };
 
 /// HTTP/1.1 server (RFC 9110, 9112) for untrusted clients. One I/O thread owns every connection; handlers run on a

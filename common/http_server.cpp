@@ -1,0 +1,188 @@
+#include "common/http_server.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+#include <condition_variable>
+#include <thread>
+
+#include "common/http_server_connection.hpp"
+
+namespace imageclassifier {
+namespace asio = boost::asio;
+using tcp = asio::ip::tcp;
+
+void HttpMailbox::post(std::function<void()> function) {
+  std::unique_lock hold(mutex);
+  if (io != nullptr) asio::post(*io, std::move(function));
+}
+
+HttpResponder::State::~State() {
+  deliver(std::nullopt);
+}
+
+void HttpResponder::State::deliver(std::optional<HttpResponse> response) {
+  if (answered.exchange(true)) return;
+  mailbox->post([connection = connection, response = std::move(response)]() mutable {
+    if (const auto alive = connection.lock()) alive->answer(std::move(response));
+  });
+}
+
+void HttpResponder::respond(HttpResponse response) const {
+  state_->deliver(std::move(response));
+}
+void HttpResponder::fail() const {
+  state_->deliver(std::nullopt);
+}
+bool HttpResponder::client_gone() const {
+  return state_->client_gone->load();
+}
+
+void HttpServerCore::add(const std::shared_ptr<HttpConnection>& connection) {
+  connections.emplace(connection.get(), connection);
+  connection_count = connections.size();
+}
+
+void HttpServerCore::remove(HttpConnection* connection) {
+  connections.erase(connection);
+  connection_count = connections.size();
+  on_connection_closed();
+}
+
+struct HttpServer::Impl {
+  Impl(HttpServerOptions options, std::vector<HttpRoute> routes)
+      : core(std::move(options), std::move(routes)), acceptor(core.io), retry(core.io) {
+    core.mailbox->io = &core.io;
+    core.on_connection_closed = [this] {
+      // The lock orders this change before the waiter's look at it.
+      std::unique_lock hold(mutex);
+      closed.notify_all();
+    };
+  }
+
+  void accept();
+  void on_accepted(tcp::socket socket);
+  bool evict_one();
+  void stop();
+
+  HttpServerCore core;
+  tcp::acceptor acceptor;
+  asio::steady_timer retry;
+  std::uint16_t port = 0;
+  std::mutex mutex;
+  std::condition_variable_any closed;
+  std::jthread thread;
+};
+
+void HttpServer::Impl::accept() {
+  acceptor.async_accept([this](const boost::system::error_code& error, tcp::socket socket) {
+    if (!acceptor.is_open()) return;
+    if (!error) {
+      on_accepted(std::move(socket));
+      return accept();
+    }
+    // Out of descriptors, most likely: make room, and do not spin on it.
+    evict_one();
+    retry.expires_after(std::chrono::milliseconds(50));
+    retry.async_wait([this](const boost::system::error_code& cancelled) {
+      if (!cancelled && acceptor.is_open()) accept();
+    });
+  });
+}
+
+void HttpServer::Impl::on_accepted(tcp::socket socket) {
+  if (core.connections.size() >= core.options.max_connections && !evict_one()) return;
+  const auto connection = std::make_shared<HttpConnection>(std::move(socket), core);
+  core.add(connection);
+  connection->start();
+}
+
+bool HttpServer::Impl::evict_one() {
+  std::shared_ptr<HttpConnection> oldest;
+  for (const auto& [key, connection] : core.connections) {
+    if (!connection->is_waiting()) continue;
+    if (!oldest || connection->waiting_since() < oldest->waiting_since()) oldest = connection;
+  }
+  if (oldest) oldest->close();
+  return oldest != nullptr;
+}
+
+void HttpServer::Impl::stop() {
+  asio::post(core.io, [this] {
+    boost::system::error_code ignored;
+    acceptor.close(ignored);
+    retry.cancel();
+    const auto connections = core.connections;
+    for (const auto& [key, connection] : connections) connection->close();
+    core.io.stop();
+  });
+  if (thread.joinable()) thread.join();
+  {
+    std::unique_lock hold(core.mailbox->mutex);
+    core.mailbox->io = nullptr;
+  }
+  core.handlers.stop();
+  core.handlers.join();
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options, std::vector<HttpRoute> routes) {
+  boost::system::error_code error;
+  const std::string where = options.address + ":" + std::to_string(options.port);
+  const auto address = asio::ip::make_address(options.address, error);
+  if (error) return fail(ErrorCode::kInvalidArgument, "\"" + options.address + "\" is not an IP address");
+  const tcp::endpoint endpoint(address, options.port);
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(routes));
+  tcp::acceptor& acceptor = impl->acceptor;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return fail(ErrorCode::kUnavailable, "cannot listen on " + where + ": " + error.message());
+  impl->port = acceptor.local_endpoint(error).port();
+  impl->accept();
+  impl->thread = std::jthread([core = &impl->core] {
+    const auto guard = asio::make_work_guard(core->io);
+    core->io.run();
+  });
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+HttpServer::~HttpServer() {
+  impl_->stop();
+}
+
+std::uint16_t HttpServer::port() const {
+  return impl_->port;
+}
+
+std::size_t HttpServer::connections() const {
+  return impl_->core.connection_count;
+}
+
+void HttpServer::announce_drain() {
+  impl_->core.announce_close = true;
+}
+
+bool HttpServer::drain(Duration timeout, std::stop_token fast) {
+  announce_drain();
+  bool started = false;
+  asio::post(impl_->core.io, [impl = impl_.get(), &started] {
+    boost::system::error_code ignored;
+    impl->acceptor.close(ignored);
+    impl->core.draining = true;
+    const auto connections = impl->core.connections;
+    for (const auto& [key, connection] : connections) connection->on_drain();
+    std::unique_lock hold(impl->mutex);
+    started = true;
+    impl->closed.notify_all();
+  });
+  SystemClock clock;
+  std::unique_lock lock(impl_->mutex);
+  impl_->closed.wait(lock, [&started] { return started; });
+  return clock.wait_until(impl_->closed, lock, std::move(fast), clock.steady_now() + timeout,
+                          [this] { return impl_->core.connection_count == 0; });
+}
+
+}  // namespace imageclassifier
