@@ -52,7 +52,8 @@ struct DecodeError {
 };
 
 /// Bytes of a JPEG or PNG file, recognised by magic number (never by name or content type), to upright RGB.
-/// Never throws; memory stays within 4 bytes per declared pixel plus the decoder's row buffers. Thread safe.
+/// Never throws. Memory stays within 4 bytes per declared pixel plus row buffers; a rotated picture needs 6, a
+/// progressive JPEG up to 9 (its coefficients). Thread safe.
 tl::expected<DecodedImage, DecodeError> decode(std::span<const std::byte> file, const DecodeLimits& limits = {});
 
 /// The declared size and format only, from the header; allocates nothing of the picture's size.

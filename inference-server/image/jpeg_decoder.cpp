@@ -1,0 +1,202 @@
+#include <algorithm>
+#include <csetjmp>
+#include <cstdio>
+// libjpeg's header needs size_t and FILE from <cstdio> above, and jerror.h needs libjpeg's.
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "inference-server/image/exif.hpp"
+#include "inference-server/image/formats.hpp"
+#include "inference-server/image/orientation.hpp"
+
+namespace imageclassifier::image {
+namespace {
+
+constexpr unsigned kMaxMarkerLength = 0xFFFF;
+/// A progressive file of a few kB may ask for many passes over every block; sane encoders write about ten.
+constexpr int kMaxScans = 100;
+
+/// libjpeg's state together with everything that must survive a longjmp. The functions that call setjmp hold no
+/// object with a destructor, so that the jump skips none.
+struct JpegReader {
+  jpeg_decompress_struct info{};
+  jpeg_error_mgr errors{};
+  jpeg_progress_mgr progress{};
+  std::jmp_buf escape{};
+  DecodeFailure failure = DecodeFailure::kCorrupt;
+  bool too_many_scans = false;
+
+  JpegReader() = default;
+  JpegReader(const JpegReader&) = delete;
+  JpegReader& operator=(const JpegReader&) = delete;
+  ~JpegReader() { jpeg_destroy_decompress(&info); }
+};
+
+[[noreturn]] void escape(j_common_ptr info, DecodeFailure failure) {
+  auto* reader = static_cast<JpegReader*>(info->client_data);
+  reader->failure = failure;
+  std::longjmp(reader->escape, 1);
+}
+
+[[noreturn]] void on_error(j_common_ptr info) {
+  const bool at_end = info->err->msg_code == JERR_INPUT_EOF || info->err->msg_code == JERR_INPUT_EMPTY;
+  escape(info, at_end ? DecodeFailure::kTruncated : DecodeFailure::kCorrupt);
+}
+
+/// libjpeg warns and fills the rest with grey where a person would call the file broken.
+void on_message(j_common_ptr info, int level) {
+  if (level >= 0) return;
+  switch (info->err->msg_code) {
+    case JWRN_JPEG_EOF:
+      escape(info, DecodeFailure::kTruncated);
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_MUST_RESYNC:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_BOGUS_PROGRESSION:
+      escape(info, DecodeFailure::kCorrupt);
+    default:
+      break;
+  }
+}
+
+void on_progress(j_common_ptr info) {
+  auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
+  if (decompress->input_scan_number <= kMaxScans) return;
+  static_cast<JpegReader*>(info->client_data)->too_many_scans = true;
+  escape(info, DecodeFailure::kCorrupt);
+}
+
+void ignore_output(j_common_ptr) {}
+
+bool read_header(JpegReader& reader, std::span<const std::byte> file) {
+  reader.info.err = jpeg_std_error(&reader.errors);
+  reader.errors.error_exit = on_error;
+  reader.errors.emit_message = on_message;
+  reader.errors.output_message = ignore_output;
+  reader.info.client_data = &reader;
+  if (setjmp(reader.escape) != 0) return false;
+  jpeg_create_decompress(&reader.info);
+  reader.progress.progress_monitor = on_progress;
+  reader.info.progress = &reader.progress;
+  jpeg_mem_src(&reader.info, reinterpret_cast<const unsigned char*>(file.data()), file.size());
+  jpeg_save_markers(&reader.info, JPEG_APP0 + 1, kMaxMarkerLength);
+  jpeg_read_header(&reader.info, TRUE);
+  return true;
+}
+
+bool start(JpegReader& reader) {
+  if (setjmp(reader.escape) != 0) return false;
+  reader.info.out_color_space = reader.info.num_components == 4 ? JCS_CMYK : JCS_RGB;
+  reader.info.dct_method = JDCT_ISLOW;
+  reader.info.do_fancy_upsampling = TRUE;
+  jpeg_start_decompress(&reader.info);
+  return true;
+}
+
+bool read_row(JpegReader& reader, std::uint8_t* row) {
+  if (setjmp(reader.escape) != 0) return false;
+  JSAMPROW rows[1] = {row};
+  jpeg_read_scanlines(&reader.info, rows, 1);
+  return true;
+}
+
+bool finish(JpegReader& reader) {
+  if (setjmp(reader.escape) != 0) return false;
+  jpeg_finish_decompress(&reader.info);
+  return true;
+}
+
+tl::unexpected<DecodeError> failed(const JpegReader& reader) {
+  if (reader.too_many_scans) {
+    return refuse(DecodeFailure::kCorrupt, "The picture has more than " + std::to_string(kMaxScans) +
+                                               " progressive scans. Save it again as an ordinary JPEG.");
+  }
+  const bool truncated = reader.failure == DecodeFailure::kTruncated;
+  return refuse(reader.failure, std::string(truncated ? kTruncatedMessage : kCorruptMessage));
+}
+
+int orientation_of(const JpegReader& reader) {
+  for (jpeg_saved_marker_ptr marker = reader.info.marker_list; marker != nullptr; marker = marker->next) {
+    const std::span payload(reinterpret_cast<const std::byte*>(marker->data), marker->data_length);
+    const int orientation = exif_orientation_of_app1(payload);
+    if (orientation != 1) return orientation;
+  }
+  return 1;
+}
+
+DecodeResult<ImageInfo> describe(const JpegReader& reader, const DecodeLimits& limits) {
+  const int components = reader.info.num_components;
+  if (components != 1 && components != 3 && components != 4) {
+    return refuse(DecodeFailure::kCorrupt, "The picture has " + std::to_string(components) +
+                                               " colour channels; 1, 3 and 4 are read. Save it as RGB.");
+  }
+  if (auto size = check_size(reader.info.image_width, reader.info.image_height, limits); !size) {
+    return tl::unexpected(size.error());
+  }
+  ImageInfo info;
+  info.format = "jpeg";
+  info.width = static_cast<int>(reader.info.image_width);
+  info.height = static_cast<int>(reader.info.image_height);
+  const int orientation = orientation_of(reader);
+  info.orientation_applied = orientation != 1;
+  if (orientation_swaps_sides(orientation)) std::swap(info.width, info.height);
+  return info;
+}
+
+/// a * b / 255, rounded, for bytes; the integer form that Pillow's conversion uses.
+int multiply_255(int a, int b) {
+  const int product = a * b + 128;
+  return ((product >> 8) + product) >> 8;
+}
+
+/// Every four-channel file is taken as inverted (Adobe's polarity), without a colour profile, as Pillow does.
+void cmyk_row_to_rgb(const std::vector<std::uint8_t>& cmyk, std::uint8_t* rgb) {
+  for (std::size_t i = 0; i + 3 < cmyk.size(); i += 4, rgb += 3) {
+    const int key = cmyk[i + 3];
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+      rgb[channel] = static_cast<std::uint8_t>(std::clamp(key - multiply_255(255 - cmyk[i + channel], key), 0, 255));
+    }
+  }
+}
+
+bool read_rows(JpegReader& reader, Image& image) {
+  const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
+  std::vector<std::uint8_t> cmyk;
+  if (reader.info.out_color_space == JCS_CMYK) cmyk.resize(static_cast<std::size_t>(image.width) * 4);
+  for (std::size_t y = 0; y < static_cast<std::size_t>(image.height); ++y) {
+    std::uint8_t* row = image.pixels.data() + y * stride;
+    if (!read_row(reader, cmyk.empty() ? row : cmyk.data())) return false;
+    if (!cmyk.empty()) cmyk_row_to_rgb(cmyk, row);
+  }
+  return true;
+}
+
+}  // namespace
+
+DecodeResult<ImageInfo> probe_jpeg(std::span<const std::byte> file, const DecodeLimits& limits) {
+  JpegReader reader;
+  if (!read_header(reader, file)) return failed(reader);
+  return describe(reader, limits);
+}
+
+DecodeResult<DecodedImage> decode_jpeg(std::span<const std::byte> file, const DecodeLimits& limits) {
+  JpegReader reader;
+  if (!read_header(reader, file)) return failed(reader);
+  auto info = describe(reader, limits);
+  if (!info) return tl::unexpected(info.error());
+  const int orientation = orientation_of(reader);  // finishing frees the markers
+  if (!start(reader)) return failed(reader);
+  Image image;
+  image.width = static_cast<int>(reader.info.output_width);
+  image.height = static_cast<int>(reader.info.output_height);
+  image.pixels.resize(static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
+  if (!read_rows(reader, image) || !finish(reader)) return failed(reader);
+  return DecodedImage{make_upright(std::move(image), orientation), std::move(*info)};
+}
+
+}  // namespace imageclassifier::image
