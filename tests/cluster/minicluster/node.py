@@ -89,7 +89,7 @@ class Node:
                 _run("mount", "-n", "-t", "tmpfs", "-o", "mode=755", "tmpfs", place)
         for target, source in {"/var/lib/kubelet": INSIDE / "data" / "kubelet", "/var/log/pods": INSIDE / "log" / "pods"}.items():
             Path(target).mkdir()
-            source.mkdir(parents=True)
+            source.mkdir(parents=True, exist_ok=True)  # logs survive `down`
             _run("mount", "-n", "--bind", source, target)
         self.tools = {name: INSIDE_TOOLS / name for name in self.tools}
         config = INSIDE / "config"
