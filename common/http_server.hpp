@@ -40,7 +40,7 @@ struct HttpResponse {
   std::string content_type = "text/plain; charset=utf-8";  ///< empty: no Content-Type
   std::string body{};
   std::vector<HttpHeader> headers{};  ///< without Content-Length, Connection, Date: the server sets these
-  bool close = false;               ///< close the connection after this answer
+  bool close = false;                 ///< close the connection after this answer
 };
 
 /// Why the server itself answered; each reason has one status.

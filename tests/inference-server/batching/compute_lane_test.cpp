@@ -1,0 +1,153 @@
+#include "inference-server/batching/compute_lane.hpp"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <future>
+
+using namespace imageclassifier;
+using namespace imageclassifier::batching;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Lane = ComputeLane<int, int>;
+
+/// Doubles its inputs; the first batch waits until the test opens the gate, so that others queue up behind it.
+struct Doubler {
+  std::promise<void> started;
+  std::promise<void> gate;
+  std::vector<std::size_t> batches;  // the lane's thread alone, until the lane is gone
+
+  Lane::Compute compute() {
+    return [this, opened = gate.get_future().share()](std::vector<int> inputs) -> Result<std::vector<int>> {
+      if (batches.empty()) {
+        started.set_value();
+        opened.wait();
+      }
+      batches.push_back(inputs.size());
+      for (int& input : inputs) input *= 2;
+      return inputs;
+    };
+  }
+};
+
+SteadyTime late() {
+  return SystemClock().steady_now() + 1h;
+}
+
+/// Submits one task and gives what becomes of it.
+std::future<Result<int>> submit(Lane& lane, int input, SteadyTime deadline = late(),
+                                std::function<bool()> abandoned = {}) {
+  auto promise = std::make_shared<std::promise<Result<int>>>();
+  auto place = lane.reserve(1);
+  REQUIRE(place.has_value());
+  std::vector<Lane::Task> tasks;
+  tasks.push_back({input, deadline, std::move(abandoned),
+                   [promise](Result<int> result, const LaneTiming&) { promise->set_value(std::move(result)); }});
+  lane.submit(std::move(*place), std::move(tasks));
+  return promise->get_future();
+}
+
+}  // namespace
+
+TEST_CASE("what waits becomes one batch, in order and at most max_batch") {
+  SystemClock clock;
+  Doubler doubler;
+  {
+    Lane lane({.queue_depth = 64, .max_batch = 8}, clock, doubler.compute());
+    auto first = submit(lane, 1);
+    doubler.started.get_future().wait();
+    std::vector<std::future<Result<int>>> rest;
+    for (int i = 2; i <= 21; ++i) rest.push_back(submit(lane, i));
+    doubler.gate.set_value();
+    CHECK(first.get().value() == 2);
+    for (int i = 2; i <= 21; ++i) CHECK(rest[static_cast<std::size_t>(i - 2)].get().value() == 2 * i);
+  }
+  CHECK(doubler.batches == std::vector<std::size_t>{1, 8, 8, 4});
+}
+
+TEST_CASE("a full queue is kExhausted, and reserved places count and come back") {
+  SystemClock clock;
+  Doubler doubler;
+  Lane lane({.queue_depth = 3, .max_batch = 8}, clock, doubler.compute());
+  auto first = submit(lane, 1);
+  doubler.started.get_future().wait();
+  auto second = submit(lane, 2);
+  {
+    const auto two = lane.reserve(2);
+    REQUIRE(two.has_value());
+    CHECK(lane.depth() == 3);
+    CHECK(lane.reserve(1).error().code == ErrorCode::kExhausted);
+  }
+  CHECK(lane.depth() == 1);
+  CHECK(lane.reserve(4).error().code == ErrorCode::kInvalidArgument);
+  doubler.gate.set_value();
+  CHECK(second.get().value() == 4);
+}
+
+TEST_CASE("places that a request does not use are given back") {
+  SystemClock clock;
+  Doubler doubler;
+  doubler.gate.set_value();
+  Lane lane({.queue_depth = 4, .max_batch = 8}, clock, doubler.compute());
+  auto places = lane.reserve(4);
+  lane.submit(std::move(*places), {});
+  CHECK(lane.depth() == 0);
+}
+
+TEST_CASE("expired and abandoned work never reaches the model") {
+  SystemClock clock;
+  Doubler doubler;
+  {
+    Lane lane({}, clock, doubler.compute());
+    auto first = submit(lane, 1);
+    doubler.started.get_future().wait();
+    auto expired = submit(lane, 2, clock.steady_now());
+    auto abandoned = submit(lane, 3, late(), [] { return true; });
+    auto good = submit(lane, 4);
+    doubler.gate.set_value();
+    CHECK(expired.get().error().code == ErrorCode::kDeadlineExceeded);
+    CHECK(abandoned.get().error().code == ErrorCode::kCancelled);
+    CHECK(good.get().value() == 8);
+  }
+  CHECK(doubler.batches == std::vector<std::size_t>{1, 1});
+}
+
+TEST_CASE("a failing batch fails each of its tasks, and a wrong count of results is a failure") {
+  SystemClock clock;
+  std::atomic<int> call{0};
+  Lane lane({}, clock, [&call](std::vector<int>) -> Result<std::vector<int>> {
+    if (call++ == 0) return fail(ErrorCode::kInternal, "broken");
+    return std::vector<int>{1, 2, 3};
+  });
+  CHECK(submit(lane, 1).get().error().message == "broken");
+  CHECK(submit(lane, 1).get().error().code == ErrorCode::kInternal);
+}
+
+TEST_CASE("a lane that stops finishes its batch and cancels what waits") {
+  SystemClock clock;
+  Doubler doubler;
+  auto lane = std::make_unique<Lane>(LaneOptions{.queue_depth = 9, .max_batch = 1}, clock, doubler.compute());
+  auto first = submit(*lane, 1);
+  doubler.started.get_future().wait();
+  auto second = submit(*lane, 2);
+  std::jthread stopper([&lane] { lane.reset(); });
+  doubler.gate.set_value();
+  CHECK(first.get().value() == 2);
+  // Whether the lane saw the stop before it took the second one is a race; it must end either way.
+  const Result<int> end = second.get();
+  CHECK((end.has_value() || end.error().code == ErrorCode::kCancelled));
+}
+
+TEST_CASE("the expected wait follows the measured time per task") {
+  SystemClock clock;
+  Doubler doubler;
+  Lane lane({}, clock, doubler.compute());
+  CHECK(lane.expected_wait() == Duration{});
+  auto first = submit(lane, 1);
+  doubler.started.get_future().wait();
+  doubler.gate.set_value();
+  CHECK(first.get().value() == 2);
+  const auto place = lane.reserve(2);
+  CHECK(lane.expected_wait() > Duration{});
+}
