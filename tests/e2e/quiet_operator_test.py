@@ -28,7 +28,7 @@ class QuietOperator(EndToEnd):
         watched = {event["objectRef"]["resource"] for event in events if event["verb"] == "watch"}
         self.assertLessEqual({"imageclassifiers", "deployments", "services", "pods"}, watched)
         starts = self.starts()
-        lists = collections.Counter(event["objectRef"]["resource"] for event in events if event["verb"] == "list")
+        lists = collections.Counter(event["objectRef"]["resource"] for event in events if (event["verb"], event["stage"]) == ("list", "ResponseComplete"))
         for resource, count in lists.items():
             self.assertLessEqual(count, starts, lists)
 
