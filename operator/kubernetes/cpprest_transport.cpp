@@ -1,0 +1,454 @@
+#include "operator/kubernetes/cpprest_transport.hpp"
+
+#include <cpprest/astreambuf.h>
+#include <cpprest/http_client.h>
+#include <cpprest/streams.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pplx/threadpool.h>
+
+#include <boost/asio/ssl.hpp>
+#include <cstdlib>
+#include <deque>
+#include <functional>
+#include <utility>
+
+#include "common/guarded.hpp"
+#include "operator/kubernetes/line_splitter.hpp"
+#include "operator/kubernetes/tls_identity.hpp"
+
+// Row numbers in comments: docs/designs/cpprestsdk.md, the table of this library's limits.
+namespace imageclassifier::kubernetes {
+namespace {
+
+using std::chrono::seconds;
+
+// What one thread may have waiting for it before the connection is no longer read (row 18).
+constexpr std::size_t kMaximumBacklog = 4U << 20U;
+constexpr std::size_t kMaximumErrorBody = 64U << 10U;
+// The library's own inactivity timer is only a second line behind ours.
+constexpr auto kLibraryTimeout = seconds(600);
+constexpr auto kShutdownPatience = seconds(5);
+
+// ---- the body, piece by piece ----
+
+// A write-only cpprestsdk stream buffer that gives each piece of a body to a function. The next piece is not read from
+// the connection before the function's task is done; that is the back-pressure which the library's own buffer lacks.
+class ByteSink final : public concurrency::streams::details::streambuf_state_manager<uint8_t> {
+ public:
+  using Put = std::function<pplx::task<std::size_t>(const char* data, std::size_t count)>;
+
+  explicit ByteSink(Put put) : streambuf_state_manager<uint8_t>(std::ios_base::out), put_(std::move(put)) {}
+
+  bool can_seek() const override { return false; }
+  bool has_size() const override { return false; }
+  std::size_t buffer_size(std::ios_base::openmode) const override { return 0; }
+  void set_buffer_size(std::size_t, std::ios_base::openmode) override {}
+  std::size_t in_avail() const override { return 0; }
+  pos_type getpos(std::ios_base::openmode) const override { return eof_position(); }
+  pos_type seekpos(pos_type, std::ios_base::openmode) override { return eof_position(); }
+  pos_type seekoff(off_type, std::ios_base::seekdir, std::ios_base::openmode) override { return eof_position(); }
+  bool acquire(uint8_t*& pointer, std::size_t& count) override {
+    pointer = nullptr;
+    count = 0;
+    return false;
+  }
+  void release(uint8_t*, std::size_t) override {}
+
+ protected:
+  pplx::task<int_type> _putc(uint8_t byte) override {
+    return put_(reinterpret_cast<const char*>(&byte), 1).then([byte](std::size_t) { return int_type(byte); });
+  }
+  pplx::task<std::size_t> _putn(const uint8_t* data, std::size_t count) override {
+    return put_(reinterpret_cast<const char*>(data), count);
+  }
+  pplx::task<bool> _sync() override { return pplx::task_from_result(true); }
+  uint8_t* _alloc(std::size_t) override { return nullptr; }
+  void _commit(std::size_t) override {}
+
+  pplx::task<int_type> _bumpc() override { return nothing(); }
+  int_type _sbumpc() override { return traits::eof(); }
+  pplx::task<int_type> _getc() override { return nothing(); }
+  int_type _sgetc() override { return traits::eof(); }
+  pplx::task<int_type> _nextc() override { return nothing(); }
+  pplx::task<int_type> _ungetc() override { return nothing(); }
+  pplx::task<std::size_t> _getn(uint8_t*, std::size_t) override { return pplx::task_from_result<std::size_t>(0); }
+  std::size_t _scopy(uint8_t*, std::size_t) override { return 0; }
+
+ private:
+  static pos_type eof_position() { return static_cast<pos_type>(traits::eof()); }
+  static pplx::task<int_type> nothing() { return pplx::task_from_result<int_type>(traits::eof()); }
+
+  Put put_;
+};
+
+concurrency::streams::ostream make_byte_sink(ByteSink::Put put) {
+  const auto sink = std::make_shared<ByteSink>(std::move(put));
+  return concurrency::streams::streambuf<uint8_t>(sink).create_ostream();
+}
+
+// ---- one request on its way ----
+
+// Counts exchanges that the library still works on, so that nothing outlives the transport.
+class InFlight {
+ public:
+  void enter() {
+    std::lock_guard hold(mutex_);
+    ++count_;
+  }
+  void leave() {
+    std::lock_guard hold(mutex_);
+    --count_;
+    changed_.notify_all();
+  }
+  void wait_until_none(Clock& clock, Duration patience) {
+    std::unique_lock lock(mutex_);
+    clock.wait_until(changed_, lock, {}, clock.steady_now() + patience, [this] { return count_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  int count_ = 0;
+};
+
+struct Head {
+  int status = 0;
+  std::vector<Header> headers;
+};
+
+// Shared by the calling thread and the library's threads.
+struct Exchange {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::optional<Head> head;
+  std::deque<std::string> pieces;
+  std::size_t backlog = 0;
+  bool blocked = false;  // the library waits until the backlog is worked off
+  pplx::task_completion_event<std::size_t> unblock;
+  std::size_t blocked_count = 0;
+  bool abandoned = false;
+  bool finished = false;
+  std::optional<Error> error;
+  pplx::cancellation_token_source cancel;
+
+  pplx::task<std::size_t> put(const char* data, std::size_t count) {
+    std::lock_guard hold(mutex);
+    if (abandoned) return pplx::task_from_result(count);
+    pieces.emplace_back(data, count);
+    backlog += count;
+    changed.notify_all();
+    if (backlog < kMaximumBacklog) return pplx::task_from_result(count);
+    blocked = true;
+    blocked_count = count;
+    unblock = pplx::task_completion_event<std::size_t>();
+    return pplx::create_task(unblock);
+  }
+
+  void release() {
+    if (!blocked) return;
+    blocked = false;
+    unblock.set(blocked_count);
+  }
+
+  void abandon() {
+    {
+      std::lock_guard hold(mutex);
+      if (finished) return;
+      abandoned = true;
+      pieces.clear();
+      release();
+    }
+    cancel.cancel();
+  }
+};
+
+// Classified by number only: the texts are not stable (row 22), refused connections come as EHOSTUNREACH (row 11).
+Error classify(int code) {
+  if (code == static_cast<int>(std::errc::timed_out)) {
+    return Error(ErrorCode::kDeadlineExceeded, "the API server did not answer in time");
+  }
+  if (code == static_cast<int>(std::errc::operation_canceled)) return Error(ErrorCode::kCancelled, "cancelled");
+  const auto packed = static_cast<unsigned long>(static_cast<unsigned int>(code));
+  if (ERR_GET_LIB(packed) == ERR_LIB_SSL && ERR_GET_REASON(packed) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+    return Error(ErrorCode::kUnauthenticated, "the API server's certificate is not trusted or has another name");
+  }
+  return Error(ErrorCode::kUnavailable,
+               "the connection to the API server failed or was lost (code " + std::to_string(code) + ")");
+}
+
+Error classify(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const web::http::http_exception& error) {
+    return classify(error.error_code().value());
+  } catch (const std::system_error& error) {
+    return classify(error.code().value());
+  } catch (const pplx::task_canceled&) {
+    return Error(ErrorCode::kCancelled, "cancelled");
+  } catch (const std::exception&) {
+    return Error(ErrorCode::kUnavailable, "the API server's answer could not be read as HTTP");
+  }
+}
+
+Head read_head(const web::http::http_response& response) {
+  Head head;
+  head.status = response.status_code();
+  for (const auto& [name, value] : response.headers()) head.headers.push_back({name, value});
+  return head;
+}
+
+// ---- the transport ----
+
+class CpprestTransport final : public Transport {
+ public:
+  CpprestTransport(const ClientConfig& config, const CpprestOptions& options, TlsIdentity identity, Clock& clock)
+      : server_(config.server),
+        server_name_(config.tls.server_name),
+        verify_(!config.tls.insecure_skip_verify),
+        identity_(std::move(identity)),
+        options_(options),
+        clock_(clock) {}
+
+  ~CpprestTransport() override { in_flight_->wait_until_none(clock_, kShutdownPatience); }
+
+  Result<Response> send(const Request& request, SteadyTime deadline, std::stop_token stop) override {
+    const bool fresh = request.method == Method::kPost;  // row 4
+    const auto exchange = start(request, fresh ? make_client() : shared_client());
+    Response response;
+    while (true) {
+      std::unique_lock lock(exchange->mutex);
+      const bool ready = clock_.wait_until(exchange->changed, lock, stop, deadline,
+                                           [&] { return exchange->finished || !exchange->pieces.empty(); });
+      if (!ready) {
+        lock.unlock();
+        exchange->abandon();
+        if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped while waiting for the API server");
+        return fail(ErrorCode::kDeadlineExceeded, "the API server did not answer in time");
+      }
+      append_pieces(*exchange, response.body);
+      if (response.body.size() > options_.maximum_body) {
+        lock.unlock();
+        exchange->abandon();
+        return fail(ErrorCode::kTooLarge,
+                    "the API server's answer exceeds the limit of " + std::to_string(options_.maximum_body) + " bytes");
+      }
+      if (!exchange->finished) continue;
+      if (exchange->error) return fail(*exchange->error);
+      response.status = exchange->head->status;
+      response.headers = std::move(exchange->head->headers);
+      return response;
+    }
+  }
+
+  Result<StreamEnd> stream(const Request& request, LineSink& sink, Duration idle_timeout,
+                           std::stop_token stop) override {
+    const auto exchange = start(request, make_client());
+    LineSplitter splitter(options_.maximum_line);
+    StreamEnd end;
+    SteadyTime last_byte = clock_.steady_now();
+    bool finished = false;
+    while (!finished) {
+      std::deque<std::string> pieces;
+      {
+        std::unique_lock lock(exchange->mutex);
+        const bool ready = clock_.wait_until(exchange->changed, lock, stop, last_byte + idle_timeout, [&] {
+          return exchange->finished || !exchange->pieces.empty() || (exchange->head && end.status == 0);
+        });
+        if (ready) {
+          if (exchange->head && end.status == 0) {
+            end.status = exchange->head->status;
+            end.headers = exchange->head->headers;
+          }
+          pieces.swap(exchange->pieces);
+          exchange->backlog = 0;
+          exchange->release();
+          finished = exchange->finished;
+        }
+      }
+      if (stop.stop_requested()) return abandon(*exchange, ErrorCode::kCancelled, "stopped");
+      if (!finished && pieces.empty() && end.status == 0 && clock_.steady_now() - last_byte < idle_timeout) continue;
+      if (!finished && pieces.empty() && clock_.steady_now() - last_byte >= idle_timeout) {
+        if (end.status == 0)
+          return abandon(*exchange, ErrorCode::kDeadlineExceeded, "the watch was not answered in time");
+        return ended(*exchange, std::move(end), StreamEnd::Cause::kIdleTimeout);
+      }
+      last_byte = clock_.steady_now();
+      if (end.status == 200 && !is_chunked(end)) {
+        // Row 12: lines would arrive in lumps of 64 KiB.
+        return abandon(*exchange, ErrorCode::kUnsupported, "the watch is not sent in chunks");
+      }
+      for (const std::string& piece : pieces) {
+        if (end.status >= 400) {
+          end.body.append(piece, 0, kMaximumErrorBody - std::min(kMaximumErrorBody, end.body.size()));
+          continue;
+        }
+        if (const auto cause = to_cause(splitter.feed(piece, sink))) return ended(*exchange, std::move(end), *cause);
+        if (stop.stop_requested()) return abandon(*exchange, ErrorCode::kCancelled, "stopped");
+      }
+    }
+    return finish_stream(*exchange, std::move(end), splitter, sink);
+  }
+
+ private:
+  using Client = web::http::client::http_client;
+
+  static bool is_chunked(const StreamEnd& end) {
+    const auto encoding = find_header(end.headers, "Transfer-Encoding");
+    return encoding && encoding->find("chunked") != std::string_view::npos;
+  }
+
+  static std::optional<StreamEnd::Cause> to_cause(LineSplitter::Verdict verdict) {
+    if (verdict == LineSplitter::Verdict::kEndedBySink) return StreamEnd::Cause::kEndedBySink;
+    if (verdict == LineSplitter::Verdict::kLineTooLong) return StreamEnd::Cause::kLineTooLong;
+    return std::nullopt;
+  }
+
+  static tl::unexpected<Error> abandon(Exchange& exchange, ErrorCode code, const char* message) {
+    exchange.abandon();
+    return fail(code, message);
+  }
+
+  static StreamEnd ended(Exchange& exchange, StreamEnd end, StreamEnd::Cause cause) {
+    exchange.abandon();
+    end.cause = cause;
+    return end;
+  }
+
+  // The library is done with the exchange; nothing is shared any more.
+  static Result<StreamEnd> finish_stream(Exchange& exchange, StreamEnd end, LineSplitter& splitter, LineSink& sink) {
+    if (end.status == 0) return fail(exchange.error.value_or(Error(ErrorCode::kUnavailable, "no answer")));
+    if (end.status >= 400) {
+      end.cause = StreamEnd::Cause::kRefusedByServer;
+    } else if (exchange.error) {
+      end.cause = StreamEnd::Cause::kBroken;
+    } else {
+      end.cause = to_cause(splitter.finish(sink)).value_or(StreamEnd::Cause::kEndOfStream);
+    }
+    return end;
+  }
+
+  static void append_pieces(Exchange& exchange, std::string& body) {
+    for (const std::string& piece : exchange.pieces) body += piece;
+    exchange.pieces.clear();
+    exchange.backlog = 0;
+    exchange.release();
+  }
+
+  std::shared_ptr<Client> make_client() const {
+    web::http::client::http_client_config config;
+    config.set_timeout(kLibraryTimeout);
+    config.set_max_redirects(0);  // row 6
+    config.set_validate_certificates(verify_);
+    config.set_ssl_context_callback([identity = identity_](boost::asio::ssl::context& context) {
+      // The library has just loaded the system's CAs into the context (row 14); only ours stay.
+      if (!identity.apply(context.native_handle())) throw std::runtime_error("TLS identity refused");
+    });
+    return std::make_shared<Client>(server_, config);
+  }
+
+  std::shared_ptr<Client> shared_client() {
+    auto shared = shared_.lock();
+    const SteadyTime now = clock_.steady_now();
+    if (!shared->client || now - shared->made_at >= options_.maximum_client_age) {
+      shared->client = make_client();
+      shared->made_at = now;
+    }
+    return shared->client;
+  }
+
+  web::http::http_request to_library(const Request& request, const std::shared_ptr<Exchange>& exchange) const {
+    web::http::http_request made(to_string(request.method));
+    made.set_request_uri(web::uri(request.target));
+    std::string content_type;
+    for (const Header& header : request.headers) {
+      if (header.name == "Content-Type") content_type = header.value;
+      made.headers().add(header.name, header.value);
+    }
+    if (!server_name_.empty()) made.headers().add("Host", server_name_);  // row 15
+    if (!request.body.empty()) made.set_body(request.body, content_type);
+    made.set_response_stream(
+        make_byte_sink([exchange](const char* data, std::size_t count) { return exchange->put(data, count); }));
+    return made;
+  }
+
+  // Never throws; whatever happens ends up in the exchange.
+  std::shared_ptr<Exchange> start(const Request& request, const std::shared_ptr<Client>& client) {
+    const auto exchange = std::make_shared<Exchange>();
+    in_flight_->enter();
+    const auto finish = [exchange, in_flight = in_flight_, client](std::optional<Error> error) {
+      {
+        std::lock_guard hold(exchange->mutex);
+        exchange->error = std::move(error);
+        exchange->finished = true;
+        exchange->changed.notify_all();
+      }
+      in_flight->leave();
+    };
+    try {
+      client->request(to_library(request, exchange), exchange->cancel.get_token())
+          .then([exchange](const web::http::http_response& response) {
+            {
+              std::lock_guard hold(exchange->mutex);
+              exchange->head = read_head(response);
+              exchange->changed.notify_all();
+            }
+            return response.content_ready();
+          })
+          .then([finish](const pplx::task<web::http::http_response>& done) {  // observes the chain (row 9)
+            try {
+              done.get();
+              finish(std::nullopt);
+            } catch (...) {
+              finish(classify(std::current_exception()));
+            }
+          });
+    } catch (...) {
+      finish(classify(std::current_exception()));
+    }
+    return exchange;
+  }
+
+  struct Shared {
+    std::shared_ptr<Client> client;
+    SteadyTime made_at{};
+  };
+
+  const std::string server_;
+  const std::string server_name_;
+  const bool verify_;
+  const TlsIdentity identity_;
+  const CpprestOptions options_;
+  Clock& clock_;
+  const std::shared_ptr<InFlight> in_flight_ = std::make_shared<InFlight>();
+  Guarded<Shared> shared_;
+};
+
+}  // namespace
+
+void initialize_cpprest_process() {
+  setenv("SSL_CERT_FILE", "/dev/null", 1);
+  setenv("SSL_CERT_DIR", "/dev/null", 1);
+  crossplat::threadpool::initialize_with_threads(4);  // row 8
+}
+
+Result<std::unique_ptr<Transport>> make_cpprest_transport(const ClientConfig& config, const CpprestOptions& options,
+                                                          Clock& clock) {
+  if (config.server.find("://[") != std::string::npos) {
+    return fail(ErrorCode::kUnsupported,
+                "the API server's address " + config.server +
+                    " is an IPv6 literal, which this build cannot resolve; use a DNS name such as "
+                    "kubernetes.default.svc");
+  }
+  auto identity = TlsIdentity::parse(config.tls);
+  if (!identity) return fail(identity.error());
+  try {
+    web::uri parsed(config.server);
+    if (parsed.host().empty()) return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
+  } catch (const std::exception&) {
+    return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
+  }
+  return std::make_unique<CpprestTransport>(config, options, std::move(*identity), clock);
+}
+
+}  // namespace imageclassifier::kubernetes

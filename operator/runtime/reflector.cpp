@@ -1,0 +1,146 @@
+#include "operator/runtime/reflector.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace imageclassifier::runtime::reflector {
+namespace {
+
+using Phase = State::Phase;
+
+Duration scaled(Duration duration, double factor) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::nano>(duration) * factor);
+}
+
+class Stepper {
+ public:
+  Stepper(State& state, const Context& context, const Options& options)
+      : state_(state), context_(context), options_(options) {}
+
+  Step operator()(const Start&) { return state_.phase == Phase::kNew ? list() : Step(); }
+
+  Step operator()(const PageArrived& page) {
+    if (state_.phase != Phase::kListing) return {};
+    // A list's version is that of its first page.
+    if (state_.first_page_version.empty()) state_.first_page_version = page.resource_version;
+    if (!page.continue_token.empty()) {
+      return {{StoreEffect::kStagePage}, SendList{"", page.continue_token, options_.page_size}};
+    }
+    state_.resource_version = state_.first_page_version;
+    state_.version_unavailable = false;
+    state_.synced = true;
+    Step next = watch();
+    next.store = {StoreEffect::kStagePage, StoreEffect::kCommit};
+    return next;
+  }
+
+  Step operator()(const ListFailed& failed) {
+    if (state_.phase != Phase::kListing) return {};
+    const bool refused_version =
+        failed.failure == Failure::kExpired || failed.failure == Failure::kTooLargeResourceVersion;
+    const bool later_page = !state_.first_page_version.empty();
+    Step next;
+    if (failed.failure == Failure::kExpired && later_page) {
+      next = whole_list();
+    } else if (refused_version && !state_.version_unavailable) {
+      state_.version_unavailable = true;
+      next = list();
+    } else {
+      next = pause(true, failed.retry_after);
+    }
+    next.store = {StoreEffect::kDiscard};
+    return next;
+  }
+
+  Step operator()(const EventArrived& event) {
+    if (state_.phase != Phase::kWatching) return {};
+    state_.event_seen = true;
+    state_.failed_watches = 0;
+    state_.expired_watches = 0;
+    state_.resource_version = event.resource_version;
+    const bool bookmark = event.type == EventArrived::Type::kBookmark;
+    return {{bookmark ? StoreEffect::kAdvance : StoreEffect::kApplyEvent}, std::nullopt};
+  }
+
+  Step operator()(const WatchFailed& failed) {
+    if (state_.phase != Phase::kWatching) return {};
+    switch (failed.failure) {
+      case Failure::kExpired:
+        // Once at once; a server that refuses again and again is not asked without pause.
+        return ++state_.expired_watches == 1 ? list() : pause(true, failed.retry_after);
+      case Failure::kTooManyRequests:
+      case Failure::kUnreachable:
+        return pause(false, failed.retry_after);
+      case Failure::kTooLargeResourceVersion:
+      case Failure::kServerError:
+      case Failure::kMalformed:
+        return pause(++state_.failed_watches >= options_.failures_before_list, failed.retry_after);
+      case Failure::kOther:
+        return pause(true, failed.retry_after);
+    }
+    return pause(true, failed.retry_after);
+  }
+
+  Step operator()(const WatchEnded&) {
+    if (state_.phase != Phase::kWatching) return {};
+    const bool too_short = !state_.event_seen && context_.now - state_.watch_opened < options_.short_watch;
+    return too_short ? pause(false, std::nullopt) : watch();
+  }
+
+  Step operator()(const PauseOver&) {
+    if (state_.phase != Phase::kPausing) return {};
+    return state_.list_after_pause ? list() : watch();
+  }
+
+ private:
+  Step list() {
+    state_.phase = Phase::kListing;
+    state_.first_page_version.clear();
+    state_.list_version = state_.version_unavailable ? "" : state_.resource_version;
+    // With a version and without a limit the watch cache can answer; the newest state is read page by page.
+    state_.whole_list = !state_.list_version.empty();
+    return {{}, SendList{state_.list_version, "", state_.whole_list ? 0 : options_.page_size}};
+  }
+
+  Step whole_list() {
+    state_.first_page_version.clear();
+    state_.whole_list = true;
+    return {{}, SendList{state_.list_version, "", 0}};
+  }
+
+  Step watch() {
+    state_.phase = Phase::kWatching;
+    state_.watch_opened = context_.now;
+    state_.event_seen = false;
+    OpenWatch open;
+    open.resource_version = state_.resource_version;
+    const auto share = std::chrono::duration<double>(options_.watch_timeout) * context_.random;
+    open.timeout = options_.watch_timeout + std::chrono::duration_cast<std::chrono::seconds>(share);
+    open.idle_timeout = options_.idle_timeout + scaled(options_.idle_jitter, context_.random);
+    return {{}, open};
+  }
+
+  Step pause(bool then_list, std::optional<Duration> at_least) {
+    state_.phase = Phase::kPausing;
+    state_.list_after_pause = then_list;
+    const bool quiet = context_.now - state_.last_backoff >= options_.backoff_reset;
+    if (state_.backoff == Duration::zero() || quiet) state_.backoff = options_.backoff_base;
+    const Duration length =
+        std::max(scaled(state_.backoff, 1.0 + context_.random), at_least.value_or(Duration::zero()));
+    state_.backoff = std::min(state_.backoff * 2, options_.backoff_cap);
+    state_.last_backoff = context_.now + length;
+    return {{}, Pause{length}};
+  }
+
+  State& state_;
+  const Context& context_;
+  const Options& options_;
+};
+
+}  // namespace
+
+Step step(State& state, const Input& input, const Context& context, const Options& options) {
+  return std::visit(Stepper(state, context, options), input);
+}
+
+}  // namespace imageclassifier::runtime::reflector

@@ -1,0 +1,269 @@
+#include "operator/runtime/resource_watch.hpp"
+
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "common/guarded.hpp"
+#include "common/log.hpp"
+#include "operator/kubernetes/json_scan.hpp"
+#include "operator/kubernetes/status.hpp"
+#include "operator/kubernetes/watch_decoder.hpp"
+#include "operator/runtime/reflector.hpp"
+
+namespace imageclassifier::runtime {
+namespace {
+
+using kubernetes::Status;
+using kubernetes::StreamEnd;
+using kubernetes::WatchEvent;
+using reflector::Failure;
+
+// Undecodable objects whose logging is remembered; afterwards all is forgotten and may be logged once more.
+constexpr std::size_t kMaximumReported = 1000;
+
+Failure classify(const Status& status) {
+  if (kubernetes::is_expired(status)) return Failure::kExpired;
+  if (kubernetes::is_too_large_resource_version(status)) return Failure::kTooLargeResourceVersion;
+  if (status.code == 429) return Failure::kTooManyRequests;
+  if (status.code >= 500) return Failure::kServerError;
+  return Failure::kOther;
+}
+
+Failure classify(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kDeadlineExceeded:
+      return Failure::kUnreachable;
+    case ErrorCode::kDataLoss:
+    case ErrorCode::kTooLarge:
+      return Failure::kMalformed;
+    default:
+      return Failure::kOther;
+  }
+}
+
+reflector::EventArrived::Type to_reflector(WatchEvent::Type type) {
+  using Type = reflector::EventArrived::Type;
+  switch (type) {
+    case WatchEvent::Type::kAdded:
+      return Type::kAdded;
+    case WatchEvent::Type::kModified:
+      return Type::kModified;
+    case WatchEvent::Type::kDeleted:
+      return Type::kDeleted;
+    default:
+      return Type::kBookmark;
+  }
+}
+
+}  // namespace
+
+std::optional<ObjectKey> key_in(std::string_view object) {
+  const auto metadata = kubernetes::find_member(object, "metadata");
+  if (!metadata) return std::nullopt;
+  ObjectKey key{kubernetes::find_string(*metadata, {"namespace"}), kubernetes::find_string(*metadata, {"name"})};
+  if (key.name.empty()) return std::nullopt;
+  return key;
+}
+
+struct ResourceWatch::Impl final : private kubernetes::LineSink {
+  Impl(kubernetes::ApiClient& client_in, Options options_in, EventSink& sink_in, Clock& clock_in,
+       MetricsRegistry& metrics)
+      : client(client_in), options(std::move(options_in)), sink(sink_in), clock(clock_in) {
+    reflector_options.page_size = options.page_size;
+    const MetricLabels labels = {{"resource", to_string(options.resource)}};
+    lists = &metrics.counter("reflector_lists_total", "Lists sent, pages counted singly.", labels);
+    watches = &metrics.counter("reflector_watches_total", "Watches opened.", labels);
+    events = &metrics.counter("reflector_events_total", "Watch events received, bookmarks included.", labels);
+    undecodable = &metrics.counter("reflector_undecodable_objects_total", "Objects left out of the cache.", labels);
+  }
+
+  // ---- the thread ----
+
+  void run(std::stop_token stop_token) {
+    stop = std::move(stop_token);
+    reflector::Step next = take(reflector::Start{}, nullptr);
+    while (next.action && !stop.stop_requested()) {
+      next = std::visit([this](const auto& action) { return perform(action); }, *next.action);
+    }
+  }
+
+  reflector::Step take(const reflector::Input& input, const WatchEvent* event) {
+    const reflector::Context context{clock.steady_now(), std::uniform_real_distribution<double>(0, 1)(random)};
+    reflector::Step next = reflector::step(state, input, context, reflector_options);
+    for (const reflector::StoreEffect effect : next.store) apply(effect, event);
+    return next;
+  }
+
+  void apply(reflector::StoreEffect effect, const WatchEvent* event) {
+    switch (effect) {
+      case reflector::StoreEffect::kStagePage:
+        return;  // done while the page was read
+      case reflector::StoreEffect::kDiscard:
+        sink.discard();
+        return;
+      case reflector::StoreEffect::kCommit:
+        sink.commit();
+        break;
+      case reflector::StoreEffect::kApplyEvent:
+        if (event->type == WatchEvent::Type::kDeleted) {
+          sink.remove(event->object);
+        } else {
+          sink.upsert(event->object);
+        }
+        break;
+      case reflector::StoreEffect::kAdvance:
+        break;
+    }
+    auto seen = progress.lock();
+    seen->resource_version = state.resource_version;
+    seen->synced = state.synced;
+  }
+
+  reflector::Step perform(const reflector::SendList& list) {
+    kubernetes::ListOptions request;
+    request.selectors = options.selectors;
+    request.resource_version = list.resource_version;
+    request.continue_token = list.continue_token;
+    request.limit = list.limit;
+    lists->increment();
+    auto answer = client.execute(list_request(options.resource, options.namespace_name, request), stop);
+    if (stop.stop_requested()) return {};
+    if (!answer) return list_failed(classify(answer.error()), {}, answer.error().describe());
+    if (answer->status >= 300) {
+      const Status status = kubernetes::status_of(answer->status, answer->headers, answer->body);
+      return list_failed(classify(status), status.retry_after, status.message);
+    }
+    const auto page = kubernetes::decode_list(answer->body, [this](std::string_view item) { sink.stage(item); });
+    if (!page) return list_failed(Failure::kMalformed, {}, page.error().message);
+    return take(reflector::PageArrived{page->resource_version, page->continue_token}, nullptr);
+  }
+
+  reflector::Step list_failed(Failure failure, std::optional<Duration> retry_after, const std::string& why) {
+    complain("List failed", why);
+    return take(reflector::ListFailed{failure, retry_after}, nullptr);
+  }
+
+  reflector::Step perform(const reflector::OpenWatch& open) {
+    kubernetes::WatchOptions request;
+    request.selectors = options.selectors;
+    request.resource_version = open.resource_version;
+    request.timeout = open.timeout;
+    watches->increment();
+    after_event = {};
+    const auto end =
+        client.watch(watch_request(options.resource, options.namespace_name, request), *this, open.idle_timeout, stop);
+    if (stop.stop_requested()) return {};
+    // The machine has already decided in the middle of the stream.
+    if (after_event.action) return std::exchange(after_event, {});
+    if (!end) return watch_failed(classify(end.error()), {}, end.error().describe());
+    switch (end->cause) {
+      case StreamEnd::Cause::kRefusedByServer: {
+        const Status status = kubernetes::status_of(end->status, end->headers, end->body);
+        return watch_failed(classify(status), status.retry_after, status.message);
+      }
+      case StreamEnd::Cause::kLineTooLong:
+        return watch_failed(Failure::kMalformed, {}, "a line of the watch is too long");
+      default:
+        return take(reflector::WatchEnded{}, nullptr);
+    }
+  }
+
+  reflector::Step watch_failed(Failure failure, std::optional<Duration> retry_after, const std::string& why) {
+    complain("Watch failed", why);
+    return take(reflector::WatchFailed{failure, retry_after}, nullptr);
+  }
+
+  reflector::Step perform(const reflector::Pause& pause) {
+    if (!clock.sleep_for(pause.length, stop)) return {};
+    return take(reflector::PauseOver{}, nullptr);
+  }
+
+  bool on_line(std::string_view line) override {
+    events->increment();
+    const auto event = kubernetes::decode_watch_event(line);
+    if (!event) {
+      after_event = watch_failed(Failure::kMalformed, {}, event.error().message);
+    } else if (event->type == WatchEvent::Type::kError) {
+      after_event = watch_failed(classify(event->status), event->status.retry_after, event->status.message);
+    } else {
+      after_event = take(reflector::EventArrived{to_reflector(event->type), event->resource_version}, &*event);
+    }
+    return !after_event.action && !stop.stop_requested();
+  }
+
+  void complain(const char* message, const std::string& why) const {
+    log::warning(message, {{"resource", to_string(options.resource)},
+                           {"namespace", options.namespace_name},
+                           {"resourceVersion", state.resource_version},
+                           {"error", why}});
+  }
+
+  struct Progress {
+    std::string resource_version;
+    bool synced = false;
+  };
+
+  kubernetes::ApiClient& client;
+  const Options options;
+  EventSink& sink;
+  Clock& clock;
+  reflector::Options reflector_options;
+  Counter* lists;
+  Counter* watches;
+  Counter* events;
+  Counter* undecodable;
+
+  // of the watch's thread
+  std::stop_token stop;
+  std::mt19937_64 random{std::random_device{}()};
+  reflector::State state;
+  reflector::Step after_event;
+  std::set<std::string> reported;
+
+  Guarded<Progress> progress;
+  std::jthread thread;  // last: it uses all the rest
+};
+
+ResourceWatch::ResourceWatch(kubernetes::ApiClient& client, Options options, EventSink& sink, Clock& clock,
+                             MetricsRegistry& metrics)
+    : impl_(std::make_unique<Impl>(client, std::move(options), sink, clock, metrics)) {}
+ResourceWatch::~ResourceWatch() {
+  stop();
+}
+
+void ResourceWatch::start() {
+  impl_->thread = std::jthread([impl = impl_.get()](std::stop_token stop) { impl->run(std::move(stop)); });
+}
+
+void ResourceWatch::stop() {
+  impl_->thread.request_stop();
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+bool ResourceWatch::has_synced() const {
+  return impl_->progress.lock()->synced;
+}
+
+std::string ResourceWatch::last_seen_resource_version() const {
+  return impl_->progress.lock()->resource_version;
+}
+
+void ResourceWatch::report_undecodable(std::string_view object, const Error& error) {
+  const auto metadata = kubernetes::find_member(object, "metadata").value_or(std::string_view());
+  const std::string version = kubernetes::find_string(metadata, {"resourceVersion"});
+  const std::string uid = kubernetes::find_string(metadata, {"uid"});
+  if (impl_->reported.size() >= kMaximumReported) impl_->reported.clear();
+  if (!impl_->reported.insert(uid + "/" + version).second) return;
+  impl_->undecodable->increment();
+  const auto key = key_in(object);
+  log::warning("Object left out of the cache because it could not be read",
+               {{"resource", to_string(impl_->options.resource)},
+                {"object", key ? to_string(*key) : std::string()},
+                {"error", error.describe()}});
+}
+
+}  // namespace imageclassifier::runtime
