@@ -35,7 +35,7 @@ def make(name):
         if version == 2 and not unified_only:
             continue  # beside version 1 it has no controllers; the kubelet still makes folders there: remove() knows
         leaf = root / name / "system"
-        leaf.mkdir(parents=True)
+        leaf.mkdir(parents=True, exist_ok=True)
         for folder in (leaf.parent, leaf):
             if version == 2:
                 _delegate(folder.parent)
@@ -49,7 +49,10 @@ def make(name):
 def _delegate(folder):
     available = (folder / "cgroup.controllers").read_text().split()
     for controller in {"cpu", "cpuset", "io", "memory", "pids", "hugetlb"} & set(available):
-        (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+        try:
+            (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+        except OSError as error:
+            raise Failure(f"cannot hand the controller {controller} down from {folder}: {error.strerror}") from error
 
 
 def join(leaves):

@@ -17,13 +17,20 @@ _PROGRAMS = ("containerd", "runc", "iptables", "conntrack", "ip", "unshare", "ns
              "dnsmasq", "docker-registry", "skopeo")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 _TOOLS = ("etcd", "kubernetes", "metallb")
-_LEFT_BY_DOWN = ("log",)  # for whoever wants to know what happened
+# What a cluster puts into its state folder; log/ stays behind for whoever wants to know what happened.
+_OURS = ("config", "data", "kubeconfig", "node.json", "node.json.new", "pki", "registry", "state.json", "state.new")
+
+
+class NotRoot(Failure):
+    """Tests that need the node are left out then: exit status 77 is CTest's SKIP_RETURN_CODE."""
+
+    status = 77
 
 
 def _check_machine():
     os.environ["PATH"] += ":" + _SYSTEM_PATH
     if os.geteuid() != 0:
-        raise Failure("the cluster makes namespaces and network devices: run it as root")
+        raise NotRoot("the cluster makes namespaces and network devices: run it as root (tests that need it are left out)")
     missing = [program for program in _PROGRAMS if shutil.which(program) is None]
     if not Path("/usr/lib/cni/ptp").exists():
         missing.append("/usr/lib/cni/ptp (package containernetworking-plugins)")
@@ -46,14 +53,12 @@ def _claiming():
 
 
 def _in_use(instance):
-    layout = Layout(instance)
-    return bool(cgroups.members(layout.cgroup))
+    return bool(cgroups.members(Layout(instance).cgroup))
 
 
 def _free_instance():
     for instance in range(FIRST_FREE_INSTANCE, LAST_INSTANCE + 1):
-        layout = Layout(instance)
-        if not any(folder.exists() for folder in cgroups.folders(layout.cgroup)) and not host_network.present(layout):
+        if not _in_use(instance):
             return instance
     raise Failure("all instance numbers are in use")
 
@@ -75,9 +80,11 @@ def up(program, folder, instance, addresses):
     instance: a number, or None for the first that is free."""
     folder = Path(folder).resolve()
     _check_machine()
-    folders = tools.ensure(_TOOLS)
+    tools.ensure(_TOOLS)
     stages = Stages("cluster")
     down(folder)
+    shutil.rmtree(folder / "log", ignore_errors=True)
+    (folder / "log").mkdir(parents=True)
     with _claiming():
         if instance is None:
             instance = _free_instance()
@@ -85,25 +92,26 @@ def up(program, folder, instance, addresses):
             raise Failure(f"instance {instance} is in use by the cluster in {_owner(instance)}: take that down first, "
                           "or use another number")
         layout = Layout(instance, addresses)
-        _clean_machine(layout)
-        leaves = cgroups.make(layout.cgroup)
-    try:
-        unshare = _start(program, folder, layout, leaves, folders)
-        _follow(folder, layout, stages, unshare)
-    except BaseException:
-        _clean_machine(layout)
-        raise
+        state.write(folder, {"phase": "starting", "instance": instance})
+        unshare = _cleaning_on_failure(layout, lambda: _start(program, folder, layout))
+    _cleaning_on_failure(layout, lambda: _follow(folder, layout, stages, unshare))
     say(f"cluster: ready after {stages.total():.1f} s; export KUBECONFIG={folder}/kubeconfig")
 
 
-def _start(program, folder, layout, leaves, folders):
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "log").mkdir(exist_ok=True)
+def _cleaning_on_failure(layout, step):
+    try:
+        return step()
+    except BaseException:
+        _clean_machine(layout)
+        raise
+
+
+def _start(program, folder, layout):
+    _clean_machine(layout)
+    leaves = cgroups.make(layout.cgroup)
     registry.create_users(folder)
     command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, str(program),
                "node", "--state", str(folder), "--instance", str(layout.instance), "--addresses", str(layout.addresses)]
-    content = {"phase": "starting", "instance": layout.instance}
-    state.write(folder, content)
     with open(folder / "log" / "node.log", "wb") as log:
         unshare = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                                    preexec_fn=lambda: cgroups.join(leaves))
@@ -111,8 +119,8 @@ def _start(program, folder, layout, leaves, folders):
     children = _children(unshare.pid)
     if not children:
         raise Failure(f"unshare failed: see {folder}/log/node.log")
-    content["processes"] = [processes.identity("unshare", unshare.pid), processes.identity("node", children[0])]
-    state.write(folder, content)
+    made = [processes.identity("unshare", unshare.pid), processes.identity("node", children[0])]
+    state.write(folder, {"phase": "starting", "instance": layout.instance, "processes": made})
     host_network.connect(layout, children[0])
     return unshare
 
@@ -151,9 +159,6 @@ def _node(folder):
 def _describe(folder, layout, stages, node):
     known = state.read(folder)["processes"]
     first = known[1]["pid"]
-    inside = {pid: name for name, pid in node["components"].items()}
-    components = [processes.identity(inside[number], pid) for pid in _descendants(first)
-                  if (number := _pid_inside(pid)) in inside]
     return {
         "phase": "ready",
         "instance": layout.instance,
@@ -173,8 +178,14 @@ def _describe(folder, layout, stages, node):
         "cgroups": [str(place) for place in cgroups.folders(layout.cgroup) if place.exists()],
         "mounts": [],  # the machine's mount table is not touched
         "mountsInNamespace": _mounts(first),
-        "processes": known + components,
+        "processes": known + _components(first, node),
     }
+
+
+def _components(first, node):
+    """node.json has the pids of the node's own process namespace; here they get those of the machine."""
+    inside = {pid: name for name, pid in node.get("components", {}).items()}
+    return [processes.identity(inside[number], pid) for pid in _descendants(first) if (number := _pid_inside(pid)) in inside]
 
 
 def _descendants(pid):
@@ -211,15 +222,11 @@ def down(folder):
         owner = _owner(content["instance"])
         if owner in (None, str(folder)):
             _clean_machine(Layout(content["instance"]))
-    if not folder.is_dir():
-        return
-    for place in folder.iterdir():
-        if place.name in _LEFT_BY_DOWN:
-            continue
-        if place.is_dir() and not place.is_symlink():
+    for place in (folder / name for name in _OURS):
+        if place.is_dir():
             shutil.rmtree(place)
         else:
-            place.unlink()
+            place.unlink(missing_ok=True)
 
 
 def clean_instance(instance):
@@ -249,11 +256,18 @@ def status(folder):
     if not content:
         say("down")
         return False
-    living = [process for process in content.get("processes", []) if processes.alive(process)]
-    say(f"{content['phase']}, instance {content['instance']}, {len(living)} of {len(content.get('processes', []))} processes live")
-    for process in content.get("processes", []):
-        say(f"  {process['name']:24} {process['pid']:8} {'lives' if process in living else 'ended'}")
-    return content["phase"] == "ready" and len(living) == len(content["processes"])
+    known = content.get("processes", [])
+    living = [process for process in known[:2] if processes.alive(process)]
+    if len(living) == 2:
+        living += _components(known[1]["pid"], _node(folder))
+    names = {process["name"] for process in living}
+    ended = [process["name"] for process in known if process["name"] not in names]
+    say(f"{content['phase']}, instance {content['instance']}, {len(living)} processes live")
+    for process in living:
+        say(f"  {process['name']:24} {process['pid']:8}")
+    if ended:
+        say(f"  ended: {', '.join(ended)}")
+    return content["phase"] == "ready" and not ended
 
 
 def run(folder, command):

@@ -53,7 +53,8 @@ class Node:
             self._start()
             self._tell("ready")
             while not self.supervisor.stopping and (INSIDE / "node.json").exists():
-                self.supervisor.tend()
+                if self.supervisor.tend():
+                    self._tell("ready")
                 time.sleep(0.2)
         except Failure as failure:
             self._tell("failed", str(failure))

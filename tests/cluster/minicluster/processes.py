@@ -68,6 +68,7 @@ class Supervisor:
         self.environment = environment
         self.commands = {}
         self.running = {}
+        self.handles = {}  # kept until reaped here: subprocess would wait for forgotten ones itself and hide their end
         self.restarts = {}
         self.stopping = False
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,6 +83,7 @@ class Supervisor:
             process = subprocess.Popen(self.commands[name], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                        env=self.environment, preexec_fn=die_with_parent)
         self.running[name] = process.pid
+        self.handles[process.pid] = process
 
     def processes(self):
         return [identity(name, pid) for name, pid in self.running.items()]
@@ -96,11 +98,14 @@ class Supervisor:
                 break
             if pid == 0:
                 break
-            for name, running in list(self.running.items()):
-                if running == pid:
-                    del self.running[name]
-                    ended.append(name)
-                    print(f"{name} ended with {os.waitstatus_to_exitcode(status)}", file=sys.stderr, flush=True)
+            handle = self.handles.pop(pid, None)
+            if handle is None:
+                continue  # an orphan that process 1 inherited
+            handle.returncode = os.waitstatus_to_exitcode(status)
+            name = next(name for name, running in self.running.items() if running == pid)
+            del self.running[name]
+            ended.append(name)
+            print(f"{name} ended with {handle.returncode}", file=sys.stderr, flush=True)
         return ended
 
     def tend(self):

@@ -32,14 +32,16 @@ class Stages:
 class Failure(Exception):
     """An expected failure: its text is one sentence for the user, no traceback is shown."""
 
+    status = 1
+
 
 def exit_with_sentence(program, main):
-    """Runs main and turns a Failure into one line on stderr and exit status 1."""
+    """Runs main and turns a Failure into one line on stderr and its exit status."""
     try:
         sys.exit(main())
     except Failure as failure:
         print(f"{program}: {failure}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(failure.status)
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)
