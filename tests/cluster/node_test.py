@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The running cluster does what the end-to-end tests rely on. IC_CLUSTER is its state folder (CTest fixture `cluster`)."""
+"""The running cluster does what the end-to-end tests rely on. IC_CLUSTER_STATE is its state folder (CTest fixture `cluster`)."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from support import HERE, Kubectl, fetch, push_hello, registry, wait_until
 
-STATE = Path(os.environ["IC_CLUSTER"])
+STATE = Path(os.environ["IC_CLUSTER_STATE"])
 
 
 def look_up(server, name, kind=1):
