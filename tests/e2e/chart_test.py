@@ -21,10 +21,6 @@ def render(*words):
 
 
 class Chart(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        run(ROOT / "tests/cluster/build_tools", "helm", "--links", HELM.parent)
-
     def test_it_passes_helm_lint_strict(self):
         run(HELM, "lint", "--strict", CHART)
 
