@@ -1,0 +1,9 @@
+#pragma once
+
+namespace imageclassifier::model {
+
+/// The cores this process may use at once: its affinity mask, cut by the cgroup v2 quota (cpu.max, rounded up), at
+/// least 1. Never hardware_concurrency(), which ignores the container's quota.
+int usable_cores();
+
+}  // namespace imageclassifier::model

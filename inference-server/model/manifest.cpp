@@ -1,0 +1,118 @@
+#include "inference-server/model/manifest.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "common/sha256.hpp"
+
+namespace imageclassifier::model {
+namespace {
+
+using Json = nlohmann::json;
+using Metadata = std::map<std::string, std::string>;
+
+constexpr int kMaxSide = 4096;
+
+tl::unexpected<Error> refuse(const std::string& member, const std::string& rule) {
+  return fail(ErrorCode::kInvalidArgument, "the model's manifest has a \"" + member + "\" that is not " + rule);
+}
+
+std::optional<std::string> find(const Metadata& metadata, const std::string& member) {
+  const auto found = metadata.find(member);
+  return found == metadata.end() ? std::nullopt : std::optional(found->second);
+}
+
+Result<void> read_side(const Metadata& metadata, const std::string& member, int& side) {
+  const auto text = find(metadata, member);
+  if (!text) return {};
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), side);
+  if (error != std::errc() || end != text->data() + text->size() || side < 1 || side > kMaxSide) {
+    return refuse(member, "a whole number of pixels from 1 to " + std::to_string(kMaxSide));
+  }
+  return {};
+}
+
+Result<void> read_channels(const Metadata& metadata, const std::string& member, bool positive,
+                           std::array<float, 3>& channels) {
+  const auto text = find(metadata, member);
+  if (!text) return {};
+  const Json list = Json::parse(*text, nullptr, false);
+  if (!list.is_array() || list.size() != 3) return refuse(member, "a list of three numbers");
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (!list[i].is_number()) return refuse(member, "a list of three numbers");
+    channels[i] = list[i].get<float>();
+    if (!std::isfinite(channels[i]) || (positive && channels[i] <= 0)) return refuse(member, "in range");
+  }
+  return {};
+}
+
+Result<void> read_temperature(const Metadata& metadata, double& temperature) {
+  const auto text = find(metadata, "temperature");
+  if (!text) return {};
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), temperature);
+  if (error != std::errc() || end != text->data() + text->size() || !std::isfinite(temperature) || temperature <= 0) {
+    return refuse("temperature", "a number above 0");
+  }
+  return {};
+}
+
+std::string labels_digest(const std::vector<std::string>& labels) {
+  std::string joined;
+  for (const std::string& label : labels) joined += label + "\n";
+  return sha256_hex(joined);
+}
+
+Result<void> read_labels(const Metadata& metadata, std::vector<std::string>& labels) {
+  const auto text = find(metadata, "labels");
+  if (!text) return {};
+  const Json list = Json::parse(*text, nullptr, false);
+  if (!list.is_array()) return refuse("labels", "a list of strings");
+  for (const Json& label : list) {
+    if (!label.is_string()) return refuse("labels", "a list of strings");
+    labels.push_back(label.get<std::string>());
+  }
+  const auto digest = find(metadata, "labels_sha256");
+  if (digest && *digest != labels_digest(labels)) return refuse("labels_sha256", "the digest of its labels");
+  return {};
+}
+
+Result<void> check_precision(const Metadata& metadata) {
+  const auto precision = find(metadata, "precision");
+  if (precision && *precision != "float32") return refuse("precision", "float32, the only one that is served");
+  return {};
+}
+
+}  // namespace
+
+Result<Manifest> parse_manifest(const Metadata& metadata) {
+  Manifest manifest;
+  manifest.architecture = find(metadata, "architecture").value_or(manifest.architecture);
+  manifest.weights = find(metadata, "weights").value_or("");
+  preprocess::TransformSpec& transform = manifest.transform;
+  for (const Result<void>& step :
+       {read_side(metadata, "resize", transform.resize), read_side(metadata, "crop", transform.crop),
+        read_channels(metadata, "mean", false, transform.mean), read_channels(metadata, "std", true, transform.std),
+        read_temperature(metadata, manifest.temperature), read_labels(metadata, manifest.labels),
+        check_precision(metadata)}) {
+    if (!step) return tl::unexpected(step.error());
+  }
+  return manifest;
+}
+
+Metadata to_metadata(const Manifest& manifest) {
+  const preprocess::TransformSpec& transform = manifest.transform;
+  return {{"architecture", manifest.architecture},
+          {"weights", manifest.weights},
+          {"resize", std::to_string(transform.resize)},
+          {"crop", std::to_string(transform.crop)},
+          {"mean", Json(transform.mean).dump()},
+          {"std", Json(transform.std).dump()},
+          {"labels", Json(manifest.labels).dump()},
+          {"labels_sha256", labels_digest(manifest.labels)},
+          {"temperature", Json(manifest.temperature).dump()},
+          {"precision", "float32"}};
+}
+
+}  // namespace imageclassifier::model

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/result.hpp"
+
+namespace imageclassifier::model {
+
+/// One tensor of a safetensors file; `data` points into the file and may be unaligned.
+struct TensorView {
+  std::string dtype;  ///< as in the file: "F32", "BF16", "I64", ...
+  std::vector<std::uint64_t> shape;
+  std::span<const std::byte> data;  ///< C order, little endian
+};
+
+struct Safetensors {
+  std::map<std::string, TensorView> tensors;
+  std::map<std::string, std::string> metadata;  ///< `__metadata__`
+};
+
+/// Parses and fully validates a safetensors file (README and tensor.rs of huggingface/safetensors): header length and
+/// its cap of 100,000,000 bytes, JSON without duplicate names, known types, sizes that match the offsets, no hole, no
+/// overlap, the whole file covered. Every violation has its own sentence, kInvalidArgument. The views live as long as
+/// the bytes. Allocates in proportion to the header only.
+Result<Safetensors> parse_safetensors(std::span<const std::byte> file);
+
+/// What write_safetensors stores; all float32.
+struct FloatTensor {
+  std::string name;
+  std::vector<std::uint64_t> shape;
+  std::span<const float> values;
+};
+
+/// Writes the file in the given order through a temporary name beside `path`, the first tensor aligned to 64 bytes
+/// (the format allows no gap between tensors, so the order decides the rest). kUnavailable when the disk refuses.
+Result<void> write_safetensors(const std::string& path, std::span<const FloatTensor> tensors,
+                               const std::map<std::string, std::string>& metadata);
+
+}  // namespace imageclassifier::model

@@ -1,0 +1,52 @@
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "inference-server/model/safetensors.hpp"
+
+namespace imageclassifier::model {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+std::string make_header(std::span<const FloatTensor> tensors, const std::map<std::string, std::string>& metadata) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t offset = 0;
+  for (const FloatTensor& tensor : tensors) {
+    const std::uint64_t end = offset + tensor.values.size_bytes();
+    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.append((kAlignment - (text.size() + 8) % kAlignment) % kAlignment, ' ');
+  return text;
+}
+
+}  // namespace
+
+Result<void> write_safetensors(const std::string& path, std::span<const FloatTensor> tensors,
+                               const std::map<std::string, std::string>& metadata) {
+  const std::string part = path + ".part";
+  const std::string header = make_header(tensors, metadata);
+  std::ofstream out(part, std::ios::binary | std::ios::trunc);
+  std::string length;
+  for (int shift = 0; shift < 64; shift += 8) length.push_back(static_cast<char>(header.size() >> shift));
+  out << length << header;
+  for (const FloatTensor& tensor : tensors) {
+    out.write(reinterpret_cast<const char*>(tensor.values.data()),
+              static_cast<std::streamsize>(tensor.values.size_bytes()));
+  }
+  out.close();
+  std::error_code error;
+  if (out) std::filesystem::rename(part, path, error);
+  if (!out || error) {
+    std::remove(part.c_str());
+    return fail(ErrorCode::kUnavailable, "the file " + path + " cannot be written; is the disk full?");
+  }
+  return {};
+}
+
+}  // namespace imageclassifier::model

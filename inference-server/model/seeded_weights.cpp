@@ -1,0 +1,89 @@
+#include "inference-server/model/seeded_weights.hpp"
+
+#include <cmath>
+
+#include "inference-server/model/manifest.hpp"
+#include "inference-server/model/safetensors.hpp"
+
+namespace imageclassifier::model {
+namespace {
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+class Generator {
+ public:
+  Generator(std::uint64_t seed, const std::string& stream) : state_(seed) {
+    for (const char c : stream) state_ = (next() ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+  }
+
+  std::uint64_t next() {
+    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+    return z ^ (z >> 31);
+  }
+
+  /// 0 <= value < 1, a multiple of 2^-24.
+  float uniform() { return static_cast<float>(next() >> 40) * 0x1p-24F; }
+
+  /// Nearly normal, mean 0, variance 1: the sum of four 16-bit uniforms, which needs no function of libm.
+  float normal() {
+    const std::uint64_t bits = next();
+    std::int32_t sum = -2 * 65535;
+    for (int shift = 0; shift < 64; shift += 16) sum += static_cast<std::int32_t>((bits >> shift) & 0xFFFF);
+    constexpr float kInverseDeviation = 2.6428907e-5F;  // 1 / sqrt(4 * (65536^2 - 1) / 12)
+    return static_cast<float>(sum) * kInverseDeviation;
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+bool ends_block(const std::string& name, bool bottleneck) {
+  return name.find(bottleneck ? ".bn3." : ".bn2.") != std::string::npos;
+}
+
+float draw(Generator& generator, const TensorSpec& spec, float deviation, bool last) {
+  switch (spec.role) {
+    case TensorRole::kScale:
+      return (last ? 0.25F : 1.0F) * (0.75F + 0.5F * generator.uniform());
+    case TensorRole::kVariance:
+      return 0.75F + 0.5F * generator.uniform();
+    case TensorRole::kShift:
+    case TensorRole::kMean:
+      return 0.1F * generator.normal();
+    default:
+      return deviation * generator.normal();
+  }
+}
+
+}  // namespace
+
+WeightMap make_seeded_weights(const Architecture& architecture, int classes, std::uint64_t seed) {
+  WeightMap weights;
+  for (const TensorSpec& spec : tensors_of(architecture, classes)) {
+    const std::uint64_t fan_in = spec.elements() / spec.shape.front();
+    const float gain = spec.role == TensorRole::kConvolution ? 2.0F : 1.0F;
+    const float deviation = std::sqrt(gain / static_cast<float>(fan_in));
+    const bool last = ends_block(spec.name, architecture.bottleneck);
+    Generator generator(seed, spec.name);
+    std::vector<float> values(spec.elements());
+    for (float& value : values) value = draw(generator, spec, deviation, last);
+    weights.emplace(spec.name, std::move(values));
+  }
+  return weights;
+}
+
+Result<void> write_weights(const std::string& path, const Architecture& architecture, int classes,
+                           const WeightMap& weights, const Manifest& manifest) {
+  std::vector<FloatTensor> tensors;
+  for (const TensorSpec& spec : tensors_of(architecture, classes)) {
+    const auto found = weights.find(spec.name);
+    if (found == weights.end() || found->second.size() != spec.elements()) {
+      return fail(ErrorCode::kInternal, "the weights have no tensor " + spec.name + " of the right size");
+    }
+    tensors.push_back({spec.name, spec.shape, found->second});
+  }
+  return write_safetensors(path, tensors, to_metadata(manifest));
+}
+
+}  // namespace imageclassifier::model

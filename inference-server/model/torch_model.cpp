@@ -1,0 +1,92 @@
+#include <utility>
+
+#include "common/sha256.hpp"
+#include "inference-server/model/architecture.hpp"
+#include "inference-server/model/manifest.hpp"
+#include "inference-server/model/mapped_file.hpp"
+#include "inference-server/model/model.hpp"
+#include "inference-server/model/network.hpp"
+#include "inference-server/model/weights_check.hpp"
+
+namespace imageclassifier::model {
+namespace {
+
+class TorchModel final : public Model {
+ public:
+  TorchModel(ModelInfo info, Manifest manifest, Network network)
+      : info_(std::move(info)), manifest_(std::move(manifest)), network_(std::move(network)) {}
+
+  const ModelInfo& info() const override { return info_; }
+  const Manifest& manifest() const override { return manifest_; }
+
+  Result<Logits> forward(std::span<const preprocess::Input> inputs) override {
+    for (const preprocess::Input& input : inputs) {
+      if (input.height != manifest_.transform.crop || input.width != manifest_.transform.crop) {
+        return fail(ErrorCode::kInvalidArgument, "an input does not have the size that the model's transform makes");
+      }
+    }
+    auto rows = network_.logits(inputs);
+    if (!rows) return tl::unexpected(rows.error());
+    return Logits{std::move(*rows)};
+  }
+
+ private:
+  ModelInfo info_;
+  Manifest manifest_;
+  Network network_;
+};
+
+/// The file's own labels, the configured ones, or numbers, in the other order of precedence.
+Result<void> settle_labels(Manifest& manifest, const LoadOptions& options, int classes) {
+  if (!options.labels.empty()) manifest.labels = options.labels;
+  if (manifest.labels.empty()) {
+    for (int i = 0; i < classes; ++i) manifest.labels.push_back("class " + std::to_string(i));
+  }
+  if (manifest.labels.size() == static_cast<std::size_t>(classes)) return {};
+  return fail(ErrorCode::kInvalidArgument, "there are " + std::to_string(manifest.labels.size()) + " labels, but " +
+                                               std::to_string(classes) + " classes in " + options.path);
+}
+
+ModelInfo describe(const LoadOptions& options, const Manifest& manifest, std::string digest) {
+  ModelInfo info;
+  info.name = options.name.empty() ? manifest.architecture : options.name;
+  info.version = "1";
+  info.architecture = manifest.architecture;
+  info.precision = "float32";
+  info.weights_sha256 = std::move(digest);
+  info.demo = manifest.weights == "demo";
+  return info;
+}
+
+Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const std::byte> bytes) {
+  std::string digest = sha256_hex(bytes);
+  if (!options.expected_sha256.empty() && digest != options.expected_sha256) {
+    return fail(ErrorCode::kDataLoss, "the weights file " + options.path + " has the SHA-256 " + digest +
+                                          ", not the expected " + options.expected_sha256);
+  }
+  const auto file = parse_safetensors(bytes);
+  if (!file) return fail(Error(file.error().code, "the weights file " + options.path + " is unusable", file.error()));
+  auto manifest = parse_manifest(file->metadata);
+  if (!manifest) return tl::unexpected(manifest.error());
+  const auto architecture = find_architecture(manifest->architecture);
+  if (!architecture) return tl::unexpected(architecture.error());
+  const auto weights = check_weights(*architecture, *file);
+  if (!weights) return tl::unexpected(weights.error());
+  if (auto labels = settle_labels(*manifest, options, weights->classes); !labels) {
+    return tl::unexpected(labels.error());
+  }
+  auto network = Network::build(*architecture, weights->classes, weights->tensors, options.threads);
+  if (!network) return tl::unexpected(network.error());
+  ModelInfo info = describe(options, *manifest, std::move(digest));
+  return std::make_unique<TorchModel>(std::move(info), std::move(*manifest), std::move(*network));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Model>> load_model(const LoadOptions& options) {
+  const auto file = MappedFile::open(options.path);
+  if (!file) return tl::unexpected(file.error());
+  return load(options, file->bytes());
+}
+
+}  // namespace imageclassifier::model

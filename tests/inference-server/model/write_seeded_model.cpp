@@ -1,0 +1,21 @@
+// Writes seeded weights for make_parity_goldens.py: write_seeded_model ARCHITECTURE CLASSES SEED FILE
+#include <cstdlib>
+#include <iostream>
+
+#include "inference-server/model/seeded_weights.hpp"
+
+int main(int argc, char** argv) {
+  using namespace imageclassifier;
+  if (argc != 5) return 2;
+  const auto architecture = model::find_architecture(argv[1]);
+  if (!architecture) return 2;
+  const int classes = std::atoi(argv[2]);
+  model::Manifest manifest;
+  manifest.architecture = architecture->name;
+  manifest.weights = "seeded";
+  const auto seed = std::strtoull(argv[3], nullptr, 10);
+  const auto weights = model::make_seeded_weights(*architecture, classes, seed);
+  const auto written = model::write_weights(argv[4], *architecture, classes, weights, manifest);
+  if (!written) std::cerr << written.error().describe() << "\n";
+  return written ? 0 : 1;
+}
