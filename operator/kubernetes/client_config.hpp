@@ -11,35 +11,35 @@ namespace imageclassifier::kubernetes {
 
 /// Whom we trust and who we are on the TLS level. PEM text, already read; the file names stay for later re-reading.
 struct TlsConfig {
-  std::string ca_pem;       ///< empty: nobody is trusted, unless insecure_skip_verify
-  std::string ca_file;      ///< where ca_pem came from; empty when it was inline
-  std::string server_name;  ///< SNI and name to verify; empty: the host of the server URL
+  std::string ca_pem = {};       ///< empty: nobody is trusted, unless insecure_skip_verify
+  std::string ca_file = {};      ///< where ca_pem came from; empty when it was inline
+  std::string server_name = {};  ///< SNI and name to verify; empty: the host of the server URL
   bool insecure_skip_verify = false;
-  std::string client_certificate_pem;
-  std::string client_certificate_file;
-  Secret client_key_pem;
-  std::string client_key_file;
+  std::string client_certificate_pem = {};
+  std::string client_certificate_file = {};
+  Secret client_key_pem = {};
+  std::string client_key_file = {};
 };
 
 /// Everything needed to reach one API server.
 struct ClientConfig {
-  std::string server;  ///< "https://host:6443/optional/prefix", without trailing slash
-  TlsConfig tls;
-  Secret token;                   ///< bearer token, if inline
-  std::string token_file;         ///< bearer token file, re-read while running; wins over `token`
-  std::string default_namespace;  ///< of the context or the service account; "default" if neither says
-  std::string source;             ///< for logs: "in-cluster" or the kubeconfig's path list
+  std::string server = {};  ///< "https://host:6443/optional/prefix", without trailing slash
+  TlsConfig tls = {};
+  Secret token = {};                   ///< bearer token, if inline
+  std::string token_file = {};         ///< bearer token file, re-read while running; wins over `token`
+  std::string default_namespace = {};  ///< of the context or the service account; "default" if neither says
+  std::string source = {};             ///< for logs: "in-cluster" or the kubeconfig's path list
 };
 
 struct LoadOptions {
   /// --kubeconfig; empty: $KUBECONFIG (a ':'-list), then in-cluster, then ~/.kube/config.
-  std::string kubeconfig;
+  std::string kubeconfig = {};
   /// --context; empty: the file's current-context.
-  std::string context;
+  std::string context = {};
   /// Where a pod finds its identity: files token, ca.crt, namespace.
   std::string service_account_dir = "/var/run/secrets/kubernetes.io/serviceaccount";
   /// Reads an environment variable; default: getenv. Tests give their own.
-  std::function<std::optional<std::string>(const std::string&)> environment;
+  std::function<std::optional<std::string>(const std::string&)> environment = {};
 };
 
 /// Finds and reads the configuration, in controller-runtime's order: LoadOptions::kubeconfig, $KUBECONFIG, in-cluster

@@ -11,9 +11,9 @@ namespace imageclassifier::kubernetes {
 
 /// Names one collection of the API: {"apps", "v1", "deployments"}; the core group is "".
 struct GroupVersionResource {
-  std::string group;
-  std::string version;
-  std::string plural;
+  std::string group = {};
+  std::string version = {};
+  std::string plural = {};
   bool namespaced = true;
   friend bool operator==(const GroupVersionResource&, const GroupVersionResource&) = default;
 };
@@ -23,33 +23,34 @@ std::string to_string(const GroupVersionResource& resource);
 
 /// One object of a collection. `namespace_name` is empty for cluster-scoped kinds.
 struct ObjectName {
-  std::string namespace_name;
-  std::string name;
+  std::string namespace_name = {};
+  std::string name = {};
 };
 
 struct Selectors {
-  std::string labels;  ///< "app=x,tier!=y"
-  std::string fields;  ///< "metadata.name=x"
+  std::string labels = {};  ///< "app=x,tier!=y"
+  std::string fields = {};  ///< "metadata.name=x"
 };
 
 struct ListOptions {
-  Selectors selectors;
-  int limit = 0;               ///< 0: no paging
-  std::string continue_token;  ///< when set, resource_version and its match are not sent (the server would answer 400)
-  std::string resource_version;        ///< "": quorum read; "0": anything the cache has; else at least as new
-  std::string resource_version_match;  ///< "", "NotOlderThan" or "Exact"
+  Selectors selectors = {};
+  int limit = 0;  ///< 0: no paging
+  std::string continue_token =
+      {};  ///< when set, resource_version and its match are not sent (the server would answer 400)
+  std::string resource_version = {};        ///< "": quorum read; "0": anything the cache has; else at least as new
+  std::string resource_version_match = {};  ///< "", "NotOlderThan" or "Exact"
 };
 
 struct WatchOptions {
-  Selectors selectors;
-  std::string resource_version;
+  Selectors selectors = {};
+  std::string resource_version = {};
   std::chrono::seconds timeout{0};  ///< the server ends the watch after this; 0: its own choice
   bool bookmarks = true;
   bool send_initial_events = false;  ///< WatchList; adds resourceVersionMatch=NotOlderThan
 };
 
 struct ApplyOptions {
-  std::string field_manager;
+  std::string field_manager = {};
   bool force = true;  ///< take over fields that others own, as controllers should
   bool dry_run = false;
 };
@@ -57,8 +58,8 @@ struct ApplyOptions {
 enum class PatchType { kJson, kMerge, kStrategicMerge };
 
 struct DeleteOptions {
-  std::string uid;               ///< precondition; "": none
-  std::string resource_version;  ///< precondition; "": none
+  std::string uid = {};               ///< precondition; "": none
+  std::string resource_version = {};  ///< precondition; "": none
   std::string propagation = "Background";
 };
 

@@ -43,11 +43,11 @@ class Controller {
   using Reconcile = std::function<Outcome(const ObjectKey& key, std::stop_token stop)>;
 
   struct Options {
-    std::string name;  ///< label `controller` of the metrics
+    std::string name = {};  ///< label `controller` of the metrics
     int workers = 4;
     Duration sync_timeout = std::chrono::minutes(2);
     /// All must answer true before the first reconcile: the informers' has_synced.
-    std::vector<std::function<bool()>> wait_for;
+    std::vector<std::function<bool()>> wait_for = {};
   };
 
   /// References must outlive the controller.

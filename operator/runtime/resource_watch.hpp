@@ -33,9 +33,9 @@ std::optional<ObjectKey> key_in(std::string_view object);
 class ResourceWatch {
  public:
   struct Options {
-    kubernetes::GroupVersionResource resource;
-    std::string namespace_name;  ///< "": all namespaces
-    kubernetes::Selectors selectors;
+    kubernetes::GroupVersionResource resource = {};
+    std::string namespace_name = {};  ///< "": all namespaces
+    kubernetes::Selectors selectors = {};
     int page_size = 500;
   };
 

@@ -29,7 +29,7 @@ class WorkQueue {
   enum class Priority { kFresh, kBackground };
 
   struct Options {
-    std::string name;  ///< label `name` of the workqueue_* metrics
+    std::string name = {};  ///< label `name` of the workqueue_* metrics
     Duration base_delay = std::chrono::milliseconds(5);
     Duration maximum_delay = std::chrono::seconds(1000);
   };

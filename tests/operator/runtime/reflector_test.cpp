@@ -1,0 +1,235 @@
+#include "operator/runtime/reflector.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace imageclassifier;
+using namespace imageclassifier::runtime::reflector;
+using namespace std::chrono_literals;
+using Type = EventArrived::Type;
+
+namespace {
+
+// Drives the machine in virtual time; remembers the last step.
+struct Machine {
+  State state;
+  Options options;
+  SteadyTime now = SteadyTime(1000h);
+  double random = 0;
+  Step last;
+
+  Machine& operator()(const Input& input) {
+    last = step(state, input, {now, random}, options);
+    return *this;
+  }
+  Machine& after(Duration duration) {
+    now += duration;
+    return *this;
+  }
+  /// Start, one page, watch open.
+  Machine& synced(const std::string& version = "100") { return (*this)(Start{})(PageArrived{version, ""}); }
+
+  template <typename T>
+  const T& action() const {
+    REQUIRE(last.action);
+    REQUIRE(std::holds_alternative<T>(*last.action));
+    return std::get<T>(*last.action);
+  }
+  std::vector<StoreEffect> store() const { return last.store; }
+};
+
+using Effects = std::vector<StoreEffect>;
+
+}  // namespace
+
+TEST_CASE("the first list asks for the newest state, page by page") {
+  Machine machine;
+  machine(Start{});
+  CHECK(machine.action<SendList>().resource_version.empty());
+  CHECK(machine.action<SendList>().limit == 500);
+  machine(PageArrived{"100", "next"});
+  CHECK(machine.store() == Effects{StoreEffect::kStagePage});
+  CHECK(machine.action<SendList>().continue_token == "next");
+  CHECK(machine.action<SendList>().resource_version.empty());
+  CHECK_FALSE(machine.state.synced);
+}
+
+TEST_CASE("the version of a list is that of its first page") {
+  Machine machine;
+  machine(Start{})(PageArrived{"100", "next"})(PageArrived{"107", ""});
+  CHECK(machine.store() == Effects{StoreEffect::kStagePage, StoreEffect::kCommit});
+  CHECK(machine.state.synced);
+  CHECK(machine.action<OpenWatch>().resource_version == "100");
+}
+
+TEST_CASE("an expired second page leads to one whole list at the version asked for first") {
+  Machine machine;
+  machine(Start{})(PageArrived{"100", "next"})(ListFailed{Failure::kExpired, {}});
+  CHECK(machine.store() == Effects{StoreEffect::kDiscard});
+  CHECK(machine.action<SendList>().limit == 0);
+  CHECK(machine.action<SendList>().continue_token.empty());
+  CHECK(machine.action<SendList>().resource_version.empty());
+  machine(PageArrived{"200", ""});
+  CHECK(machine.action<OpenWatch>().resource_version == "200");
+}
+
+TEST_CASE("time-outs of watches are spread: 300 to 600 s at the server, 75 to 95 s of silence at our side") {
+  Machine machine;
+  machine.synced();
+  CHECK(machine.action<OpenWatch>().timeout == 300s);
+  CHECK(machine.action<OpenWatch>().idle_timeout == Duration(75s));
+  machine.random = 0.999;
+  machine.after(300s)(WatchEnded{});
+  CHECK(machine.action<OpenWatch>().timeout == 599s);
+  CHECK(machine.action<OpenWatch>().idle_timeout > Duration(94s));
+  CHECK(machine.action<OpenWatch>().idle_timeout <= Duration(95s));
+}
+
+TEST_CASE("every event and every bookmark moves the version, and a new watch starts from it without a list") {
+  Machine machine;
+  machine.synced();
+  machine(EventArrived{Type::kAdded, "101"});
+  CHECK(machine.store() == Effects{StoreEffect::kApplyEvent});
+  CHECK_FALSE(machine.last.action);
+  machine(EventArrived{Type::kDeleted, "102"});
+  CHECK(machine.store() == Effects{StoreEffect::kApplyEvent});
+  machine(EventArrived{Type::kBookmark, "150"});
+  CHECK(machine.store() == Effects{StoreEffect::kAdvance});
+  machine.after(75s)(WatchEnded{});
+  CHECK(machine.action<OpenWatch>().resource_version == "150");
+}
+
+TEST_CASE("a 410 leads to one list at once, at least as new as what is known, without paging") {
+  Machine machine;
+  machine.synced()(EventArrived{Type::kModified, "150"})(WatchFailed{Failure::kExpired, {}});
+  CHECK(machine.action<SendList>().resource_version == "150");
+  CHECK(machine.action<SendList>().limit == 0);
+  machine(PageArrived{"900", ""});
+  CHECK(machine.action<OpenWatch>().resource_version == "900");
+}
+
+TEST_CASE("a second 410 without an event between is answered after a pause only") {
+  Machine machine;
+  machine.synced()(WatchFailed{Failure::kExpired, {}})(PageArrived{"200", ""})(WatchFailed{Failure::kExpired, {}});
+  CHECK(machine.action<Pause>().length == Duration(800ms));
+  machine(PauseOver{});
+  machine.action<SendList>();
+}
+
+TEST_CASE("a list whose version the server has not, or has no more, is asked once more for the newest state") {
+  const Failure failure = GENERATE(Failure::kExpired, Failure::kTooLargeResourceVersion);
+  Machine machine;
+  machine.synced()(WatchFailed{Failure::kExpired, {}})(ListFailed{failure, {}});
+  CHECK(machine.action<SendList>().resource_version.empty());
+  CHECK(machine.action<SendList>().limit == 500);
+  SECTION("and if that fails too, after a pause") {
+    machine(ListFailed{failure, {}});
+    machine.action<Pause>();
+  }
+  SECTION("and after success versions are used again") {
+    machine(PageArrived{"50", ""})(EventArrived{Type::kAdded, "51"})(WatchFailed{Failure::kExpired, {}});
+    CHECK(machine.action<SendList>().resource_version == "51");
+  }
+}
+
+TEST_CASE("a refused connection or a 429 pauses and watches again from the same version") {
+  const Failure failure = GENERATE(Failure::kUnreachable, Failure::kTooManyRequests);
+  Machine machine;
+  machine.synced();
+  for (int i = 0; i < 50; ++i) {
+    machine(WatchFailed{failure, {}});
+    machine.after(machine.action<Pause>().length)(PauseOver{});
+    CHECK(machine.action<OpenWatch>().resource_version == "100");
+  }
+}
+
+TEST_CASE("the server's Retry-After is a lower bound of the pause") {
+  Machine machine;
+  machine.synced()(WatchFailed{Failure::kTooManyRequests, 7s});
+  CHECK(machine.action<Pause>().length == Duration(7s));
+}
+
+TEST_CASE("the back-off goes from 800 ms to 30 s by doubling, at most doubled by jitter, and begins anew after calm") {
+  Machine machine;
+  machine.synced();
+  const auto next_pause = [&] {
+    machine(WatchFailed{Failure::kUnreachable, {}});
+    const Duration length = machine.action<Pause>().length;
+    machine.after(length)(PauseOver{});
+    return length;
+  };
+  for (const Duration expected : {800ms, 1600ms, 3200ms, 6400ms, 12800ms, 25600ms, 30000ms, 30000ms}) {
+    CHECK(next_pause() == expected);
+  }
+  machine.random = 0.5;
+  CHECK(next_pause() == Duration(45s));
+  machine.random = 0;
+  machine.after(119s);
+  CHECK(next_pause() == Duration(30s));
+  machine.after(120s);
+  CHECK(next_pause() == Duration(800ms));
+}
+
+TEST_CASE("a watch that closes within a second without an event pauses, any other goes on at once") {
+  Machine machine;
+  machine.synced();
+  SECTION("short and empty") {
+    machine.after(999ms)(WatchEnded{});
+    machine.action<Pause>();
+    machine(PauseOver{});
+    CHECK(machine.action<OpenWatch>().resource_version == "100");
+  }
+  SECTION("short with an event") {
+    machine(EventArrived{Type::kBookmark, "101"}).after(10ms)(WatchEnded{});
+    machine.action<OpenWatch>();
+  }
+  SECTION("long and empty") {
+    machine.after(1s)(WatchEnded{});
+    machine.action<OpenWatch>();
+  }
+}
+
+TEST_CASE("server errors and garbage keep the version for some watches, then a list is tried") {
+  const Failure failure = GENERATE(Failure::kServerError, Failure::kMalformed);
+  Machine machine;
+  machine.synced();
+  for (int i = 0; i < 4; ++i) {
+    machine(WatchFailed{failure, {}})(PauseOver{});
+    CHECK(machine.action<OpenWatch>().resource_version == "100");
+  }
+  SECTION("the fifth in a row") {
+    machine(WatchFailed{failure, {}})(PauseOver{});
+    machine.action<SendList>();
+  }
+  SECTION("an event between starts the count anew") {
+    machine(EventArrived{Type::kAdded, "101"})(WatchFailed{failure, {}})(PauseOver{});
+    CHECK(machine.action<OpenWatch>().resource_version == "101");
+  }
+}
+
+TEST_CASE("a failed list pauses and lists again") {
+  Machine machine;
+  machine(Start{})(ListFailed{Failure::kUnreachable, {}});
+  CHECK(machine.store() == Effects{StoreEffect::kDiscard});
+  machine.action<Pause>();
+  machine(PauseOver{});
+  machine.action<SendList>();
+}
+
+TEST_CASE("a watch that is forbidden or unknown leads to a list after a pause") {
+  Machine machine;
+  machine.synced()(WatchFailed{Failure::kOther, {}});
+  machine.action<Pause>();
+  machine(PauseOver{});
+  CHECK(machine.action<SendList>().resource_version == "100");
+}
+
+TEST_CASE("inputs out of turn do nothing") {
+  Machine machine;
+  for (const Input& input : {Input(PageArrived{"1", ""}), Input(ListFailed{}), Input(EventArrived{}),
+                             Input(WatchFailed{}), Input(WatchEnded{}), Input(PauseOver{})}) {
+    machine(input);
+    CHECK_FALSE(machine.last.action);
+    CHECK(machine.store().empty());
+  }
+  CHECK(machine.state.phase == State::Phase::kNew);
+}

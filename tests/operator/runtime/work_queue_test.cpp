@@ -1,0 +1,232 @@
+#include "operator/runtime/work_queue.hpp"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "tests/support/fake_clock.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::runtime;
+using namespace std::chrono_literals;
+using Priority = WorkQueue::Priority;
+
+namespace {
+
+struct Rig {
+  testing::FakeClock clock;
+  MetricsRegistry metrics;
+  WorkQueue queue{{.name = "test"}, clock, metrics};
+
+  /// A ready key, or nothing, without blocking.
+  std::string next() {
+    std::stop_source stopped;
+    if (queue.size() == 0) {
+      // A get() that is stopped at once still moves due keys to the ready ones: so wait for a waiter first.
+      std::optional<ObjectKey> key;
+      std::jthread getter([&] { key = queue.get(stopped.get_token()); });
+      clock.wait_for_waiters(1);
+      stopped.request_stop();
+      getter.join();
+      return key ? key->name : "";
+    }
+    return queue.get({})->name;
+  }
+};
+
+ObjectKey key(const std::string& name) {
+  return {"ns", name};
+}
+
+}  // namespace
+
+TEST_CASE("the queue hands out keys in the order in which they were added") {
+  Rig rig;
+  rig.queue.add(key("a"));
+  rig.queue.add(key("b"));
+  CHECK(rig.next() == "a");
+  CHECK(rig.next() == "b");
+}
+
+TEST_CASE("a key that is added twice is handed out once") {
+  Rig rig;
+  rig.queue.add(key("a"));
+  rig.queue.add(key("a"));
+  CHECK(rig.queue.size() == 1);
+  CHECK(rig.next() == "a");
+  CHECK(rig.queue.size() == 0);
+}
+
+TEST_CASE("a key that is added while it is being worked on comes again only after done") {
+  Rig rig;
+  rig.queue.add(key("a"));
+  CHECK(rig.next() == "a");
+  rig.queue.add(key("a"));
+  rig.queue.add(key("a"));
+  CHECK(rig.queue.size() == 0);
+  rig.queue.done(key("a"));
+  CHECK(rig.queue.size() == 1);
+  CHECK(rig.next() == "a");
+  rig.queue.done(key("a"));
+  CHECK(rig.queue.size() == 0);
+}
+
+TEST_CASE("fresh keys come before background keys, and a fresh add lifts a waiting background key") {
+  Rig rig;
+  rig.queue.add(key("b1"), Priority::kBackground);
+  rig.queue.add(key("b2"), Priority::kBackground);
+  rig.queue.add(key("f"), Priority::kFresh);
+  rig.queue.add(key("b2"), Priority::kFresh);
+  rig.queue.add(key("f"), Priority::kBackground);
+  CHECK(rig.next() == "f");
+  CHECK(rig.next() == "b2");
+  CHECK(rig.next() == "b1");
+  CHECK(rig.queue.size() == 0);
+}
+
+TEST_CASE("a delayed key comes when its time is there, the earliest of two delays wins") {
+  Rig rig;
+  rig.queue.add_after(key("a"), 10s);
+  rig.queue.add_after(key("a"), 5s);
+  rig.queue.add_after(key("a"), 20s);
+  std::optional<ObjectKey> got;
+  std::jthread getter([&] { got = rig.queue.get({}); });
+  rig.clock.wait_for_waiters(1);
+  CHECK(rig.queue.size() == 0);
+  rig.clock.advance(5s);
+  getter.join();
+  REQUIRE(got);
+  CHECK(got->name == "a");
+  rig.queue.done(*got);
+  rig.clock.advance(100s);
+  rig.queue.add(key("b"));
+  CHECK(rig.next() == "b");
+  CHECK(rig.queue.size() == 0);
+}
+
+TEST_CASE("an add makes a delay void") {
+  Rig rig;
+  rig.queue.add_after(key("a"), 10s);
+  rig.queue.add(key("a"));
+  CHECK(rig.next() == "a");
+  rig.queue.done(key("a"));
+  rig.clock.advance(20s);
+  rig.queue.add(key("b"));
+  CHECK(rig.next() == "b");
+  CHECK(rig.queue.size() == 0);
+}
+
+TEST_CASE("a new shorter delay wakes a worker that waits for a longer one") {
+  Rig rig;
+  rig.queue.add_after(key("a"), 1000s);
+  std::optional<ObjectKey> got;
+  std::jthread getter([&] { got = rig.queue.get({}); });
+  rig.clock.wait_for_waiters(1);
+  rig.queue.add_after(key("b"), 1s);
+  rig.clock.advance(1s);
+  getter.join();
+  REQUIRE(got);
+  CHECK(got->name == "b");
+}
+
+TEST_CASE("the rate-limited delay doubles from 5 ms to 1000 s and begins anew after forget") {
+  Rig rig;
+  Duration expected = 5ms;
+  for (int failures = 1; failures <= 25; ++failures) {
+    rig.queue.add_rate_limited(key("a"));
+    CHECK(rig.queue.failures(key("a")) == failures);
+    rig.clock.advance(expected - 1ms);
+    rig.queue.add(key("probe"));
+    CHECK(rig.next() == "probe");
+    rig.queue.done(key("probe"));
+    rig.clock.advance(1ms);
+    CHECK(rig.queue.get({})->name == "a");
+    rig.queue.done(key("a"));
+    expected = std::min<Duration>(expected * 2, 1000s);
+  }
+  CHECK(expected == Duration(1000s));
+  rig.queue.forget(key("a"));
+  CHECK(rig.queue.failures(key("a")) == 0);
+  rig.queue.add_rate_limited(key("a"));
+  rig.clock.advance(5ms);
+  CHECK(rig.queue.get({})->name == "a");
+}
+
+TEST_CASE("shutdown hands out what is ready, drops what is delayed and refuses what is new") {
+  Rig rig;
+  rig.queue.add(key("a"));
+  rig.queue.add_after(key("later"), 1s);
+  rig.queue.shutdown();
+  rig.queue.add(key("b"));
+  rig.clock.advance(10s);
+  CHECK(rig.queue.get({})->name == "a");
+  CHECK_FALSE(rig.queue.get({}));
+  CHECK(rig.queue.is_shut_down());
+}
+
+TEST_CASE("a stop or a shutdown wakes a blocked worker") {
+  Rig rig;
+  std::stop_source stop;
+  std::jthread stopped([&] { CHECK_FALSE(rig.queue.get(stop.get_token())); });
+  std::jthread drained([&] { CHECK_FALSE(rig.queue.get({})); });
+  rig.clock.wait_for_waiters(2);
+  stop.request_stop();
+  stopped.join();
+  rig.queue.shutdown();
+}
+
+TEST_CASE("never two workers on one key, and nothing that is added gets lost") {
+  SystemClock clock;
+  MetricsRegistry metrics;
+  WorkQueue queue({.name = "hammer"}, clock, metrics);
+  constexpr int kKeys = 5, kAdders = 4, kAdds = 500;
+  std::array<std::atomic<int>, kKeys> wanted{}, seen{}, inside{};
+  std::atomic<bool> overlap{false};
+  {
+    std::vector<std::jthread> workers;
+    for (int i = 0; i < 8; ++i) {
+      workers.emplace_back([&] {
+        while (const auto got = queue.get({})) {
+          const auto n = static_cast<std::size_t>(std::stoi(got->name));
+          if (inside[n].fetch_add(1) != 0) overlap = true;
+          seen[n] = wanted[n].load();
+          inside[n].fetch_sub(1);
+          queue.done(*got);
+        }
+      });
+    }
+    {
+      std::vector<std::jthread> adders;
+      for (int i = 0; i < kAdders; ++i) {
+        adders.emplace_back([&] {
+          for (int j = 0; j < kAdds; ++j) {
+            const auto n = static_cast<std::size_t>(j % kKeys);
+            wanted[n].fetch_add(1);
+            queue.add(key(std::to_string(n)));
+          }
+        });
+      }
+    }
+    queue.shutdown();
+  }
+  CHECK_FALSE(overlap);
+  for (std::size_t n = 0; n < kKeys; ++n) CHECK(seen[n] == wanted[n]);
+}
+
+TEST_CASE("the queue's metrics have the names that dashboards know and count") {
+  Rig rig;
+  rig.queue.add(key("a"));
+  rig.queue.add(key("a"));
+  rig.queue.add_rate_limited(key("b"));
+  const std::string text = rig.metrics.text();
+  CHECK_THAT(text, Catch::Contains("workqueue_depth{name=\"test\"} 1"));
+  CHECK_THAT(text, Catch::Contains("workqueue_adds_total{name=\"test\"} 1"));
+  CHECK_THAT(text, Catch::Contains("workqueue_retries_total{name=\"test\"} 1"));
+  for (const char* name : {"workqueue_queue_duration_seconds_count", "workqueue_work_duration_seconds_count",
+                           "workqueue_unfinished_work_seconds", "workqueue_longest_running_processor_seconds"}) {
+    CHECK_THAT(text, Catch::Contains(std::string(name) + "{name=\"test\"} 0"));
+  }
+}
