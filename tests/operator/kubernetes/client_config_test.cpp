@@ -1,0 +1,200 @@
+#include "operator/kubernetes/client_config.hpp"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "tests/support/temporary_folder.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::kubernetes;
+
+namespace {
+
+struct Rig {
+  testing::TemporaryFolder folder;
+  std::map<std::string, std::string> variables;
+  LoadOptions options;
+
+  Rig() {
+    options.service_account_dir = folder.path();
+    options.environment = [this](const std::string& name) -> std::optional<std::string> {
+      const auto found = variables.find(name);
+      return found == variables.end() ? std::nullopt : std::optional(found->second);
+    };
+  }
+  std::string write(const std::string& name, const std::string& text) {
+    const auto path = folder.path() / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+    return path;
+  }
+  Result<ClientConfig> load() { return load_client_config(options); }
+  Result<ClientConfig> load(const std::string& yaml) {
+    options.kubeconfig = write("config", yaml);
+    return load();
+  }
+};
+
+// "Q0E=" is "CA".
+const std::string kBasic = R"(
+current-context: main
+clusters:
+- name: c
+  cluster: {server: "https://example:6443/prefix/", certificate-authority-data: Q0E=, tls-server-name: kubernetes}
+contexts:
+- name: main
+  context: {cluster: c, user: u, namespace: team}
+- name: other
+  context: {cluster: c, user: v}
+users:
+- name: u
+  user: {token: s3cret}
+- name: v
+  user: {client-certificate: cert.pem, client-key: keys/key.pem, tokenFile: tok}
+)";
+
+}  // namespace
+
+TEST_CASE("a kubeconfig's current context is read") {
+  Rig rig;
+  const auto config = rig.load(kBasic);
+  REQUIRE(config);
+  CHECK(config->server == "https://example:6443/prefix");
+  CHECK(config->tls.ca_pem == "CA");
+  CHECK(config->tls.server_name == "kubernetes");
+  CHECK(config->default_namespace == "team");
+  CHECK(config->token.reveal() == "s3cret");
+}
+
+TEST_CASE("another context can be chosen; relative paths start at the file that names them") {
+  Rig rig;
+  rig.write("cert.pem", "CERT");
+  rig.write("keys/key.pem", "KEY");
+  rig.options.context = "other";
+  const auto config = rig.load(kBasic);
+  REQUIRE(config);
+  CHECK(config->tls.client_certificate_pem == "CERT");
+  CHECK(config->tls.client_key_pem.reveal() == "KEY");
+  CHECK(config->tls.client_key_file == (rig.folder.path() / "keys/key.pem").string());
+  CHECK(config->token_file == (rig.folder.path() / "tok").string());
+  CHECK(config->default_namespace == "default");
+}
+
+TEST_CASE("the files of KUBECONFIG are merged, the first to say something wins, missing ones are passed over") {
+  Rig rig;
+  const std::string first = rig.write("a/one", R"(
+clusters: [{name: c, cluster: {server: "https://first", insecure-skip-tls-verify: true}}]
+users: [{name: u, user: {tokenFile: t}}]
+)");
+  const std::string second = rig.write("b/two", R"(
+current-context: main
+clusters: [{name: c, cluster: {server: "https://second"}}]
+contexts: [{name: main, context: {cluster: c, user: u}}]
+)");
+  rig.variables["KUBECONFIG"] = first + ":/nonexistent/file::" + second;
+  const auto config = rig.load();
+  REQUIRE(config);
+  CHECK(config->server == "https://first");
+  CHECK(config->token_file == (rig.folder.path() / "a/t").string());
+}
+
+TEST_CASE("in a pod the service account is used") {
+  Rig rig;
+  rig.variables = {{"KUBERNETES_SERVICE_HOST", "10.0.0.1"}, {"KUBERNETES_SERVICE_PORT", "443"}};
+  SECTION("with token, CA and namespace") {
+    rig.write("token", "t");
+    rig.write("ca.crt", "CA");
+    rig.write("namespace", "operators\n");
+    const auto config = rig.load();
+    REQUIRE(config);
+    CHECK(config->server == "https://10.0.0.1:443");
+    CHECK(config->tls.ca_pem == "CA");
+    CHECK(config->token_file == (rig.folder.path() / "token").string());
+    CHECK(config->default_namespace == "operators");
+    CHECK(config->source == "in-cluster");
+  }
+  SECTION("an IPv6 host gets brackets") {
+    rig.write("token", "t");
+    rig.write("ca.crt", "CA");
+    rig.variables["KUBERNETES_SERVICE_HOST"] = "fd00::1";
+    CHECK(rig.load()->server == "https://[fd00::1]:443");
+  }
+  SECTION("a missing CA is an error") {
+    rig.write("token", "t");
+    const auto config = rig.load();
+    REQUIRE_FALSE(config);
+    CHECK_THAT(config.error().message, Catch::Contains("ca.crt"));
+  }
+  SECTION("a missing token is an error") {
+    rig.write("ca.crt", "CA");
+    CHECK_FALSE(rig.load());
+  }
+}
+
+TEST_CASE("KUBECONFIG comes before the pod, the pod before the home folder, and nothing is an error") {
+  Rig rig;
+  CHECK(rig.load().error().code == ErrorCode::kNotFound);
+  rig.write(".kube/config", kBasic);
+  rig.variables["HOME"] = rig.folder.path();
+  CHECK(rig.load()->server == "https://example:6443/prefix");
+  rig.write("token", "t");
+  rig.write("ca.crt", "CA");
+  rig.variables["KUBERNETES_SERVICE_HOST"] = "10.0.0.1";
+  rig.variables["KUBERNETES_SERVICE_PORT"] = "443";
+  CHECK(rig.load()->source == "in-cluster");
+  rig.variables["KUBECONFIG"] = rig.write("named", kBasic);
+  CHECK(rig.load()->source == rig.variables["KUBECONFIG"]);
+}
+
+TEST_CASE("a cluster without CA is refused unless it says insecure") {
+  Rig rig;
+  const auto yaml = [](const std::string& more) {
+    return "current-context: m\nclusters: [{name: c, cluster: {server: 'https://e'" + more +
+           "}}]\ncontexts: [{name: m, context: {cluster: c}}]\n";
+  };
+  const auto refused = rig.load(yaml(""));
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Catch::Contains("certificate-authority"));
+  const auto insecure = rig.load(yaml(", insecure-skip-tls-verify: true"));
+  REQUIRE(insecure);
+  CHECK(insecure->tls.insecure_skip_verify);
+}
+
+TEST_CASE("what is not supported is named") {
+  Rig rig;
+  const std::string user = GENERATE("exec: {command: kubelogin}", "auth-provider: {name: azure}",
+                                    "username: a, password: b", "as: somebody");
+  const auto config = rig.load(
+      "current-context: m\nclusters: [{name: c, cluster: {server: 'https://e', insecure-skip-tls-verify: true}}]\n"
+      "contexts: [{name: m, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {" +
+      user + "}}]\n");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().code == ErrorCode::kUnsupported);
+  CHECK_THAT(config.error().message, Catch::Contains("'" + user.substr(0, user.find(':')) + "'"));
+}
+
+TEST_CASE("broken kubeconfigs are errors that quote nothing of the file") {
+  Rig rig;
+  const std::string yaml =
+      GENERATE("", "just text s3cret", "[s3cret", "{a: &x [*x], s3cret", "current-context: s3cret\nclusters: 7\n",
+               "current-context: m\ncontexts: [s3cret, {name: m, context: [s3cret]}]\n",
+               "current-context: m\ncontexts: [{name: m, context: {cluster: c}}]\nclusters: [{name: c, cluster: "
+               "{server: 'https://e', certificate-authority-data: '%%s3cret%%'}}]\n");
+  const auto config = rig.load(yaml);
+  REQUIRE_FALSE(config);
+  if (yaml.find("current-context: s3cret") == std::string::npos) {
+    CHECK_THAT(config.error().describe(), !Catch::Contains("s3cret"));
+  }
+}
+
+TEST_CASE("a client certificate without its key is refused") {
+  Rig rig;
+  const auto config = rig.load(
+      "current-context: m\nclusters: [{name: c, cluster: {server: 'https://e', insecure-skip-tls-verify: true}}]\n"
+      "contexts: [{name: m, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {client-certificate-data: "
+      "Q0E=}}]\n");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().code == ErrorCode::kInvalidArgument);
+}
