@@ -7,6 +7,7 @@ balancer. node.json in the state folder tells the outside how far it is.
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,11 @@ def _run(*command, check=True):
     if check and result.returncode != 0:
         raise Failure(f"{' '.join(str(word) for word in command)}: {result.stderr.strip()}")
     return result
+
+
+def _registry_listens():
+    with socket.socket() as channel:
+        return channel.connect_ex(("127.0.0.1", 443)) == 0
 
 
 class Node:
@@ -182,8 +188,7 @@ class Node:
     def _runtime(self):
         archive = INSIDE / "data" / "pause.tar"
         image_archive.write(archive, "pause", node_files.PAUSE_IMAGE)
-        socket = Path(node_files.CONTAINERD_SOCKET)
-        self.supervisor.wait_until(socket.exists, 60, "containerd")
+        self.supervisor.wait_until(Path(node_files.CONTAINERD_SOCKET).exists, 60, "containerd")
         load = ("ctr", "-n", "k8s.io", "images", "import", archive)
         self.supervisor.wait_until(lambda: _run(*load, check=False).returncode == 0, 60, "containerd to take the pause image")
         self._done("container runtime")
@@ -217,7 +222,10 @@ class Node:
         self.supervisor.start("metallb-controller", "env", f"KUBECONFIG={INSIDE}/data/load-balancer.kubeconfig",
                               self.tools["metallb"] / "metallb-controller", "--namespace=metallb-system",
                               "--webhook-mode=disabled", "--disable-cert-rotation", "--port=7472")
-        self._done("load balancer")
+        self.supervisor.wait_until(_registry_listens, 60, "the registry")
+        self.supervisor.wait_until(lambda: self.api.get("/api/v1/namespaces/default/serviceaccounts/default"), 60,
+                                   "the default service account, without which no pod starts")
+        self._done("load balancer, registry and service account")
 
     def _kubectl(self, *words):
         _run(self.tools["kubernetes"] / "kubectl", "--kubeconfig", INSIDE / "kubeconfig", *words)
