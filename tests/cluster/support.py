@@ -50,8 +50,8 @@ class Kubectl:
         self.program = tools.folder("kubernetes") / "kubectl"
 
     def run(self, *words, given=None, check=True):
-        result = subprocess.run([self.program, "--kubeconfig", self.folder / "kubeconfig", *words], input=given, text=True,
-                                capture_output=True, check=False)
+        command = [self.program, "--kubeconfig", self.folder / "kubeconfig", "--cache-dir", self.folder / "data" / "kubectl-cache"]
+        result = subprocess.run([*command, *words], input=given, text=True, capture_output=True, check=False)
         if check and result.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(words)}: {result.stderr}")
         return result

@@ -113,6 +113,7 @@ class ControlPlane:
                 f"--cluster-signing-cert-file={self.pki.certificate('ca')}",
                 f"--cluster-signing-key-file={self.pki.key('ca')}",
                 "--use-service-account-credentials", "--leader-elect=false", "--allocate-node-cidrs=false",
+                f"--flex-volume-plugin-dir={self.folder / 'volume-plugins'}",  # the default is created in /usr
                 "--kube-api-qps=300", "--kube-api-burst=600",  # the default of 20 makes its start take 4 s longer
                 "--secure-port=0"]
 

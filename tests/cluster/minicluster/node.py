@@ -52,6 +52,7 @@ class Node:
 
     def run(self):
         os.environ["PATH"] = _PATH
+        os.environ["KUBECACHEDIR"] = str(INSIDE / "data" / "kubectl-cache")  # not in the user's home
         try:
             self._mounts()
             self._network()
