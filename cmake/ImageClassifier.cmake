@@ -14,6 +14,9 @@ if(IC_SANITIZERS)
   list(JOIN IC_SANITIZERS "," _sanitizers)
   add_compile_options(-fsanitize=${_sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${_sanitizers})
+  if("thread" IN_LIST IC_SANITIZERS AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-tsan)  # Boost.Asio's fences, which the sanitizer does not model
+  endif()
 endif()
 
 function(_ic_common_properties target)

@@ -73,7 +73,6 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   Impl(kubernetes::ApiClient& client_in, Options options_in, EventSink& sink_in, Clock& clock_in,
        MetricsRegistry& metrics)
       : client(client_in), options(std::move(options_in)), sink(sink_in), clock(clock_in) {
-    reflector_options.page_size = options.page_size;
     const MetricLabels labels = {{"resource", to_string(options.resource)}};
     lists = &metrics.counter("reflector_lists_total", "Lists sent, pages counted singly.", labels);
     watches = &metrics.counter("reflector_watches_total", "Watches opened.", labels);
@@ -93,7 +92,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
 
   reflector::Step take(const reflector::Input& input, const WatchEvent* event) {
     const reflector::Context context{clock.steady_now(), std::uniform_real_distribution<double>(0, 1)(random)};
-    reflector::Step next = reflector::step(state, input, context, reflector_options);
+    reflector::Step next = reflector::step(state, input, context, options.reflector);
     for (const reflector::StoreEffect effect : next.store) apply(effect, event);
     return next;
   }
@@ -211,7 +210,6 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   const Options options;
   EventSink& sink;
   Clock& clock;
-  reflector::Options reflector_options;
   Counter* lists;
   Counter* watches;
   Counter* events;

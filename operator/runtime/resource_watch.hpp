@@ -11,6 +11,7 @@
 #include "operator/kubernetes/api_client.hpp"
 #include "operator/kubernetes/request.hpp"
 #include "operator/runtime/object_key.hpp"
+#include "operator/runtime/reflector.hpp"
 
 namespace imageclassifier::runtime {
 
@@ -36,7 +37,7 @@ class ResourceWatch {
     kubernetes::GroupVersionResource resource = {};
     std::string namespace_name = {};  ///< "": all namespaces
     kubernetes::Selectors selectors = {};
-    int page_size = 500;
+    reflector::Options reflector = {};  ///< page size, time-outs, back-off
   };
 
   /// References must outlive the watch.
