@@ -210,7 +210,7 @@ int http_refusal_status(HttpRefusal reason) {
     case HttpRefusal::kMethodNotImplemented:
       return 501;
     case HttpRefusal::kOverloaded:
-      return 503;
+      return 429;
   }
   return 500;
 }

@@ -56,7 +56,7 @@ enum class HttpRefusal {
   kHeaderTooLarge,        ///< 431
   kInternal,              ///< 500 the handler threw or dropped its responder
   kMethodNotImplemented,  ///< 501 unknown method
-  kOverloaded             ///< 503 the bodies being read exceed Options::max_buffered_bytes
+  kOverloaded             ///< 429 the bodies being read exceed Options::max_buffered_bytes
 };
 
 struct HttpRefusalContext {

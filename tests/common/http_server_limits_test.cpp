@@ -144,11 +144,11 @@ TEST_CASE_METHOD(HttpServerFixture, "an Expect other than 100-continue is 417") 
   CHECK(status(header("Expect: 200-ok\r\nContent-Length: 3\r\n") + "abc") == 417);
 }
 
-TEST_CASE("bodies that together exceed the budget are 503") {
+TEST_CASE("bodies that together exceed the budget are 429") {
   HttpServerOptions options;
   options.max_buffered_bytes = 1000;
   HttpServerFixture fixture(options);
-  CHECK(fixture.status(header("Content-Length: 5000\r\n") + std::string(4000, 'x')) == 503);
+  CHECK(fixture.status(header("Content-Length: 5000\r\n") + std::string(4000, 'x')) == 429);
   // The budget is given back.
   CHECK(fixture.status(header("Connection: close\r\nContent-Length: 900\r\n") + std::string(900, 'x')) == 200);
 }

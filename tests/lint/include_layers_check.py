@@ -44,7 +44,7 @@ CONFINED = {
     r"yaml-cpp/": ("operator/kubernetes/client_config", "operator/cli/"),
     r"spdlog/": ("common/",),
     r"prometheus/": ("common/",),
-    r"tl/": ("common/", "inference-server/image/"),
+    r"tl/": ("common/", "inference-server/image/", "inference-server/protocol/"),
     r"CLI/": ("operator/app/", "operator/cli/", "operator/main.cpp", "inference-server/app/",
               "inference-server/main.cpp"),
 }

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "inference-server/protocol/classifier.hpp"
+
+namespace imageclassifier::protocol {
+
+/// {name, version, architecture, precision, weights_sha256, demo}: the same object in every answer and in /readyz.
+nlohmann::ordered_json model_json(const model::ModelInfo& info);
+
+/// The answer of POST /v1/classify and of `inference-server classify --json`.
+std::string answer_json(const std::vector<PictureResult>& results, const model::ModelInfo& info,
+                        const std::string& request_id);
+
+/// The same as a page for browsers without JavaScript.
+std::string answer_html(const std::vector<PictureResult>& results, const model::ModelInfo& info,
+                        const std::string& request_id);
+std::string problem_html(const Problem& problem, const std::string& request_id);
+
+}  // namespace imageclassifier::protocol

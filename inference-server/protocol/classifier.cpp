@@ -1,0 +1,138 @@
+#include "inference-server/protocol/classifier.hpp"
+
+#include <atomic>
+
+namespace imageclassifier::protocol {
+namespace {
+
+using Stage = InferenceMetrics::Stage;
+
+/// Colours and edges over the whole frame, larger than the crop: warms the resampler too.
+image::Image warm_up_picture() {
+  image::Image picture{.width = 320, .height = 256, .pixels = {}};
+  picture.pixels.reserve(static_cast<std::size_t>(picture.width * picture.height * 3));
+  for (int y = 0; y < picture.height; ++y) {
+    for (int x = 0; x < picture.width; ++x) {
+      for (const int value : {x, y, x ^ y}) picture.pixels.push_back(static_cast<std::uint8_t>(value & 255));
+    }
+  }
+  return picture;
+}
+
+}  // namespace
+
+/// The results of one request; the last picture that arrives delivers them.
+struct Classifier::Pending {
+  std::vector<PictureResult> results;
+  std::atomic<std::size_t> open{0};
+  Done done;
+};
+
+Classifier::Classifier(ClassifierOptions options, std::unique_ptr<model::Model> model, Clock& clock,
+                       InferenceMetrics& metrics)
+    : options_(options),
+      model_(std::move(model)),
+      info_(model_->info()),
+      manifest_(model_->manifest()),
+      clock_(clock),
+      metrics_(metrics),
+      decoders_(std::clamp(options.decoders, 1, 64)),
+      lane_(options.lane, clock, [this](std::vector<preprocess::Input> inputs) { return compute(std::move(inputs)); }) {
+}
+
+Result<void> Classifier::warm_up() {
+  const preprocess::Input input = preprocess::preprocess(warm_up_picture(), manifest_.transform);
+  for (const std::size_t size : {std::size_t{1}, options_.lane.max_batch}) {
+    const std::vector<preprocess::Input> batch(size, input);
+    const auto logits = model_->forward(batch);
+    if (!logits) return fail(logits.error());
+    for (const auto& row : logits->rows) {
+      if (row.size() != class_count()) {
+        return fail(ErrorCode::kInvalidArgument, "the model has " + std::to_string(row.size()) + " outputs but " +
+                                                     std::to_string(class_count()) + " labels");
+      }
+    }
+  }
+  return {};
+}
+
+Result<std::vector<std::vector<float>>> Classifier::compute(std::vector<preprocess::Input> inputs) {
+  metrics_.batch(inputs.size());
+  auto logits = model_->forward(inputs);
+  if (!logits) return fail(logits.error());
+  return std::move(logits->rows);
+}
+
+std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, PictureResult& result) {
+  const SteadyTime begin = clock_.steady_now();
+  const auto bytes = std::as_bytes(std::span(picture.bytes));
+  auto decoded = image::decode(bytes, options_.limits);
+  const SteadyTime middle = clock_.steady_now();
+  result.timing.decode = middle - begin;
+  metrics_.stage(Stage::kDecode, result.timing.decode);
+  if (!decoded) {
+    result.problem = problem_of(decoded.error());
+    metrics_.rejected(*result.problem);
+    return std::nullopt;
+  }
+  result.image = decoded->info;
+  metrics_.image_pixels(static_cast<double>(decoded->image.width) * decoded->image.height);
+  preprocess::Input input = preprocess::preprocess(decoded->image, manifest_.transform);
+  result.timing.resize = clock_.steady_now() - middle;
+  metrics_.stage(Stage::kResize, result.timing.resize);
+  return input;
+}
+
+std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures, const ClassifyOptions& options,
+                                            Done done) {
+  auto places = lane_.reserve(pictures.size());
+  if (!places) {
+    Problem problem = problem_of(places.error());
+    if (places.error().code == ErrorCode::kInvalidArgument) {
+      problem = {ProblemCode::kTooManyImages,
+                 "At most " + std::to_string(options_.lane.queue_depth) + " pictures can be sent at once."};
+    }
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(lane_.expected_wait()).count();
+    if (problem.retry_after > 0) problem.retry_after = static_cast<int>(std::clamp<std::int64_t>(wait, 1, 60));
+    metrics_.rejected(problem);
+    return problem;
+  }
+  auto pending = std::make_shared<Pending>();
+  pending->done = std::move(done);
+  pending->results.resize(pictures.size());
+  std::vector<batching::ComputeLane<preprocess::Input, std::vector<float>>::Task> tasks;
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    PictureResult& result = pending->results[i];
+    result.file = pictures[i].file;
+    decoders_.acquire();
+    auto input = prepare(pictures[i], result);
+    decoders_.release();
+    if (!input) continue;
+    const auto finish = [this, pending, i, k = options.k](Result<std::vector<float>> logits,
+                                                          const batching::LaneTiming& timing) {
+      PictureResult& mine = pending->results[i];
+      mine.timing.queue = timing.queue;
+      mine.timing.compute = timing.compute;
+      metrics_.stage(Stage::kQueue, timing.queue);
+      if (logits) {
+        metrics_.stage(Stage::kCompute, timing.compute);
+        mine.predictions = postprocess::top_k(*logits, manifest_.labels, k, manifest_.temperature);
+      } else {
+        mine.problem = problem_of(logits.error());
+        metrics_.rejected(*mine.problem);
+      }
+      if (pending->open.fetch_sub(1) == 1) pending->done(std::move(pending->results));
+    };
+    tasks.push_back({std::move(*input), options.deadline, options.abandoned, finish});
+  }
+  if (tasks.empty()) {
+    pending->done(std::move(pending->results));
+    return std::nullopt;
+  }
+  pending->open = tasks.size();
+  lane_.submit(std::move(*places), std::move(tasks));
+  metrics_.queue_depth(lane_.depth());
+  return std::nullopt;
+}
+
+}  // namespace imageclassifier::protocol

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <semaphore>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "inference-server/batching/compute_lane.hpp"
+#include "inference-server/image/decoder.hpp"
+#include "inference-server/model/model.hpp"
+#include "inference-server/postprocess/top_k.hpp"
+#include "inference-server/protocol/inference_metrics.hpp"
+#include "inference-server/protocol/problem.hpp"
+
+namespace imageclassifier::protocol {
+
+/// One uploaded file.
+struct Picture {
+  std::optional<std::string> file;  ///< for the answer; see display_name
+  std::string_view bytes;           ///< must live until classify() returns
+};
+
+struct Timing {
+  Duration decode{};
+  Duration resize{};
+  Duration queue{};
+  Duration compute{};
+};
+
+/// What became of one picture: either a problem, or the rest.
+struct PictureResult {
+  std::optional<std::string> file;
+  std::optional<Problem> problem;
+  image::ImageInfo image;
+  std::vector<postprocess::Prediction> predictions;
+  Timing timing;
+};
+
+struct ClassifierOptions {
+  image::DecodeLimits limits;
+  batching::LaneOptions lane;
+  int decoders = 2;  ///< pictures decoded at the same time: bounds memory, leaves the cores to the model
+};
+
+struct ClassifyOptions {
+  int k = 5;
+  SteadyTime deadline{};
+  std::function<bool()> abandoned{};  ///< nobody waits for the answer any more
+};
+
+/// From bytes to predictions: decode, preprocess, one place in the lane, top-k. Knows no HTTP. Thread safe.
+class Classifier {
+ public:
+  using Done = std::function<void(std::vector<PictureResult>)>;
+
+  Classifier(ClassifierOptions options, std::unique_ptr<model::Model> model, Clock& clock, InferenceMetrics& metrics);
+
+  /// Runs a drawn picture through preprocessing and the model, alone and as a full batch. Before anything else uses it.
+  Result<void> warm_up();
+
+  const model::ModelInfo& info() const { return info_; }
+  std::size_t class_count() const { return manifest_.labels.size(); }
+
+  /// Decodes in the caller's thread, then calls `done` once, with one result per picture in order: in the caller's
+  /// thread when nothing is left to compute, else in the lane's. A problem that concerns the whole request (the queue
+  /// is full, checked before decoding) is returned instead, and `done` is not called.
+  std::optional<Problem> classify(const std::vector<Picture>& pictures, const ClassifyOptions& options, Done done);
+
+ private:
+  struct Pending;
+  std::optional<preprocess::Input> prepare(const Picture& picture, PictureResult& result);
+  Result<std::vector<std::vector<float>>> compute(std::vector<preprocess::Input> inputs);
+
+  ClassifierOptions options_;
+  std::unique_ptr<model::Model> model_;
+  model::ModelInfo info_;
+  model::Manifest manifest_;
+  Clock& clock_;
+  InferenceMetrics& metrics_;
+  std::counting_semaphore<64> decoders_;
+  batching::ComputeLane<preprocess::Input, std::vector<float>> lane_;  // last: its thread uses the rest
+};
+
+}  // namespace imageclassifier::protocol

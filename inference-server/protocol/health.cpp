@@ -1,0 +1,40 @@
+#include <nlohmann/json.hpp>
+
+#include "inference-server/protocol/answer.hpp"
+#include "inference-server/protocol/request_context.hpp"
+#include "inference-server/protocol/routes.hpp"
+
+namespace imageclassifier::protocol {
+
+HttpHandler healthz_handler() {
+  return [](const HttpRequest& request, const HttpResponder& responder) {
+    HttpResponse response{.content_type = "application/json", .body = "{\"live\":true}\n"};
+    add_common_headers(response, request_id(request));
+    responder.respond(std::move(response));
+  };
+}
+
+HttpHandler readyz_handler(ServerState& state) {
+  return [&state](const HttpRequest& request, const HttpResponder& responder) {
+    const ServerState::Snapshot now = state.get();
+    const bool ready = now.stage == Stage::kReady;
+    nlohmann::ordered_json json = {{"ready", ready}, {"stage", to_string(now.stage)}, {"model", nullptr}};
+    if (now.model) json["model"] = model_json(*now.model);
+    HttpResponse response{.status = ready ? 200 : 503,
+                          .content_type = "application/json",
+                          .body = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};
+    if (!ready) response.headers.push_back({"Retry-After", "1"});
+    add_common_headers(response, request_id(request));
+    responder.respond(std::move(response));
+  };
+}
+
+HttpHandler metrics_handler(InferenceMetrics& metrics) {
+  return [&metrics](const HttpRequest& request, const HttpResponder& responder) {
+    HttpResponse response{.content_type = std::string(MetricsRegistry::kContentType), .body = metrics.text()};
+    add_common_headers(response, request_id(request));
+    responder.respond(std::move(response));
+  };
+}
+
+}  // namespace imageclassifier::protocol

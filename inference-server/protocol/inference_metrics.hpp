@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/clock.hpp"
+#include "common/metrics.hpp"
+#include "inference-server/model/model.hpp"
+#include "inference-server/protocol/problem.hpp"
+
+namespace imageclassifier::protocol {
+
+/// Every metric of the inference server: names, help and label values stand in the .cpp alone, and each series exists
+/// at zero from the start. Thread safe.
+class InferenceMetrics {
+ public:
+  explicit InferenceMetrics(MetricsRegistry& registry);
+
+  enum class Stage { kRead, kDecode, kResize, kQueue, kCompute, kEncode };
+
+  /// `route` is a template of the closed list, anything else counts as "other".
+  void request(std::string_view route, int status, Duration duration);
+  void stage(Stage stage, Duration duration);
+  void batch(std::size_t size);
+  void image_pixels(double pixels);
+  void queue_depth(std::size_t depth);
+  /// Counts the problems that are refusals of load or of a picture; others are only requests with their status.
+  void rejected(const Problem& problem);
+  void model(const model::ModelInfo& info);
+
+  std::string text() const { return registry_.text(); }
+
+ private:
+  MetricsRegistry& registry_;
+};
+
+}  // namespace imageclassifier::protocol

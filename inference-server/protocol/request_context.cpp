@@ -1,0 +1,67 @@
+#include "inference-server/protocol/request_context.hpp"
+
+#include <algorithm>
+#include <random>
+
+namespace imageclassifier::protocol {
+namespace {
+
+bool is_hex(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+bool is_id_character(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
+}
+
+}  // namespace
+
+std::string new_request_id() {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::random_device random;
+  std::string id;
+  for (int word = 0; word < 4; ++word) {
+    const unsigned bits = random();
+    for (unsigned shift = 0; shift < 32; shift += 4) id += kDigits[(bits >> shift) & 15];
+  }
+  return id;
+}
+
+std::string request_id(const HttpRequest& request) {
+  const std::string_view given = request.header("x-request-id");
+  if (given.empty() || given.size() > 128 || !std::all_of(given.begin(), given.end(), is_id_character)) {
+    return new_request_id();
+  }
+  return std::string(given);
+}
+
+std::string traceparent(const HttpRequest& request) {
+  const std::string_view given = request.header("traceparent");
+  const bool good = given.size() == 55 && given.starts_with("00-") && is_hex(given.substr(3, 32)) && given[35] == '-' &&
+                    is_hex(given.substr(36, 16)) && given[52] == '-' && is_hex(given.substr(53));
+  return good ? std::string(given) : std::string();
+}
+
+void add_common_headers(HttpResponse& response, const std::string& id) {
+  response.headers.push_back({"X-Request-Id", id});
+  response.headers.push_back({"X-Content-Type-Options", "nosniff"});
+  response.headers.push_back({"Cache-Control", "no-store"});
+}
+
+std::string media_type(std::string_view content_type) {
+  content_type = content_type.substr(0, content_type.find(';'));
+  while (!content_type.empty() && (content_type.back() == ' ' || content_type.back() == '\t')) {
+    content_type.remove_suffix(1);
+  }
+  std::string type(content_type);
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return type;
+}
+
+bool wants_html(const HttpRequest& request) {
+  return request.header("accept").find("text/html") != std::string_view::npos &&
+         media_type(request.header("content-type")) == "multipart/form-data";
+}
+
+}  // namespace imageclassifier::protocol

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/http_server.hpp"
+
+namespace imageclassifier::protocol {
+
+/// The client's x-request-id if it is [A-Za-z0-9._-]{1,128}, else a new one of 32 hex digits.
+std::string request_id(const HttpRequest& request);
+std::string new_request_id();
+
+/// The W3C traceparent if it is well-formed (version 00), else empty: it goes into the log line.
+std::string traceparent(const HttpRequest& request);
+
+/// x-request-id, no sniffing, no caching: what every answer carries.
+void add_common_headers(HttpResponse& response, const std::string& request_id);
+
+/// A form post of a browser: multipart/form-data that accepts text/html. It gets pages instead of JSON.
+bool wants_html(const HttpRequest& request);
+
+/// The media type without parameters, lower case, for example "multipart/form-data".
+std::string media_type(std::string_view content_type);
+
+}  // namespace imageclassifier::protocol

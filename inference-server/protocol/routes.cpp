@@ -1,0 +1,30 @@
+#include "inference-server/protocol/routes.hpp"
+
+#include "inference-server/protocol/answer.hpp"
+#include "inference-server/protocol/request_context.hpp"
+#include "inference-server/web/page.hpp"
+
+namespace imageclassifier::protocol {
+
+std::vector<HttpRoute> make_routes(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options) {
+  std::vector<HttpRoute> routes = {
+      {"POST", "/v1/classify", classify_handler(state, metrics, options), options.max_upload_bytes},
+      {"GET", "/healthz", healthz_handler()},
+      {"GET", "/readyz", readyz_handler(state)},
+      {"GET", "/metrics", metrics_handler(metrics)}};
+  // Without the upload page the stylesheet stays: the result page of a form post uses it.
+  for (HttpRoute& route : page_routes(state, options)) {
+    if (options.upload_page || route.path == "/app.css") routes.push_back(std::move(route));
+  }
+  return routes;
+}
+
+HttpResponse refusal_response(const HttpRefusalContext& refusal) {
+  const std::string id = refusal.head != nullptr ? request_id(*refusal.head) : new_request_id();
+  const Problem problem = problem_of(refusal);
+  HttpResponse response = problem_response(problem, id);
+  if (refusal.head != nullptr && wants_html(*refusal.head)) web::become_page(response, problem_html(problem, id));
+  return response;
+}
+
+}  // namespace imageclassifier::protocol

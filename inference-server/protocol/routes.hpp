@@ -1,0 +1,31 @@
+#pragma once
+
+#include <vector>
+
+#include "common/http_server.hpp"
+#include "inference-server/protocol/inference_metrics.hpp"
+#include "inference-server/protocol/server_state.hpp"
+
+namespace imageclassifier::protocol {
+
+struct ProtocolOptions {
+  int top_k = 5;                                    ///< predictions when the query has no k; 1..100
+  std::size_t max_upload_bytes = 10 * 1024 * 1024;  ///< one request's body
+  std::chrono::milliseconds request_timeout{10'000};
+  bool upload_page = true;
+};
+
+/// Every endpoint. `state`, `metrics` and `clock` must outlive the server that uses the routes.
+std::vector<HttpRoute> make_routes(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
+
+/// Refusals of the HTTP server itself in our form: problem+json, or a page for a browser's form post.
+HttpResponse refusal_response(const HttpRefusalContext& refusal);
+
+/// The parts of make_routes, one per endpoint family.
+HttpHandler classify_handler(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
+HttpHandler healthz_handler();
+HttpHandler readyz_handler(ServerState& state);
+HttpHandler metrics_handler(InferenceMetrics& metrics);
+std::vector<HttpRoute> page_routes(ServerState& state, const ProtocolOptions& options);
+
+}  // namespace imageclassifier::protocol

@@ -1,0 +1,36 @@
+#include "inference-server/protocol/server_state.hpp"
+
+namespace imageclassifier::protocol {
+
+const char* to_string(Stage stage) {
+  switch (stage) {
+    case Stage::kLoading:
+      return "loading";
+    case Stage::kWarmingUp:
+      return "warming_up";
+    case Stage::kReady:
+      return "ready";
+    case Stage::kDraining:
+      return "draining";
+  }
+  return "loading";
+}
+
+void ServerState::warming_up(const model::ModelInfo& model) {
+  auto snapshot = snapshot_.lock();
+  if (snapshot->stage == Stage::kLoading) snapshot->stage = Stage::kWarmingUp;
+  snapshot->model = model;
+}
+
+void ServerState::ready(std::shared_ptr<Classifier> classifier) {
+  auto snapshot = snapshot_.lock();
+  if (snapshot->stage != Stage::kDraining) snapshot->stage = Stage::kReady;
+  snapshot->model = classifier->info();
+  snapshot->classifier = std::move(classifier);
+}
+
+void ServerState::draining() {
+  snapshot_.lock()->stage = Stage::kDraining;
+}
+
+}  // namespace imageclassifier::protocol

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "common/guarded.hpp"
+#include "inference-server/protocol/classifier.hpp"
+
+namespace imageclassifier::protocol {
+
+enum class Stage { kLoading, kWarmingUp, kReady, kDraining };
+
+/// "loading", "warming_up", "ready", "draining".
+const char* to_string(Stage stage);
+
+/// How far the server is; written by the application, read by every handler. Thread safe.
+class ServerState {
+ public:
+  struct Snapshot {
+    Stage stage = Stage::kLoading;
+    std::optional<model::ModelInfo> model;   ///< from warming up on
+    std::shared_ptr<Classifier> classifier;  ///< from ready on, also while draining
+  };
+
+  Snapshot get() { return *snapshot_.lock(); }
+  void warming_up(const model::ModelInfo& model);
+  void ready(std::shared_ptr<Classifier> classifier);
+  /// Readiness ends; requests are still served.
+  void draining();
+
+ private:
+  Guarded<Snapshot> snapshot_;
+};
+
+}  // namespace imageclassifier::protocol
