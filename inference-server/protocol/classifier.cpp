@@ -1,6 +1,7 @@
 #include "inference-server/protocol/classifier.hpp"
 
 #include <atomic>
+#include <future>
 
 namespace imageclassifier::protocol {
 namespace {
@@ -42,24 +43,39 @@ Classifier::Classifier(ClassifierOptions options, std::unique_ptr<model::Model> 
 
 Result<void> Classifier::warm_up() {
   const preprocess::Input input = preprocess::preprocess(warm_up_picture(), manifest_.transform);
-  for (const std::size_t size : {std::size_t{1}, options_.lane.max_batch}) {
-    const std::vector<preprocess::Input> batch(size, input);
-    const auto logits = model_->forward(batch);
-    if (!logits) return fail(logits.error());
-    for (const auto& row : logits->rows) {
-      if (row.size() != class_count()) {
-        return fail(ErrorCode::kInvalidArgument, "the model has " + std::to_string(row.size()) + " outputs but " +
-                                                     std::to_string(class_count()) + " labels");
+  for (const std::size_t size : {std::size_t{1}, std::min(options_.lane.max_batch, options_.lane.queue_depth)}) {
+    auto places = lane_.reserve(size);
+    if (!places) return fail(places.error());
+    // Through the lane, because threads of the model's pool belong to the thread that computes.
+    std::vector<std::promise<Result<std::vector<float>>>> rows(size);
+    std::vector<Lane::Task> tasks;
+    for (auto& row : rows) {
+      tasks.push_back({input, SteadyTime::max(), {}, [&row](Result<std::vector<float>> logits, const auto&) {
+                         row.set_value(std::move(logits));
+                       }});
+    }
+    lane_.submit(std::move(*places), std::move(tasks));
+    std::optional<Error> failure;
+    for (auto& row : rows) {
+      const auto logits = row.get_future().get();
+      if (!logits) {
+        failure = logits.error();
+      } else if (logits->size() != class_count()) {
+        failure = Error(ErrorCode::kInvalidArgument, "the model has " + std::to_string(logits->size()) +
+                                                         " outputs but " + std::to_string(class_count()) + " labels");
       }
     }
+    if (failure) return fail(*failure);
   }
+  warm_ = true;
   return {};
 }
 
 Result<std::vector<std::vector<float>>> Classifier::compute(std::vector<preprocess::Input> inputs) {
-  metrics_.batch(inputs.size());
+  if (warm_) metrics_.batch(inputs.size());
   auto logits = model_->forward(inputs);
   if (!logits) return fail(logits.error());
+  metrics_.queue_depth(lane_.depth());
   return std::move(logits->rows);
 }
 
@@ -100,7 +116,7 @@ std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures
   auto pending = std::make_shared<Pending>();
   pending->done = std::move(done);
   pending->results.resize(pictures.size());
-  std::vector<batching::ComputeLane<preprocess::Input, std::vector<float>>::Task> tasks;
+  std::vector<Lane::Task> tasks;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     PictureResult& result = pending->results[i];
     result.file = pictures[i].file;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -59,7 +60,8 @@ class Classifier {
 
   Classifier(ClassifierOptions options, std::unique_ptr<model::Model> model, Clock& clock, InferenceMetrics& metrics);
 
-  /// Runs a drawn picture through preprocessing and the model, alone and as a full batch. Before anything else uses it.
+  /// Runs a picture of ours through preprocessing and the lane, alone and as a full batch; call once, first.
+  /// kInvalidArgument: the model's outputs do not fit its labels.
   Result<void> warm_up();
 
   const model::ModelInfo& info() const { return info_; }
@@ -71,6 +73,7 @@ class Classifier {
   std::optional<Problem> classify(const std::vector<Picture>& pictures, const ClassifyOptions& options, Done done);
 
  private:
+  using Lane = batching::ComputeLane<preprocess::Input, std::vector<float>>;
   struct Pending;
   std::optional<preprocess::Input> prepare(const Picture& picture, PictureResult& result);
   Result<std::vector<std::vector<float>>> compute(std::vector<preprocess::Input> inputs);
@@ -82,7 +85,8 @@ class Classifier {
   Clock& clock_;
   InferenceMetrics& metrics_;
   std::counting_semaphore<64> decoders_;
-  batching::ComputeLane<preprocess::Input, std::vector<float>> lane_;  // last: its thread uses the rest
+  std::atomic<bool> warm_{false};  // before that, batches are not counted
+  Lane lane_;                      // last: its thread uses the rest
 };
 
 }  // namespace imageclassifier::protocol

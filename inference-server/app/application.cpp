@@ -1,0 +1,243 @@
+#include "inference-server/app/application.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "common/build_info.hpp"
+#include "inference-server/model/cpu_count.hpp"
+#include "inference-server/protocol/request_context.hpp"
+#include "inference-server/protocol/routes.hpp"
+
+namespace imageclassifier::app {
+namespace {
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+/// As many connections as the server allows need more descriptors than the usual soft limit of 1024.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// The reason of a failure that no restart heals; empty when one might.
+std::string fatal_reason(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kDataLoss:
+      return "ModelDigestMismatch";
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kPermissionDenied:
+    case ErrorCode::kUnsupported:
+    case ErrorCode::kTooLarge:
+      return "ModelInvalid";
+    default:
+      return {};
+  }
+}
+
+void log_configuration(const ServeOptions& options, int threads) {
+  log::info("configuration", {{"version", build_version()},
+                              {"model", options.model.model},
+                              {"model_sha256", options.model.sha256},
+                              {"model_name", options.model.name},
+                              {"labels", options.model.labels},
+                              {"precision", options.model.precision},
+                              {"threads", threads},
+                              {"top_k", options.model.top_k},
+                              {"max_image_pixels", options.model.max_image_pixels},
+                              {"listen", options.listen},
+                              {"max_upload_bytes", options.max_upload_bytes},
+                              {"request_timeout", options.request_timeout},
+                              {"queue_depth", options.queue_depth},
+                              {"drain_delay", options.drain_delay},
+                              {"exit_timeout", options.exit_timeout},
+                              {"upload_page", options.upload_page}});
+}
+
+void log_exchange(const HttpExchange& exchange) {
+  const bool quiet = exchange.route == "/healthz" || exchange.route == "/readyz" || exchange.route == "/metrics";
+  std::string id;
+  for (const HttpHeader& header : exchange.response->headers) {
+    if (header.name == "X-Request-Id") id = header.value;
+  }
+  const HttpRequest* request = exchange.request;
+  log::write(quiet ? log::Level::kDebug : log::Level::kInfo, "request",
+             {{"method", request != nullptr ? request->method : ""},
+              {"route", exchange.route},
+              {"status", exchange.response->status},
+              {"seconds", std::chrono::duration<double>(exchange.duration).count()},
+              {"request_id", id},
+              {"traceparent", request != nullptr ? protocol::traceparent(*request) : ""},
+              {"client_gone", exchange.client_gone}});
+}
+
+/// Owns everything while the server runs. Members are destroyed from the last to the first: the server, whose handlers
+/// use the rest, goes before the state with its classifier.
+class Application {
+ public:
+  Application(const ServeOptions& options, const SignalStop& signals)
+      : options_(options),
+        signals_(signals),
+        threads_(options.model.threads > 0 ? options.model.threads : model::usable_cores()),
+        metrics_(registry_) {}
+
+  int run();
+
+ private:
+  Result<void> listen();
+  void load_and_warm_up();
+  Result<void> become_ready();
+  int drain();
+
+  const ServeOptions& options_;
+  const SignalStop& signals_;
+  int threads_;
+  SystemClock clock_;
+  MetricsRegistry registry_;
+  protocol::InferenceMetrics metrics_;
+  protocol::ServerState state_;
+  std::mutex mutex_;
+  std::condition_variable_any failed_;
+  std::optional<Error> failure_;  // under mutex_
+  std::unique_ptr<HttpServer> server_;
+  std::jthread loader_;
+};
+
+Result<void> Application::listen() {
+  const auto address = parse_listen(options_.listen);
+  if (!address) return fail(address.error());
+  const protocol::ProtocolOptions protocol{.top_k = options_.model.top_k,
+                                           .max_upload_bytes = options_.max_upload_bytes,
+                                           .request_timeout = milliseconds(options_.request_timeout),
+                                           .upload_page = options_.upload_page};
+  HttpServerOptions http;
+  http.address = address->address;
+  http.port = address->port;
+  http.refusal_response = [this](const HttpRefusalContext& refusal) {
+    metrics_.rejected(protocol::problem_of(refusal));
+    return protocol::refusal_response(refusal);
+  };
+  http.observer = [this](const HttpExchange& exchange) {
+    metrics_.request(exchange.route, exchange.response->status, exchange.duration);
+    log_exchange(exchange);
+  };
+  auto server = HttpServer::start(std::move(http), protocol::make_routes(state_, metrics_, protocol));
+  if (!server) return fail(server.error());
+  server_ = std::move(*server);
+  log::info("listening", {{"address", address->address}, {"port", server_->port()}});
+  return {};
+}
+
+Result<void> Application::become_ready() {
+  const SteadyTime begin = clock_.steady_now();
+  ModelOptions with_threads = options_.model;
+  with_threads.threads = threads_;
+  auto model = load(with_threads);
+  if (!model) return fail(model.error());
+  const SteadyTime loaded = clock_.steady_now();
+  state_.warming_up((*model)->info());
+  const protocol::ClassifierOptions how{.limits = {.max_pixels = options_.model.max_image_pixels},
+                                        .lane = {.queue_depth = options_.queue_depth},
+                                        .decoders = threads_};
+  auto classifier = std::make_shared<protocol::Classifier>(how, std::move(*model), clock_, metrics_);
+  if (auto warm = classifier->warm_up(); !warm) return fail(warm.error());
+  const model::ModelInfo& info = classifier->info();
+  metrics_.model(info);
+  log::info("ready", {{"model", info.name},
+                      {"architecture", info.architecture},
+                      {"precision", info.precision},
+                      {"weights_sha256", info.weights_sha256},
+                      {"classes", classifier->class_count()},
+                      {"demo", info.demo},
+                      {"load_seconds", std::chrono::duration<double>(loaded - begin).count()},
+                      {"warm_up_seconds", std::chrono::duration<double>(clock_.steady_now() - loaded).count()}});
+  state_.ready(std::move(classifier));
+  return {};
+}
+
+void Application::load_and_warm_up() {
+  const auto ready = become_ready();
+  if (ready) return;
+  std::unique_lock hold(mutex_);
+  failure_ = ready.error();
+  failed_.notify_all();
+}
+
+int Application::run() {
+  raise_descriptor_limit();
+  log_configuration(options_, threads_);
+  if (const auto listening = listen(); !listening) {
+    const bool ours = listening.error().code == ErrorCode::kInvalidArgument;
+    if (ours) report_fatal(options_.termination_log, "ConfigurationInvalid", listening.error().describe());
+    if (!ours) log::error("cannot listen", {{"error", listening.error().describe()}});
+    return ours ? kExitConfiguration : 1;
+  }
+  loader_ = std::jthread([this] { load_and_warm_up(); });
+  std::unique_lock lock(mutex_);
+  failed_.wait(lock, signals_.token(), [this] { return failure_.has_value(); });
+  if (!failure_) {
+    lock.unlock();
+    return drain();
+  }
+  const std::string reason = fatal_reason(*failure_);
+  if (reason.empty()) {
+    log::error("the model could not be loaded", {{"error", failure_->describe()}});
+    return 1;
+  }
+  report_fatal(options_.termination_log, reason, failure_->describe());
+  return kExitConfiguration;
+}
+
+int Application::drain() {
+  const bool was_ready = state_.get().stage == protocol::Stage::kReady;
+  state_.draining();
+  server_->announce_drain();
+  log::info("draining", {{"drain_delay", options_.drain_delay}, {"exit_timeout", options_.exit_timeout}});
+  // While endpoints forget this server, new requests still arrive; before it was ready none did.
+  if (was_ready) clock_.sleep_for(milliseconds(options_.drain_delay), signals_.fast_token());
+  const bool finished = server_->drain(milliseconds(options_.exit_timeout), signals_.fast_token());
+  log::info("stopped", {{"finished_all", finished}});
+  return 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<model::Model>> load(const ModelOptions& options) {
+  model::LoadOptions how{.path = options.model,
+                         .expected_sha256 = options.sha256,
+                         .name = options.name,
+                         .labels = {},
+                         .threads = options.threads};
+  if (!options.labels.empty()) {
+    auto labels = read_labels(options.labels);
+    if (!labels) return fail(labels.error());
+    how.labels = std::move(*labels);
+  }
+  return model::load_model(how);
+}
+
+void report_fatal(const std::string& termination_log, const std::string& reason, const std::string& message) {
+  log::error("the server cannot ever become ready", {{"reason", reason}, {"error", message}});
+  const std::string text = nlohmann::ordered_json({{"reason", reason}, {"message", message}})
+                               .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  // Never created: outside a pod there is no such file, and none is wanted.
+  const int file = open(termination_log.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (file < 0) return;
+  if (write(file, text.data(), text.size()) < 0) log::warning("the termination log cannot be written");
+  close(file);
+}
+
+int serve(const ServeOptions& options, const SignalStop& signals) {
+  return Application(options, signals).run();
+}
+
+}  // namespace imageclassifier::app

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+
+#include "common/stop.hpp"
+#include "inference-server/app/options.hpp"
+#include "inference-server/model/model.hpp"
+
+namespace imageclassifier::app {
+
+/// The exit code for what no restart can heal; the reason stands in the termination log.
+inline constexpr int kExitConfiguration = 78;
+
+/// Loads the model as the options say. ErrorCode::kDataLoss: the digest differs.
+Result<std::unique_ptr<model::Model>> load(const ModelOptions& options);
+
+/// Listens first, loads and warms up in the background, serves until the first signal, drains. Returns the exit code:
+/// 0 after a drain, 78 when the server can never become ready, 1 for other failures.
+int serve(const ServeOptions& options, const SignalStop& signals);
+
+/// Writes {"reason","message"} where Kubernetes looks for it, if that file exists, and to the log.
+void report_fatal(const std::string& termination_log, const std::string& reason, const std::string& message);
+
+/// `inference-server classify`: 0 when every file was classified, 1 otherwise.
+int classify_files(const ClassifyFilesOptions& options);
+
+int fetch_model(const FetchModelOptions& options);
+int make_demo_model(const MakeDemoModelOptions& options);
+int draw_pictures(const DrawPicturesOptions& options);
+
+}  // namespace imageclassifier::app

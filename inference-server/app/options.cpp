@@ -1,0 +1,165 @@
+#include "inference-server/app/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <fstream>
+
+#include "common/build_info.hpp"
+
+namespace imageclassifier::app {
+namespace {
+
+/// What a supervisor does not retry in the hope of another outcome (sysexits.h EX_CONFIG).
+constexpr int kExitConfiguration = 78;
+
+/// An option with its environment variable: --max-upload-bytes and INFERENCE_MAX_UPLOAD_BYTES.
+template <typename T>
+CLI::Option* add(CLI::App& command, const std::string& flag, T& value, const std::string& help) {
+  std::string variable = "INFERENCE_" + flag.substr(2);
+  for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return command.add_option(flag, value, help)->envname(variable)->capture_default_str();
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  add(command, "--model", options.model, "Weights: a .safetensors file")->required();
+  add(command, "--model-sha256", options.sha256, "Refuse any other weights file than the one with this digest")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const bool good =
+                text.empty() || (text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos);
+            return good ? std::string() : std::string("must be 64 lower-case hex digits");
+          },
+          "SHA256"));
+  add(command, "--model-name", options.name, "Name of the model in answers; default: its architecture");
+  add(command, "--labels", options.labels, "File with one label per line; default: the model's own");
+  add(command, "--precision", options.precision, "Arithmetic of the model")->check(CLI::IsMember({"auto", "float32"}));
+  add(command, "--threads", options.threads, "Threads of the model; 0: the cores this process may use")
+      ->check(CLI::Range(0, 1024));
+  add(command, "--top-k", options.top_k, "Predictions per picture unless the request says k")
+      ->check(CLI::Range(1, 100));
+  add(command, "--max-image-pixels", options.max_image_pixels, "Largest picture, width times height")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32));
+}
+
+void add_serve(CLI::App& app, ServeOptions& options) {
+  CLI::App& command = *app.add_subcommand("serve", "Serve the upload page and the HTTP API");
+  add_model_options(command, options.model);
+  add(command, "--listen", options.listen, "Address and port");
+  add(command, "--max-upload-bytes", options.max_upload_bytes, "Largest request body")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 30));
+  add(command, "--request-timeout", options.request_timeout, "Seconds from the last byte of a request to its answer")
+      ->check(CLI::Range(0.001, 3600.0));
+  add(command, "--queue-depth", options.queue_depth, "Pictures that may wait for the model")
+      ->check(CLI::Range(1, 100000));
+  add(command, "--drain-delay", options.drain_delay, "Seconds to serve on after SIGTERM, not ready")
+      ->check(CLI::Range(0.0, 3600.0));
+  add(command, "--exit-timeout", options.exit_timeout, "Seconds for requests in flight after that")
+      ->check(CLI::Range(0.0, 3600.0));
+  add(command, "--upload-page", options.upload_page, "Serve the page at / (true or false)");
+  add(command, "--termination-log", options.termination_log, "File for the reason when the server cannot ever serve");
+}
+
+void add_classify(CLI::App& app, ClassifyFilesOptions& options) {
+  CLI::App& command = *app.add_subcommand("classify", "Classify picture files");
+  add_model_options(command, options.model);
+  command.add_option("files", options.files, "JPEG or PNG files")->required();
+  command.add_flag("--json", options.json, "Print the answer of POST /v1/classify, one line per file");
+}
+
+void add_model_tools(CLI::App& app, CommandLine& line) {
+  FetchModelOptions& fetch = line.fetch_model;
+  CLI::App& fetching = *app.add_subcommand("fetch-model", "Download model weights and check their digest");
+  fetching.add_option("--url", fetch.url, "https address; default: the official ResNet101 weights");
+  fetching.add_option("--directory", fetch.directory, "Where the file goes")->capture_default_str();
+  fetching.add_option("--sha256", fetch.sha256, "Expected digest; default: the digits in the file's name");
+  fetching.add_option("--ca-file", fetch.ca_file, "PEM file of authorities to trust besides the system's");
+
+  MakeDemoModelOptions& make = line.make_demo_model;
+  CLI::App& making = *app.add_subcommand("make-demo-model", "Fit a model to pictures that this program draws");
+  making.add_option("--output", make.output, "The .safetensors file to write")->required();
+  making.add_option("--architecture", make.architecture, "resnet18, 34, 50, 101 or 152")->capture_default_str();
+  making.add_option("--seed", make.seed, "Of backbone and pictures")->capture_default_str();
+  making.add_option("--pictures-per-class", make.pictures_per_class, "Fitted pictures")->capture_default_str();
+  making.add_flag("--shuffle-labels", make.shuffle_labels, "Deal the labels at random: answers must fall to chance");
+  making.add_option("--threads", make.threads, "0: the cores this process may use")->capture_default_str();
+
+  DrawPicturesOptions& draw = line.draw_pictures;
+  CLI::App& drawing = *app.add_subcommand("draw-pictures", "Draw labelled pictures for trying the demo model");
+  drawing.add_option("--output", draw.output, "Folder; one folder per label inside")->required();
+  drawing.add_option("--set", draw.set, "Which set")
+      ->check(CLI::IsMember({"fitting", "held-out"}))
+      ->capture_default_str();
+  drawing.add_option("--seed", draw.seed, "Other seeds give other pictures")->capture_default_str();
+  drawing.add_option("--per-class", draw.per_class, "Pictures per label")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+}
+
+Command command_of(const CLI::App& app) {
+  if (app.got_subcommand("serve")) return Command::kServe;
+  if (app.got_subcommand("classify")) return Command::kClassify;
+  if (app.got_subcommand("fetch-model")) return Command::kFetchModel;
+  if (app.got_subcommand("make-demo-model")) return Command::kMakeDemoModel;
+  if (app.got_subcommand("draw-pictures")) return Command::kDrawPictures;
+  return Command::kNone;
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine line;
+  CLI::App app("Image classification server: a ResNet behind an upload page and an HTTP API", "inference-server");
+  app.set_version_flag("--version", std::string(build_version()));
+  app.require_subcommand(1);
+  std::string level = "info";
+  add(app, "--log-level", level, "debug, info, warning or error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  add_serve(app, line.serve);
+  add_classify(app, line.classify);
+  add_model_tools(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream problems;
+    const bool good = app.exit(error, out, problems) == 0;
+    line.message = good ? out.str() : problems.str();
+    line.exit_code = good ? 0 : kExitConfiguration;
+    return line;
+  }
+  log::parse_level(level, line.log_level);
+  line.command = command_of(app);
+  return line;
+}
+
+Result<ListenAddress> parse_listen(const std::string& text) {
+  const auto refuse = [&text] {
+    return fail(ErrorCode::kInvalidArgument, "\"" + text + "\" is not an address and a port, such as 0.0.0.0:8080");
+  };
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos) return refuse();
+  ListenAddress listen{text.substr(0, colon), 0};
+  if (listen.address.empty()) listen.address = "0.0.0.0";
+  if (listen.address.starts_with('[') && listen.address.ends_with(']')) {
+    listen.address = listen.address.substr(1, listen.address.size() - 2);
+  }
+  const char* const begin = text.data() + colon + 1;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(begin, end, listen.port);
+  if (error != std::errc() || stopped != end) return refuse();
+  return listen;
+}
+
+Result<std::vector<std::string>> read_labels(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return fail(ErrorCode::kNotFound, "the labels file " + path + " cannot be read");
+  std::vector<std::string> labels;
+  for (std::string line; std::getline(file, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    labels.push_back(line);
+  }
+  if (labels.empty()) return fail(ErrorCode::kInvalidArgument, "the labels file " + path + " is empty");
+  return labels;
+}
+
+}  // namespace imageclassifier::app

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/log.hpp"
+#include "common/result.hpp"
+
+namespace imageclassifier::app {
+
+/// Where the model is and how it is run; shared by `serve` and `classify`.
+struct ModelOptions {
+  std::string model;                          ///< --model, INFERENCE_MODEL: a .safetensors file
+  std::string sha256;                         ///< --model-sha256: 64 lower-case hex digits; empty: not checked
+  std::string name;                           ///< --model-name; empty: the architecture
+  std::string labels;                         ///< --labels: a file with one label per line; empty: the model's own
+  std::string precision = "auto";             ///< --precision: auto or float32
+  int threads = 0;                            ///< --threads; 0: the cores of the cgroup's quota
+  int top_k = 5;                              ///< --top-k, 1..100
+  std::uint64_t max_image_pixels = 50000000;  ///< --max-image-pixels
+};
+
+struct ServeOptions {
+  ModelOptions model;
+  std::string listen = "0.0.0.0:8080";                   ///< --listen ADDRESS:PORT, port 0: any
+  std::uint64_t max_upload_bytes = 10'485'760;           ///< --max-upload-bytes, one request's body
+  double request_timeout = 10;                           ///< --request-timeout, seconds
+  std::size_t queue_depth = 64;                          ///< --queue-depth, pictures
+  double drain_delay = 5;                                ///< --drain-delay, seconds: still serving after SIGTERM
+  double exit_timeout = 30;                              ///< --exit-timeout, seconds for what is in flight
+  bool upload_page = true;                               ///< --upload-page
+  std::string termination_log = "/dev/termination-log";  ///< --termination-log; written only if it exists
+};
+
+struct ClassifyFilesOptions {
+  ModelOptions model;
+  std::vector<std::string> files;
+  bool json = false;
+};
+
+struct FetchModelOptions {
+  std::string url;  ///< empty: the official ResNet101 weights
+  std::string directory = ".";
+  std::string sha256;
+  std::string ca_file;
+};
+
+struct MakeDemoModelOptions {
+  std::string output;
+  std::string architecture = "resnet101";
+  std::uint64_t seed = 1;
+  int pictures_per_class = 40;
+  bool shuffle_labels = false;
+  int threads = 0;
+};
+
+struct DrawPicturesOptions {
+  std::string output;
+  std::string set = "held-out";  ///< "fitting" or "held-out"
+  std::uint64_t seed = 1;
+  int per_class = 10;
+};
+
+enum class Command { kServe, kClassify, kFetchModel, kMakeDemoModel, kDrawPictures, kNone };
+
+struct CommandLine {
+  Command command = Command::kNone;
+  log::Level log_level = log::Level::kInfo;
+  ServeOptions serve;
+  ClassifyFilesOptions classify;
+  FetchModelOptions fetch_model;
+  MakeDemoModelOptions make_demo_model;
+  DrawPicturesOptions draw_pictures;
+  std::string message;  ///< kNone: what to print (help, version, or what is wrong)
+  int exit_code = 0;    ///< kNone: 0, or what main returns
+};
+
+/// Flag, then the environment (INFERENCE_ and the flag's name in capitals), then the default.
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+struct ListenAddress {
+  std::string address;
+  std::uint16_t port = 0;
+};
+/// "0.0.0.0:8080", "[::]:8080", ":8080".
+Result<ListenAddress> parse_listen(const std::string& text);
+
+/// One label per line, without a final empty one.
+Result<std::vector<std::string>> read_labels(const std::string& path);
+
+}  // namespace imageclassifier::app
