@@ -66,6 +66,8 @@ class Classifier {
 
   const model::ModelInfo& info() const { return info_; }
   std::size_t class_count() const { return manifest_.labels.size(); }
+  /// Pictures that wait for the model.
+  std::size_t queued() { return lane_.depth(); }
 
   /// Decodes in the caller's thread, then calls `done` once, with one result per picture in order: in the caller's
   /// thread when nothing is left to compute, else in the lane's. A problem that concerns the whole request (the queue

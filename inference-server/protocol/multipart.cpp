@@ -53,6 +53,7 @@ std::optional<std::vector<Parameter>> parse_parameters(std::string_view text) {
     if (text.empty()) break;
     const auto equals = text.find('=');
     if (equals == std::string_view::npos || equals == 0) return std::nullopt;
+    if (text.substr(0, equals).find_first_of("; \t\"") != std::string_view::npos) return std::nullopt;
     Parameter parameter{lower(text.substr(0, equals)), {}};
     text.remove_prefix(equals + 1);
     if (text.starts_with('"')) {

@@ -1,0 +1,96 @@
+#include <nlohmann/json.hpp>
+
+#include "tests/inference-server/protocol/protocol_fixture.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::test;
+using Catch::Matchers::Contains;
+using Json = nlohmann::json;
+
+TEST_CASE("readiness follows the stages and names the model") {
+  ProtocolFixture fixture(false);
+  const auto readyz = [&fixture] { return fixture.get("/readyz"); };
+  std::string response = readyz();
+  CHECK(status_of(response) == 503);
+  CHECK_THAT(response, Contains("Retry-After: 1\r\n") && Contains("Content-Type: application/json\r\n"));
+  CHECK(Json::parse(body_of(response)) == Json({{"ready", false}, {"stage", "loading"}, {"model", nullptr}}));
+
+  fixture.state.warming_up(fixture.classifier->info());
+  response = readyz();
+  CHECK(status_of(response) == 503);
+  CHECK(Json::parse(body_of(response))["stage"] == "warming_up");
+
+  fixture.state.ready(fixture.classifier);
+  response = readyz();
+  CHECK(status_of(response) == 200);
+  const Json ready = Json::parse(body_of(response));
+  CHECK(ready["ready"] == true);
+  CHECK(ready["stage"] == "ready");
+  CHECK(ready["model"]["architecture"] == "resnet18");
+  CHECK(ready["model"]["weights_sha256"] == std::string(64, 'a'));
+
+  fixture.state.draining();
+  response = readyz();
+  CHECK(status_of(response) == 503);
+  CHECK(Json::parse(body_of(response))["stage"] == "draining");
+  // Requests are still served.
+  CHECK(status_of(fixture.post(read_picture("exif-3.jpg"))) == 200);
+}
+
+TEST_CASE("the server lives from the first moment on") {
+  CHECK(status_of(ProtocolFixture(false).get("/healthz")) == 200);
+}
+
+TEST_CASE_METHOD(ProtocolFixture, "every series of the metrics exists at zero") {
+  const std::string text = body_of(get("/metrics"));
+  for (const char* series : {"inference_requests_total{code=\"200\",route=\"/v1/classify\"} 0",
+                             "inference_requests_total{code=\"429\",route=\"/v1/classify\"} 0",
+                             "inference_request_duration_seconds_count{route=\"/v1/classify\"} 0",
+                             "inference_stage_duration_seconds_count{stage=\"read\"} 0",
+                             "inference_stage_duration_seconds_count{stage=\"encode\"} 0",
+                             "inference_batch_size_count 0", "inference_image_pixels_count 0",
+                             "inference_queue_depth 0", "inference_rejected_total{reason=\"queue_full\"} 0",
+                             "inference_rejected_total{reason=\"loading\"} 0", "process_resident_memory_bytes"}) {
+    CHECK_THAT(text, Contains(series));
+  }
+}
+
+TEST_CASE_METHOD(ProtocolFixture, "a classified picture and a refused one are counted") {
+  post(read_picture("exif-3.jpg"));
+  post("%PDF");
+  const std::string text = body_of(get("/metrics"));
+  CHECK_THAT(text, Contains("inference_batch_size_count 1"));
+  CHECK_THAT(text, Contains("inference_stage_duration_seconds_count{stage=\"decode\"} 2"));
+  CHECK_THAT(text, Contains("inference_rejected_total{reason=\"bad_image\"} 1"));
+}
+
+TEST_CASE("warming up runs the model without counting batches") {
+  ProtocolFixture fixture(false);
+  CHECK(fixture.classifier->warm_up().has_value());
+  CHECK_THAT(body_of(fixture.get("/metrics")), Contains("inference_batch_size_count 0"));
+  fixture.model->broken = true;
+  CHECK_FALSE(fixture.classifier->warm_up().has_value());
+}
+
+TEST_CASE("the page is small, needs nothing external and says demo model plainly") {
+  ProtocolFixture fixture;
+  const std::string page = fixture.get("/");
+  const std::string css = fixture.get("/app.css");
+  const std::string js = fixture.get("/app.js");
+  CHECK(body_of(page).size() + body_of(css).size() + body_of(js).size() < 60'000);
+  CHECK_THAT(page, Contains("Demo model") && Contains("enctype=\"multipart/form-data\"") && Contains("name=\"image\""));
+  CHECK_THAT(page, Contains("default-src 'none'") && Contains("X-Content-Type-Options: nosniff"));
+  CHECK_THAT(page, !Contains("{{") && !Contains("style=") && !Contains("onclick"));
+  for (const std::string* file : {&page, &css, &js})
+    CHECK_THAT(body_of(*file), !Contains("http:") && !Contains("https:"));
+  const auto etag = css.find("ETag: ");
+  const std::string tag = css.substr(etag + 6, css.find("\r\n", etag) - etag - 6);
+  CHECK(status_of(fixture.get("/app.css", "If-None-Match: " + tag + "\r\n")) == 304);
+}
+
+TEST_CASE("without the upload page the API stays") {
+  ProtocolFixture fixture(
+      true, {.top_k = 5, .max_upload_bytes = 1000, .request_timeout = std::chrono::seconds(10), .upload_page = false});
+  CHECK(status_of(fixture.get("/")) == 404);
+  CHECK(status_of(fixture.get("/readyz")) == 200);
+}
