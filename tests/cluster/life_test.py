@@ -24,10 +24,13 @@ def machine():
         return sorted(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
     places = ("/var/lib/kubelet", "/var/lib/cni", "/var/lib/containerd", "/var/log/pods", "/var/log/containers", "/run/cluster",
               "/run/containerd", "/run/cni", "/run/netns", "/opt/containerd", "/opt/cni", "/etc/cni", "/usr/libexec/kubernetes")
+    settings = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
+                "kernel/keys/root_maxbytes")
     return {
         "links": sorted(os.listdir("/sys/class/net")),
         "routes": lines("ip", "route", "show", "table", "all"),
         "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        "settings": {name: Path("/proc/sys", name).read_text().strip() for name in settings},
         "places": [place for place in places if Path(place).exists()],
     }
 
@@ -63,6 +66,7 @@ class LifeTest(unittest.TestCase):
         # Other programs may add something meanwhile; what is of the cluster carries its number or lies in its folder.
         after = machine()
         self.assertEqual(before["places"], after["places"])
+        self.assertEqual(before["settings"], after["settings"])
         for kind, mark in (("links", content["interfaces"][0]), ("routes", content["loadBalancer"]["subnet"]),
                            ("mounts", str(self.folder))):
             self.assertFalse([line for line in after[kind] if mark in line], kind)

@@ -219,9 +219,9 @@ def down(folder):
     folder = Path(folder).resolve()
     content = state.read(folder)
     if content:
-        owner = _owner(content["instance"])
-        if owner in (None, str(folder)):
-            _clean_machine(Layout(content["instance"]))
+        with _claiming():
+            if _owner(content["instance"]) in (None, str(folder)):
+                _clean_machine(Layout(content["instance"]))
     for place in (folder / name for name in _OURS):
         if place.is_dir():
             shutil.rmtree(place)
@@ -231,7 +231,8 @@ def down(folder):
 
 def clean_instance(instance):
     """For a cluster whose state folder is gone."""
-    _clean_machine(Layout(instance))
+    with _claiming():
+        _clean_machine(Layout(instance))
 
 
 def _clean_machine(layout):

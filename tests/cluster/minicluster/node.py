@@ -23,6 +23,8 @@ from .progress import Failure
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Programs write below these fixed paths; in the node's mount namespace they are empty, so that nothing reaches the machine.
 _HIDDEN = ("/var/lib", "/var/log", "/opt")
+_KUBELETS_SETTINGS = {"vm/overcommit_memory": 1, "vm/panic_on_oom": 0, "kernel/panic": 10, "kernel/panic_on_oops": 1,
+                      "kernel/keys/root_maxkeys": 1000000, "kernel/keys/root_maxbytes": 25000000}
 
 
 def _run(*command, check=True):
@@ -30,6 +32,16 @@ def _run(*command, check=True):
     if check and result.returncode != 0:
         raise Failure(f"{' '.join(str(word) for word in command)}: {result.stderr.strip()}")
     return result
+
+
+def _cover_kernel_settings():
+    """The kubelet would set these, which are the whole machine's, and does not go on if it cannot. Here it reads files
+    that have the values it wants, and so leaves the machine's alone."""
+    for name, value in _KUBELETS_SETTINGS.items():
+        cover = INSIDE / "data" / "settings" / name
+        cover.parent.mkdir(parents=True, exist_ok=True)
+        cover.write_text(f"{value}\n")
+        _run("mount", "-n", "--bind", cover, Path("/proc/sys", name))
 
 
 def _registry_listens():
@@ -107,6 +119,7 @@ class Node:
         for name in ("hosts", "resolv.conf"):
             if Path("/etc", name).exists():
                 _run("mount", "-n", "--bind", config / name, Path("/etc", name))
+        _cover_kernel_settings()
 
     def _network(self):
         limit = time.monotonic() + 20
