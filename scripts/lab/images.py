@@ -2,8 +2,8 @@
 
 import json
 import os
+import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -52,13 +52,15 @@ def push_to_registry(host, username, password, built, targets):
 
 
 def demo_model():
-    """The demo model's file; made when it is not in the cache yet."""
-    script = ROOT / "scripts/demo-model"
-    result = subprocess.run([str(script)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    sys.stdout.write(result.stdout)
+    """The demo model's file; made when it is not in the cache yet. Progress goes to standard error."""
+    result = subprocess.run([str(ROOT / "scripts/demo-model")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if result.returncode != 0:
         raise Failure("the demo model could not be made; the lines above say why")
-    path = Path(result.stdout.strip().splitlines()[-1].split()[-1])
-    if not path.is_file():
-        raise Failure(f"{script} did not end with the path of the model")
-    return path
+    return Path(result.stdout.strip())
+
+
+def draw_held_out(binaries, folder, per_class=12):
+    """JPEG files in a folder per label, none of which the model was fitted to."""
+    shutil.rmtree(folder, ignore_errors=True)
+    say(run(Path(binaries) / "inference-server", "draw-pictures", "--output", folder, "--set", "held-out",
+            "--per-class", per_class).strip())
