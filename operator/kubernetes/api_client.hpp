@@ -35,7 +35,7 @@ class ApiClient {
     Duration request_timeout = std::chrono::seconds(30);  ///< whole call, retries included
     int max_tries = 10;
     std::string user_agent = "imageclassifier-operator";
-    std::string host_label;  ///< label `host` of the metrics: host:port of the server
+    std::string host_label = {};  ///< label `host` of the metrics: host:port of the server
   };
 
   /// All references must outlive the client.

@@ -96,6 +96,7 @@ def _write_ready(supervisor, folder, me, plane):
     state.write(folder, {
         "phase": "ready",
         "server": plane.server,
+        "etcd": f"http://127.0.0.1:{plane.etcd_port}",
         "kubeconfig": str(folder / "kubeconfig"),
         "ca": str(plane.pki.certificate("ca")),
         "auditLog": str(plane.audit_log),

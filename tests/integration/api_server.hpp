@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/clock.hpp"
+#include "common/metrics.hpp"
+#include "operator/kubernetes/api_client.hpp"
+#include "operator/kubernetes/client_config.hpp"
+
+namespace imageclassifier::testing {
+
+/// Configuration of the control plane that the fixture `control_plane` started (IC_CONTROL_PLANE); fails the test
+/// without it.
+kubernetes::ClientConfig control_plane_config();
+/// state.json of the control plane, as text.
+std::string control_plane_state(const std::string& key);
+/// Port of the API server.
+int control_plane_port();
+
+/// A client of the control plane with all that it needs.
+struct ApiServer {
+  explicit ApiServer(const kubernetes::ClientConfig& config = control_plane_config(),
+                     kubernetes::ApiClient::Options options = {});
+
+  SystemClock clock;
+  MetricsRegistry metrics;
+  std::unique_ptr<kubernetes::Transport> transport;
+  std::unique_ptr<kubernetes::TokenSource> tokens;
+  std::unique_ptr<kubernetes::ApiClient> client;
+};
+
+/// A namespace of its own for a test; deletion is asked for at the end.
+class TestNamespace {
+ public:
+  explicit TestNamespace(ApiServer& server);
+  ~TestNamespace();
+  const std::string& name() const { return name_; }
+
+ private:
+  ApiServer& server_;
+  std::string name_;
+};
+
+/// Waits until `condition` holds, at most 30 s; false if it never did.
+bool eventually(const std::function<bool()>& condition, std::chrono::seconds at_most = std::chrono::seconds(30));
+
+}  // namespace imageclassifier::testing
