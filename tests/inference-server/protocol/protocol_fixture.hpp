@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "inference-server/protocol/routes.hpp"
 #include "tests/support/raw_client.hpp"
@@ -18,6 +19,7 @@ class BrightnessModel final : public model::Model {
   const model::ModelInfo& info() const override { return info_; }
   const model::Manifest& manifest() const override { return manifest_; }
   Result<model::Logits> forward(std::span<const preprocess::Input> inputs) override {
+    ++entered;
     if (gate.valid()) gate.wait();
     if (broken) return fail(ErrorCode::kInternal, "secret detail of the library");
     model::Logits logits;
@@ -34,6 +36,7 @@ class BrightnessModel final : public model::Model {
   model::Manifest manifest_{"resnet18", "demo", {}, {"dark <b>", "bright"}, 1.0};
   std::shared_future<void> gate;
   std::atomic<bool> broken{false};
+  std::atomic<int> entered{0};
 };
 
 inline std::string read_picture(const std::string& name) {
@@ -74,6 +77,11 @@ class ProtocolFixture {
   }
   std::string post(const std::string& body, const std::string& query = {}, const std::string& headers = {}) const {
     return request("POST", "/v1/classify" + query, headers, body);
+  }
+
+  /// One picture is being computed, behind the gate, and `count` wait.
+  void wait_for_queue(int entered, std::size_t count) const {
+    while (model->entered < entered || classifier->queued() < count) std::this_thread::yield();
   }
 
   SystemClock clock;
