@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "inference-server/app/application.hpp"
@@ -13,7 +14,9 @@ int refuse(const app::CommandLine& line, int argc, char** argv) {
   const bool serving = argc > 1 && std::strcmp(argv[1], "serve") == 0;
   if (line.exit_code == 0 || !serving) return line.exit_code == 0 ? 0 : 2;
   log::initialize(log::Level::kInfo);
-  app::report_fatal(app::ServeOptions().termination_log, "ConfigurationInvalid", line.message);
+  const char* const termination_log = std::getenv("INFERENCE_TERMINATION_LOG");
+  app::report_fatal(termination_log != nullptr ? termination_log : app::ServeOptions().termination_log,
+                    "ConfigurationInvalid", line.message);
   return app::kExitConfiguration;
 }
 
