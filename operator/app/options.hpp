@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/log.hpp"
+#include "operator/kubernetes/client_config.hpp"
+
+namespace imageclassifier::app {
+
+enum class Command {
+  kNone,     ///< only print `message` and end with `exit_code`
+  kRun,      ///< be the operator; also without a subcommand
+  kRender,   ///< print the children of a resource as YAML
+  kExplain,  ///< say what a reason means
+  kReasons   ///< list all reasons
+};
+
+struct RunOptions {
+  kubernetes::LoadOptions client;
+  std::string namespace_name;              ///< empty: all namespaces
+  int workers = 4;                         ///< resources that are worked on at the same time
+  std::string listen_address = "0.0.0.0";  ///< of health and metrics
+  std::uint16_t listen_port = 8080;        ///< 0: any free port, written to the log
+};
+
+struct CommandLine {
+  Command command = Command::kNone;
+  log::Level log_level = log::Level::kInfo;
+  RunOptions run;
+  std::string file;    ///< kRender: "-" is standard input
+  std::string reason;  ///< kExplain
+  std::string message;
+  int exit_code = 0;
+};
+
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+}  // namespace imageclassifier::app

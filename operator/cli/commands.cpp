@@ -1,0 +1,70 @@
+#include "operator/cli/commands.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "operator/api/image_classifier.hpp"
+#include "operator/api/json_access.hpp"
+#include "operator/cli/yaml.hpp"
+#include "operator/diagnosis/reasons.hpp"
+#include "operator/resources/builders.hpp"
+
+namespace imageclassifier::cli {
+namespace {
+
+const char* outlook_text(diagnosis::Outlook outlook) {
+  switch (outlook) {
+    case diagnosis::Outlook::kGood:
+      return "All is well.";
+    case diagnosis::Outlook::kWaiting:
+      return "It goes on by itself.";
+    case diagnosis::Outlook::kFailing:
+      return "It is tried again by itself, but may need help.";
+    case diagnosis::Outlook::kStalled:
+      return "Waiting does not help until somebody acts.";
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<std::string> render(std::string_view text) {
+  const auto object = read_yaml(text);
+  if (!object) return fail(object.error());
+  const std::string version = api::text_of(*object, "apiVersion"), kind = api::text_of(*object, "kind");
+  if (version != api::kApiVersion || kind != api::kKind) {
+    return fail(ErrorCode::kInvalidArgument, std::string("The file must begin with an object of apiVersion ") +
+                                                 api::kApiVersion + " and kind " + api::kKind + ", not \"" + version +
+                                                 "\" and \"" + kind + "\".");
+  }
+  const auto classifier = api::parse_image_classifier(*object);
+  if (!classifier) return fail(classifier.error());
+  std::string out;
+  if (const auto* basic = std::get_if<api::BasicCredential>(&classifier->spec.auth)) {
+    out += "# Secret " + resources::pull_secret_name(*classifier) + " is made by the operator from Secret " +
+           basic->secret_name + ".\n";
+  }
+  for (const resources::Manifest& manifest :
+       {resources::build_deployment(*classifier), resources::build_service(*classifier)}) {
+    out += "---\n" + write_yaml(api::parse_or_null(manifest.body));
+  }
+  return out;
+}
+
+Result<std::string> explain(std::string_view name) {
+  const diagnosis::Reason* reason = diagnosis::find_reason(name);
+  if (reason == nullptr) {
+    return fail(ErrorCode::kNotFound, "There is no reason \"" + std::string(name) +
+                                          "\". \"imageclassifier-operator explain\" lists all of them.");
+  }
+  std::string text = std::string(reason->name) + "\n\n  " + std::string(reason->message) + "\n";
+  if (!reason->remedy.empty()) text += "  What to do: " + std::string(reason->remedy) + "\n";
+  return text + "  " + outlook_text(reason->outlook) + "\n";
+}
+
+std::string list_reasons() {
+  std::string text;
+  for (const diagnosis::Reason& reason : diagnosis::all_reasons()) text += std::string(reason.name) + "\n";
+  return text;
+}
+
+}  // namespace imageclassifier::cli

@@ -1,0 +1,58 @@
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "operator/app/application.hpp"
+#include "operator/cli/commands.hpp"
+#include "operator/kubernetes/cpprest_transport.hpp"
+
+namespace {
+
+using namespace imageclassifier;
+
+int print(const Result<std::string>& text) {
+  if (!text) {
+    std::fprintf(stderr, "%s\n", text.error().describe().c_str());
+    return 1;
+  }
+  std::fputs(text->c_str(), stdout);
+  return 0;
+}
+
+int render(const std::string& file) {
+  std::ifstream opened;
+  if (file != "-") {
+    opened.open(file);
+    if (!opened) return print(fail(ErrorCode::kNotFound, "The file " + file + " cannot be read."));
+  }
+  std::istream& source = file == "-" ? std::cin : opened;
+  return print(cli::render(std::string(std::istreambuf_iterator<char>(source), {})));
+}
+
+int run(const app::CommandLine& line) {
+  const SignalStop signals;  // first: it blocks the signals in every later thread
+  kubernetes::initialize_cpprest_process();
+  log::initialize(line.log_level);
+  return app::run_operator(line.run, signals);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const app::CommandLine line = app::parse_command_line(argc, argv);
+  switch (line.command) {
+    case app::Command::kNone:
+      std::fputs(line.message.c_str(), line.exit_code == 0 ? stdout : stderr);
+      return line.exit_code;
+    case app::Command::kRun:
+      return run(line);
+    case app::Command::kRender:
+      return render(line.file);
+    case app::Command::kExplain:
+      return print(cli::explain(line.reason));
+    case app::Command::kReasons:
+      return print(cli::list_reasons());
+  }
+  return 0;
+}

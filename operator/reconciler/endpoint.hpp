@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "operator/api/image_classifier.hpp"
+#include "operator/api/service.hpp"
+
+namespace imageclassifier::reconciler {
+
+/// Where a classifier is reached, as its Service says.
+struct Address {
+  api::Endpoint endpoint;
+  std::string probe_url;  ///< as seen from the operator; empty if the operator must not ask this address
+};
+
+/// Nothing while the Service has no address.
+std::optional<Address> address_of(const api::ImageClassifier& classifier, const api::Service& service);
+
+/// Whether the operator may connect to an address that somebody wrote into an object: not to loopback, link-local
+/// (which holds the clouds' metadata services), multicast or unspecified ones. Host names are accepted.
+bool may_probe(const std::string& address);
+
+}  // namespace imageclassifier::reconciler

@@ -1,0 +1,58 @@
+#include <nlohmann/json.hpp>
+
+#include "operator/api/json_access.hpp"
+#include "operator/diagnosis/reasons.hpp"
+#include "operator/kubernetes/cpprest_transport.hpp"
+#include "operator/reconciler/prober.hpp"
+
+namespace imageclassifier::reconciler {
+namespace {
+
+constexpr Duration kTimeout = std::chrono::seconds(5);
+constexpr std::size_t kMaxBody = 64 * 1024;
+constexpr std::size_t kMaxText = 64;
+
+std::string failure_text(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kDeadlineExceeded:
+      return "no answer within 5 seconds";
+    case ErrorCode::kUnavailable:
+      return "the connection failed";
+    case ErrorCode::kTooLarge:
+      return "the answer is too long to come from the server";
+    case ErrorCode::kUnsupported:
+      return "the operator cannot ask addresses of this kind";
+    default:
+      return "the request failed";
+  }
+}
+
+}  // namespace
+
+std::optional<api::ModelStatus> model_in_readiness(const std::string& body) {
+  const nlohmann::json answer = api::parse_or_null(body);
+  const nlohmann::json& model = api::member(answer, "model");
+  if (!model.is_object()) return std::nullopt;
+  const auto text = [&](const char* key, std::size_t limit) {
+    return diagnosis::clean_text(api::text_of(model, key), limit);
+  };
+  return api::ModelStatus{text("architecture", kMaxText), text("weights_sha256", 64), text("precision", kMaxText)};
+}
+
+ProbeResult probe_over_http(const std::string& url, Clock& clock, std::stop_token stop) {
+  kubernetes::ClientConfig config;
+  config.server = url;
+  kubernetes::CpprestOptions options;
+  options.maximum_body = kMaxBody;
+  auto transport = kubernetes::make_cpprest_transport(config, options, clock);
+  if (!transport) return {false, failure_text(transport.error()), std::nullopt};
+  kubernetes::Request request;
+  request.target = "/readyz";
+  request.headers.push_back({"User-Agent", "imageclassifier-operator"});
+  const auto response = (*transport)->send(request, clock.steady_now() + kTimeout, stop);
+  if (!response) return {false, failure_text(response.error()), std::nullopt};
+  if (response->status != 200) return {false, "HTTP status " + std::to_string(response->status), std::nullopt};
+  return {true, {}, model_in_readiness(response->body)};
+}
+
+}  // namespace imageclassifier::reconciler

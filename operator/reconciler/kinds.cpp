@@ -1,0 +1,48 @@
+#include "operator/reconciler/kinds.hpp"
+
+namespace imageclassifier::reconciler {
+
+using kubernetes::GroupVersionResource;
+
+const GroupVersionResource& image_classifiers() {
+  static const GroupVersionResource kResource{"imageclassifier.dev", "v1alpha1", "imageclassifiers"};
+  return kResource;
+}
+const GroupVersionResource& deployments() {
+  static const GroupVersionResource kResource{"apps", "v1", "deployments"};
+  return kResource;
+}
+const GroupVersionResource& replica_sets() {
+  static const GroupVersionResource kResource{"apps", "v1", "replicasets"};
+  return kResource;
+}
+const GroupVersionResource& pods() {
+  static const GroupVersionResource kResource{"", "v1", "pods"};
+  return kResource;
+}
+const GroupVersionResource& services() {
+  static const GroupVersionResource kResource{"", "v1", "services"};
+  return kResource;
+}
+const GroupVersionResource& secrets() {
+  static const GroupVersionResource kResource{"", "v1", "secrets"};
+  return kResource;
+}
+const GroupVersionResource& events() {
+  static const GroupVersionResource kResource{"", "v1", "events"};
+  return kResource;
+}
+
+const GroupVersionResource& collection_of(resources::Kind kind) {
+  switch (kind) {
+    case resources::Kind::kSecret:
+      return secrets();
+    case resources::Kind::kDeployment:
+      return deployments();
+    case resources::Kind::kService:
+      return services();
+  }
+  return secrets();
+}
+
+}  // namespace imageclassifier::reconciler

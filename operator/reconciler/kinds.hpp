@@ -1,0 +1,19 @@
+#pragma once
+
+#include "operator/kubernetes/request.hpp"
+#include "operator/resources/manifest.hpp"
+
+namespace imageclassifier::reconciler {
+
+/// The collections that the operator reads and writes.
+const kubernetes::GroupVersionResource& image_classifiers();
+const kubernetes::GroupVersionResource& deployments();
+const kubernetes::GroupVersionResource& replica_sets();
+const kubernetes::GroupVersionResource& pods();
+const kubernetes::GroupVersionResource& services();
+const kubernetes::GroupVersionResource& secrets();
+const kubernetes::GroupVersionResource& events();
+
+const kubernetes::GroupVersionResource& collection_of(resources::Kind kind);
+
+}  // namespace imageclassifier::reconciler

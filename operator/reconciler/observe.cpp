@@ -1,0 +1,127 @@
+#include "operator/reconciler/observe.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "operator/api/json_access.hpp"
+#include "operator/reconciler/kinds.hpp"
+#include "operator/resources/builders.hpp"
+
+namespace imageclassifier::reconciler {
+namespace {
+
+/// The body, or nothing if the object does not exist.
+Result<std::optional<std::string>> get_if_exists(kubernetes::ApiClient& client,
+                                                 const kubernetes::GroupVersionResource& resource,
+                                                 const kubernetes::ObjectName& name, std::stop_token stop) {
+  auto reply = client.get(resource, name, stop);
+  if (reply) return std::move(reply->body);
+  if (reply.error().code == ErrorCode::kNotFound) return std::nullopt;
+  return fail(reply.error());
+}
+
+template <typename T>
+Result<void> read_live(std::shared_ptr<const T>& slot, kubernetes::ApiClient& client,
+                       const kubernetes::GroupVersionResource& resource, const kubernetes::ObjectName& name,
+                       Result<T> (*decode)(std::string_view), std::stop_token stop) {
+  const auto body = get_if_exists(client, resource, name, stop);
+  if (!body) return fail(body.error());
+  slot = nullptr;
+  if (!*body) return {};
+  Result<T> object = decode(**body);
+  if (!object) return fail(object.error());
+  slot = std::make_shared<const T>(std::move(*object));
+  return {};
+}
+
+Result<void> read_secret(std::optional<ObservedSecret>& slot, kubernetes::ApiClient& client,
+                         const kubernetes::ObjectName& name, std::stop_token stop) {
+  const auto body = get_if_exists(client, secrets(), name, stop);
+  if (!body) return fail(body.error());
+  if (*body) slot = parse_secret(**body);
+  return {};
+}
+
+Result<void> read_secrets(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
+  const std::string& space = observed.classifier.metadata.namespace_name;
+  const api::RegistryAuth& auth = observed.classifier.spec.auth;
+  std::string source;
+  if (const auto* existing = std::get_if<api::ExistingSecret>(&auth)) source = existing->name;
+  const auto* basic = std::get_if<api::BasicCredential>(&auth);
+  if (basic != nullptr) source = basic->secret_name;
+  if (!source.empty()) {
+    if (auto read = read_secret(observed.source_secret, client, {space, source}, stop); !read) return read;
+  }
+  const std::string ours = resources::pull_secret_name(observed.classifier);
+  if (basic == nullptr && observed.classifier.status.pull_secret_name != ours) return {};
+  return read_secret(observed.pull_secret, client, {space, ours}, stop);
+}
+
+template <typename T>
+std::vector<std::shared_ptr<const T>> owned_by_any(const runtime::Store<T>& store,
+                                                   const std::vector<std::string>& uids) {
+  std::vector<std::shared_ptr<const T>> result;
+  for (const std::string& uid : uids) {
+    for (auto& object : store.owned_by(uid)) result.push_back(std::move(object));
+  }
+  return result;
+}
+
+}  // namespace
+
+ObservedSecret parse_secret(const std::string& body) {
+  const nlohmann::json object = api::parse_or_null(body);
+  ObservedSecret secret;
+  secret.metadata = api::parse_object_meta(object);
+  secret.type = api::text_of(object, "type");
+  for (auto& [key, value] : api::text_map_of(object, "data")) secret.data.emplace(key, Secret(value));
+  const nlohmann::json& metadata = api::member(object, "metadata");
+  const nlohmann::json owned = {{"type", secret.type},
+                                {"data", api::member(object, "data")},
+                                {"metadata",
+                                 {{"labels", api::member(metadata, "labels")},
+                                  {"annotations", api::member(metadata, "annotations")},
+                                  {"ownerReferences", api::member(metadata, "ownerReferences")}}}};
+  secret.owned = Secret(owned.dump());
+  return secret;
+}
+
+Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Stores& stores,
+                                        kubernetes::ApiClient& client, const EndpointProber& prober, bool live,
+                                        std::stop_token stop) {
+  const kubernetes::ObjectName name{key.namespace_name, key.name};
+  auto classifier = stores.classifiers.get(key);
+  Observed observed;
+  observed.deployment = stores.deployments.get(key);
+  observed.service = stores.services.get(key);
+  if (live) {
+    if (auto read = read_live(classifier, client, image_classifiers(), name, &api::parse_image_classifier, stop);
+        !read) {
+      return fail(read.error());
+    }
+    if (auto read = read_live(observed.deployment, client, deployments(), name, &api::decode_deployment, stop); !read) {
+      return fail(read.error());
+    }
+    if (auto read = read_live(observed.service, client, services(), name, &api::decode_service, stop); !read) {
+      return fail(read.error());
+    }
+  }
+  if (!classifier) return std::nullopt;
+  observed.classifier = *classifier;
+  if (auto read = read_secrets(observed, client, stop); !read) return fail(read.error());
+  if (observed.deployment) {
+    observed.replica_sets = stores.replica_sets.owned_by(observed.deployment->metadata.uid);
+    std::vector<std::string> uids;
+    for (const auto& replica_set : observed.replica_sets) uids.push_back(replica_set->metadata.uid);
+    observed.pods = owned_by_any(stores.pods, uids);
+  }
+  if (observed.service && observed.service->ingress.empty()) {
+    for (auto& event : stores.events.list()) {
+      if (event->involved_uid == observed.service->metadata.uid) observed.service_events.push_back(std::move(event));
+    }
+  }
+  observed.endpoint = prober.state(key);
+  return observed;
+}
+
+}  // namespace imageclassifier::reconciler

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+
+#include "common/result.hpp"
+#include "operator/kubernetes/api_client.hpp"
+#include "operator/reconciler/observed.hpp"
+#include "operator/reconciler/prober.hpp"
+#include "operator/runtime/store.hpp"
+
+namespace imageclassifier::reconciler {
+
+/// The caches that a pass reads.
+struct Stores {
+  const runtime::Store<api::ImageClassifier>& classifiers;
+  const runtime::Store<api::Deployment>& deployments;
+  const runtime::Store<api::ReplicaSet>& replica_sets;
+  const runtime::Store<api::Pod>& pods;
+  const runtime::Store<api::Service>& services;
+  const runtime::Store<api::Event>& events;
+};
+
+/// Puts together what a decision needs: the caches, the Secrets by GET (they are never listed or watched), the prober's
+/// state. With `live`, resource, Deployment and Service are read from the server as well, because the caches may be
+/// older than our own writes. Nothing if the resource does not exist (any more). Errors: those of the client.
+Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Stores& stores,
+                                        kubernetes::ApiClient& client, const EndpointProber& prober, bool live,
+                                        std::stop_token stop);
+
+/// From the API server's JSON.
+ObservedSecret parse_secret(const std::string& body);
+
+}  // namespace imageclassifier::reconciler

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/secret.hpp"
+#include "operator/api/image_classifier.hpp"
+#include "operator/api/service.hpp"
+#include "operator/api/workload.hpp"
+
+namespace imageclassifier::reconciler {
+
+/// A Secret that was read by name.
+struct ObservedSecret {
+  api::ObjectMeta metadata;
+  std::string type;
+  std::map<std::string, Secret> data;  ///< values in base64, as in the object
+  Secret owned;  ///< type, data, metadata.{labels,annotations,ownerReferences} as JSON, for comparing with what we want
+};
+
+/// What the prober knows of an address.
+struct EndpointState {
+  enum class Kind { kUnknown, kHealthy, kUnhealthy };
+  Kind kind = Kind::kUnknown;
+  std::string url;     ///< the address that was asked
+  std::string detail;  ///< kUnhealthy: why, stable
+  std::optional<api::ModelStatus> model;
+  friend bool operator==(const EndpointState&, const EndpointState&) = default;
+};
+
+/// Everything that a decision is made from, but the time.
+struct Observed {
+  api::ImageClassifier classifier;
+  std::shared_ptr<const api::Deployment> deployment;  ///< of our name, whoever owns it
+  std::vector<std::shared_ptr<const api::ReplicaSet>> replica_sets;
+  std::vector<std::shared_ptr<const api::Pod>> pods;
+  std::shared_ptr<const api::Service> service;  ///< of our name, whoever owns it
+  std::vector<std::shared_ptr<const api::Event>> service_events;
+  std::optional<ObservedSecret> source_secret;  ///< the one that spec.registry.auth names
+  std::optional<ObservedSecret> pull_secret;    ///< <name>-acr-pull, read if it is wanted or known to exist
+  EndpointState endpoint;
+};
+
+}  // namespace imageclassifier::reconciler

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/diagnosis/reasons.hpp"
+#include "operator/reconciler/credential.hpp"
+#include "operator/reconciler/observed.hpp"
+#include "operator/resources/manifest.hpp"
+
+namespace imageclassifier::reconciler {
+
+enum class Step {
+  kCreate,       ///< POST: the object does not exist as far as we know
+  kTakeManager,  ///< turn the managedFields entry that our POST left into one of server-side apply
+  kApply,        ///< server-side apply on the object with `uid`
+  kDelete        ///< our object with `uid` is no longer wanted
+};
+
+const char* to_string(Step step) noexcept;
+
+struct Action {
+  Step step = Step::kCreate;
+  resources::Manifest manifest;
+  std::string uid;
+  std::string why;  ///< for the log
+};
+
+struct Plan {
+  std::vector<Action> actions;  ///< in the order in which they are to be done
+  CredentialAssessment credential;
+  /// What keeps a child from being made without asking the server: a foreign object of its name.
+  std::vector<diagnosis::Finding> obstacles;
+  /// The Deployment is held back until the pods can pull.
+  bool deployment_held = false;
+};
+
+/// What is to be done so that the children are as the specification says. Pure; nothing is to be done (no actions) for
+/// an observation that is as wanted.
+Plan make_plan(const Observed& observed);
+
+}  // namespace imageclassifier::reconciler

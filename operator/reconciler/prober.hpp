@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "common/clock.hpp"
+#include "operator/reconciler/observed.hpp"
+#include "operator/runtime/object_key.hpp"
+
+namespace imageclassifier::reconciler {
+
+/// The answer of one probe.
+struct ProbeResult {
+  bool ok = false;
+  std::string detail;                     ///< why not, stable
+  std::optional<api::ModelStatus> model;  ///< as the server reported it
+};
+
+/// Asks the endpoints from outside the reconcile workers: at once when an address is new or its trigger changes, every
+/// 60 s while it answers, sooner while it does not. Three failures in a row make an endpoint unhealthy, one success
+/// healthy.
+///
+/// Thread safe. `probe` runs on the prober's threads; `on_change` too, with no lock held, when a state has changed.
+class EndpointProber {
+ public:
+  using Probe = std::function<ProbeResult(const std::string& url, std::stop_token stop)>;
+  using OnChange = std::function<void(const runtime::ObjectKey&)>;
+
+  struct Options {
+    int threads = 4;  ///< endpoints that do not answer must not hold up the others
+    Duration healthy_interval = std::chrono::seconds(60);
+    Duration first_retry = std::chrono::seconds(1);  ///< doubles with every failure
+    Duration last_retry = std::chrono::seconds(30);
+    int failures_to_unhealthy = 3;
+  };
+
+  EndpointProber(Options options, Probe probe, OnChange on_change, Clock& clock);
+  ~EndpointProber();
+  EndpointProber(const EndpointProber&) = delete;
+  EndpointProber& operator=(const EndpointProber&) = delete;
+
+  void start();
+  /// Joins the threads. Called by the destructor too.
+  void stop();
+
+  /// Keep asking this address. Another url starts from unknown; another trigger asks at once.
+  void watch(const runtime::ObjectKey& key, const std::string& url, const std::string& trigger);
+  void forget(const runtime::ObjectKey& key);
+  EndpointState state(const runtime::ObjectKey& key) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// GET url + "/readyz": no credentials, no redirects, 5 s. Reads the model from the answer.
+ProbeResult probe_over_http(const std::string& url, Clock& clock, std::stop_token stop);
+/// The model in the answer of /readyz; nothing if the body is something else.
+std::optional<api::ModelStatus> model_in_readiness(const std::string& body);
+
+}  // namespace imageclassifier::reconciler

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <stop_token>
+
+#include "common/clock.hpp"
+#include "common/metrics.hpp"
+#include "operator/kubernetes/api_client.hpp"
+#include "operator/reconciler/execute.hpp"
+#include "operator/reconciler/observe.hpp"
+#include "operator/reconciler/prober.hpp"
+#include "operator/runtime/controller.hpp"
+#include "operator/runtime/write_barrier.hpp"
+
+namespace imageclassifier::reconciler {
+
+/// One pass over one resource: observe -> plan -> execute -> status. Holds nothing that a restart would lose. Thread
+/// safe for different keys; references must outlive it.
+class Reconciler {
+ public:
+  Reconciler(Stores stores, kubernetes::ApiClient& client, EndpointProber& prober, runtime::WriteBarrier& barrier,
+             Clock& clock, MetricsRegistry& metrics);
+
+  runtime::Outcome reconcile(const runtime::ObjectKey& key, std::stop_token stop);
+
+ private:
+  struct Executed {
+    std::vector<diagnosis::Finding> failures;
+    std::optional<Error> error;  ///< the first error to retry after; later actions were not tried
+  };
+  Executed execute(const Observed& observed, const Plan& plan, std::stop_token stop);
+  /// Writes the status if it is not what the resource shows already.
+  Result<void> write_status(const Observed& observed, const api::Status& status, std::stop_token stop);
+
+  Stores stores_;
+  kubernetes::ApiClient& client_;
+  EndpointProber& prober_;
+  runtime::WriteBarrier& barrier_;
+  Clock& clock_;
+  Executor executor_;
+  Counter& status_writes_;
+  MetricsRegistry& metrics_;
+};
+
+}  // namespace imageclassifier::reconciler

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <vector>
+
+#include "common/clock.hpp"
+#include "operator/diagnosis/reasons.hpp"
+#include "operator/reconciler/observed.hpp"
+#include "operator/reconciler/plan.hpp"
+
+namespace imageclassifier::reconciler {
+
+/// The outcome of a pass, as the resource shows it.
+struct Report {
+  api::Status status;
+  Duration look_again{};  ///< when to look again if nothing changes
+  /// Address to ask for /readyz ("http://10.0.0.7:80"); empty: none.
+  std::string probe_url;
+};
+
+/// Status after the plan was carried out; `failures` are the findings of actions that the server refused. Pure: the
+/// same observation gives the same status, but for the times of what has changed.
+Report make_report(const Observed& observed, const Plan& plan, const std::vector<diagnosis::Finding>& failures,
+                   WallTime now);
+
+}  // namespace imageclassifier::reconciler
