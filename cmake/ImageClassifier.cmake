@@ -16,9 +16,12 @@ if(IC_SANITIZERS)
   add_link_options(-fsanitize=${_sanitizers})
   # GCC warns of the fences in Boost.Asio, which ThreadSanitizer does not follow; the locks around them it does.
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
-  if("thread" IN_LIST IC_SANITIZERS AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    add_compile_options(-Wno-tsan)  # Boost.Asio's fences, which the sanitizer does not model
-  endif()
+endif()
+
+if(IC_FUZZ)
+  # Every library is built for the fuzzer to see into; ordinary programs cannot be linked under this preset.
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
 endif()
 
 function(_ic_common_properties target)

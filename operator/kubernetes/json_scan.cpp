@@ -16,13 +16,13 @@ std::size_t skip_space(std::string_view text, std::size_t at) {
 
 // `at` stands on the opening quote; the result stands behind the closing one.
 std::size_t skip_string(std::string_view text, std::size_t at) {
-  for (++at; at < text.size(); ++at) {
+  ++at;
+  while (true) {
     at = text.find_first_of("\"\\", at);
     if (at == kNowhere) return kNowhere;
     if (text[at] == '"') return at + 1;
-    ++at;
+    at += 2;  // the escaped character is passed over
   }
-  return kNowhere;
 }
 
 std::size_t skip_container(std::string_view text, std::size_t at) {
