@@ -220,8 +220,15 @@ class Node:
         self.supervisor.start("kube-proxy", programs / "kube-proxy", "--config", config / "kube-proxy.yaml")
         dns.start(self.supervisor, self.layout)
         self._kubectl("apply", "--server-side", "-f", self.tools["metallb"] / "crds")
+        self._let_the_node_read_secrets()
         self.supervisor.wait_until(self._node_ready, 120, "the node to become Ready")
         self._done("node Ready")
+
+    def _let_the_node_read_secrets(self):
+        """The Node authorizer learns of a pod by watch, on two cores often later than the kubelet: the first pull then goes
+        without its Secret, is refused, and waits ten seconds."""
+        self._kubectl("create", "clusterrole", "node-secrets", "--verb=get,list,watch", "--resource=secrets,configmaps")
+        self._kubectl("create", "clusterrolebinding", "node-secrets", "--clusterrole=node-secrets", "--group=system:nodes")
 
     def _node_ready(self):
         node = self.api.get(f"/api/v1/nodes/{self.layout.node_name}") or {}
