@@ -3,6 +3,7 @@
 #include <cpprest/astreambuf.h>
 #include <cpprest/http_client.h>
 #include <cpprest/streams.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pplx/threadpool.h>
@@ -17,7 +18,7 @@
 #include "operator/kubernetes/line_splitter.hpp"
 #include "operator/kubernetes/tls_identity.hpp"
 
-// Row numbers in comments: docs/designs/cpprestsdk.md, the table of this library's limits.
+// Row numbers in comments: docs/designs/20261125-cpprestsdk.md, the table of this library's limits.
 namespace imageclassifier::kubernetes {
 namespace {
 
@@ -427,6 +428,8 @@ class CpprestTransport final : public Transport {
 }  // namespace
 
 void initialize_cpprest_process() {
+  // The library's threads outlive OpenSSL's own cleanup at exit, after which they would use what is gone (row 21).
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
   setenv("SSL_CERT_FILE", "/dev/null", 1);
   setenv("SSL_CERT_DIR", "/dev/null", 1);
   crossplat::threadpool::initialize_with_threads(4);  // row 8
