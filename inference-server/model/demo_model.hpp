@@ -14,7 +14,7 @@ struct DemoModelOptions {
   std::string output;                      ///< the .safetensors file to write
   std::string architecture = "resnet101";  ///< the tests take a smaller one
   std::uint64_t seed = 1;                  ///< of the backbone and of the fitting pictures
-  int pictures_per_class = 40;             ///< fitted; drawn, never from the held-out set
+  int pictures_per_class = 30;             ///< fitted; drawn, never from the held-out set
   int held_out_per_class = 10;             ///< judged afterwards through load_model, as the server would; 0: not judged
   int calibration_pictures = 48;           ///< of the fitting pictures, for the batch-norm statistics
   bool shuffle_labels = false;             ///< deal the fitting labels at random: the answers must fall to chance

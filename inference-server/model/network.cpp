@@ -192,18 +192,19 @@ Result<std::map<std::string, std::vector<float>>> measure_batch_norms(
     const Tensors tensors = to_tensors(architecture, classes, bytes);
     Statistics statistics;
     const auto measure = [&](const Unit& unit, const at::Tensor& x) {
-      const at::Tensor y = at::conv2d(x, tensors.at(unit.convolution + ".weight"), {}, unit.stride, unit.padding);
-      const at::Tensor mean = y.mean({0, 2, 3});
-      const at::Tensor variance = y.var({0, 2, 3}, false);
+      const at::Tensor weight = tensors.at(unit.convolution + ".weight").contiguous(at::MemoryFormat::ChannelsLast);
+      const at::Tensor y = at::conv2d(x, weight, {}, unit.stride, unit.padding);
+      const auto [out, mean, inverse_deviation] = at::native_batch_norm(
+          y, tensors.at(unit.norm + ".weight"), tensors.at(unit.norm + ".bias"), {}, {}, true, 0.0, kEpsilon);
       const auto keep = [&](const char* name, const at::Tensor& values) {
-        const float* data = values.data_ptr<float>();
-        statistics[unit.norm + name].assign(data, data + values.numel());
+        const at::Tensor floats = values.to(at::kFloat).contiguous();
+        const float* data = floats.data_ptr<float>();
+        statistics[unit.norm + name].assign(data, data + floats.numel());
       };
       keep(".running_mean", mean);
-      keep(".running_var", variance);
+      keep(".running_var", inverse_deviation.to(at::kDouble).pow(-2) - kEpsilon);
       if (on_layer) on_layer(unit.norm);
-      return at::batch_norm(y, tensors.at(unit.norm + ".weight"), tensors.at(unit.norm + ".bias"), mean, variance,
-                            false, 0.0, kEpsilon, false);
+      return out;
     };
     run_backbone(architecture, to_batch(inputs), measure);
     return statistics;
