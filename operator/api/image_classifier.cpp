@@ -121,7 +121,7 @@ Result<ImageClassifier> parse_image_classifier(const nlohmann::json& object) {
   return result;
 }
 
-Result<ImageClassifier> parse_image_classifier(std::string_view text) {
+Result<ImageClassifier> decode_image_classifier(std::string_view text) {
   const nlohmann::json object = parse_or_null(text);
   if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The text is not a JSON object.");
   return parse_image_classifier(object);

@@ -132,7 +132,7 @@ struct ImageClassifier {
 
 /// From the API server's JSON. Members of a wrong type read as their default; only a missing image is an error.
 Result<ImageClassifier> parse_image_classifier(const nlohmann::json& object);
-Result<ImageClassifier> parse_image_classifier(std::string_view text);
+Result<ImageClassifier> decode_image_classifier(std::string_view text);
 
 Status parse_status(const nlohmann::json& status);
 nlohmann::json to_json(const Status& status);

@@ -46,17 +46,14 @@ std::string host_of(const std::string& server) {
   return rest.substr(0, rest.find('/'));
 }
 
-Result<api::ImageClassifier> decode_classifier(std::string_view json) {
-  return api::parse_image_classifier(json);
-}
-
 /// The caches and who is told of their changes. The queue gets the key of the resource that a change concerns.
 class Watches {
  public:
   Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQueue& queue, Clock& clock,
           MetricsRegistry& metrics)
       : queue_(queue),
-        classifiers_(client, watched(reconciler::image_classifiers(), options, {}), decode_classifier, clock, metrics),
+        classifiers_(client, watched(reconciler::image_classifiers(), options, {}), api::decode_image_classifier, clock,
+                     metrics),
         deployments_(client, watched(reconciler::deployments(), options, our_children()), api::decode_deployment, clock,
                      metrics),
         replica_sets_(client, watched(reconciler::replica_sets(), options, our_children()), api::decode_replica_set,

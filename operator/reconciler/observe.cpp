@@ -95,7 +95,7 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
   observed.deployment = stores.deployments.get(key);
   observed.service = stores.services.get(key);
   if (live) {
-    if (auto read = read_live(classifier, client, image_classifiers(), name, &api::parse_image_classifier, stop);
+    if (auto read = read_live(classifier, client, image_classifiers(), name, &api::decode_image_classifier, stop);
         !read) {
       return fail(read.error());
     }

@@ -1,0 +1,139 @@
+"""The operator as a process against the control plane of the fixture, and what its tests share."""
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+import uuid
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests/cluster"))
+sys.dont_write_bytecode = True
+
+from support import Kubectl  # noqa: E402
+from support import wait_until as wait_until_true  # noqa: E402
+
+CRD = ROOT / "crds/imageclassifiers.yaml"
+PROGRAM = Path(os.environ.get("IC_BINARIES", ROOT / "build/release/bin")) / "imageclassifier-operator"
+IMAGE = "contoso.azurecr.io/inference-server:demo"
+
+
+def wait_until(asked, seconds, what):
+    """The first answer that is true."""
+    answers = []
+
+    def answered():
+        answers.append(asked())
+        return bool(answers[-1])
+
+    wait_until_true(answered, seconds, what)
+    return answers[-1]
+
+
+def resource(name, **spec):
+    return {"apiVersion": "imageclassifier.dev/v1alpha1", "kind": "ImageClassifier", "metadata": {"name": name},
+            "spec": {"image": IMAGE, **spec}}
+
+
+def with_basic(name, secret="acr-credentials", **spec):
+    return resource(name, registry={"auth": {"basic": {"secretName": secret}}}, **spec)
+
+
+def condition(obj, kind):
+    return next((entry for entry in obj.get("status", {}).get("conditions", []) if entry["type"] == kind), {})
+
+
+class Operator:
+    """One process with a user agent of its own in the audit log: the log tells apart operators by their source port only."""
+
+    def __init__(self, kubectl, namespace):
+        self.log = tempfile.NamedTemporaryFile(prefix="operator-", suffix=".log")
+        self.process = subprocess.Popen(
+            [PROGRAM, "--kubeconfig", kubectl.folder / "kubeconfig", "--namespace", namespace, "--listen", "127.0.0.1:0"],
+            stdout=self.log, stderr=self.log)
+
+    def port(self):
+        def found():
+            match = re.search(r'"Serving health and metrics".*"port":(\d+)', Path(self.log.name).read_text())
+            return match and int(match.group(1))
+        return wait_until(found, 20, "the operator to open its port")
+
+    def end(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(timeout=10)
+
+
+class OperatorTest(unittest.TestCase):
+    """A namespace and, unless a test starts its own, an operator for each test."""
+
+    starts_operator = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kubectl = Kubectl(os.environ["IC_CONTROL_PLANE"])
+        cls.kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
+        cls.kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "crd/imageclassifiers.imageclassifier.dev")
+        wait_until(lambda: cls.kubectl.run("get", "ic", check=False).returncode == 0, 20, "the kind to be served")
+
+    def setUp(self):
+        self.namespace = f"test-{uuid.uuid4().hex[:8]}"
+        self.kubectl.run("create", "namespace", self.namespace)
+        self.addCleanup(self.kubectl.run, "delete", "namespace", self.namespace, "--wait=false")
+        wait_until(lambda: self.kubectl.get("serviceaccount", "default", "-n", self.namespace), 20, "the namespace's account")
+        if self.starts_operator:
+            self.operator = self.start()
+
+    def start(self):
+        operator = Operator(self.kubectl, self.namespace)
+        self.addCleanup(self.stop, operator)
+        return operator
+
+    def stop(self, operator):
+        operator.end(signal.SIGKILL)
+        if self._outcome and any(error for _, error in getattr(self._outcome, "errors", []) or []):
+            print(Path(operator.log.name).read_text(), file=sys.stderr)
+
+    def run_kubectl(self, *words, **options):
+        return self.kubectl.run("-n", self.namespace, *words, **options)
+
+    def apply(self, *objects):
+        self.run_kubectl("apply", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    def get(self, kind, name=None, *words):
+        return self.kubectl.get("-n", self.namespace, kind, *([name] if name else []), *words)
+
+    def make_credentials(self, name="acr-credentials", password="first", user="puller"):
+        self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+                    "stringData": {"username": user, "password": password}})
+
+    def password_in_pull_secret(self, name):
+        secret = self.get("secret", f"{name}-acr-pull")
+        config = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"])) if secret else {"auths": {}}
+        return config["auths"].get("contoso.azurecr.io", {}).get("password")
+
+    def uid(self, kind, name):
+        return self.get(kind, name).get("metadata", {}).get("uid")
+
+    def wait_for_children(self, name):
+        wait_until(lambda: self.uid("deployment", name) and self.uid("service", name), 20, f"the children of {name}")
+        wait_until(lambda: self.get("ic", name)["status"]["observedGeneration"] >= 1, 20, f"the first status of {name}")
+
+    def wait_for(self, name, kind, status, reason, timeout=20):
+        def reached():
+            entry = condition(self.get("ic", name), kind)
+            return entry if (entry.get("status"), entry.get("reason")) == (status, reason) else None
+        return wait_until(reached, timeout, f"{name}: {kind}={status}/{reason}")
+
+    def requests(self):
+        """What this test's operator asked of its namespace, from the API server's own record."""
+        with open(self.kubectl.state["auditLog"]) as log:
+            events = [json.loads(line) for line in log if self.namespace in line and "imageclassifier-operator" in line]
+        return [event for event in events if event["userAgent"].startswith("imageclassifier-operator")
+                and event["stage"] == "ResponseComplete"]

@@ -1,0 +1,206 @@
+#include "operator/diagnosis/workload.hpp"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+using namespace imageclassifier;
+using namespace imageclassifier::diagnosis;
+
+namespace {
+
+/// A Deployment with an old and a current ReplicaSet and pods that a test adds.
+class Scene {
+ public:
+  Scene() {
+    classifier_.metadata.name = "pets";
+    classifier_.spec.image = "contoso.azurecr.io/inference-server:demo";
+    deployment_.metadata.uid = "deployment";
+    old_ = replica_set("old", "1");
+    current_ = replica_set("current", "2");
+  }
+
+  Scene& pod(api::Pod pod, const std::string& owner = "current") {
+    pod.metadata.name = "pets-" + std::to_string(pods_.size());
+    pod.metadata.owner_uid = owner;
+    pods_.push_back(std::move(pod));
+    return *this;
+  }
+  Scene& creation_fails(const std::string& message) {
+    current_.conditions.push_back({"ReplicaFailure", "True", 0, "", "FailedCreate", message});
+    return *this;
+  }
+  Scene& makes_no_progress() {
+    deployment_.conditions.push_back({"Progressing", "False", 0, "", "ProgressDeadlineExceeded", ""});
+    return *this;
+  }
+
+  std::optional<Finding> diagnose() const {
+    Workload workload{&classifier_, "contoso.azurecr.io", "Secret acr-credentials",
+                      &deployment_, {&old_, &current_},   {}};
+    for (const api::Pod& pod : pods_) workload.pods.push_back(&pod);
+    return diagnose_workload(workload);
+  }
+  std::string reason() const {
+    const auto finding = diagnose();
+    return finding ? std::string(finding->name()) : "";
+  }
+
+ private:
+  static api::ReplicaSet replica_set(const std::string& uid, const std::string& revision) {
+    api::ReplicaSet made;
+    made.metadata.uid = uid;
+    made.metadata.owner_uid = "deployment";
+    made.metadata.annotations["deployment.kubernetes.io/revision"] = revision;
+    return made;
+  }
+
+  api::ImageClassifier classifier_;
+  api::Deployment deployment_;
+  api::ReplicaSet old_, current_;
+  std::vector<api::Pod> pods_;
+};
+
+api::Pod waiting(const std::string& reason, const std::string& message = {}) {
+  api::Pod pod;
+  api::ContainerStatus status;
+  status.name = "server";
+  status.waiting_reason = reason;
+  status.waiting_message = message;
+  pod.containers.push_back(status);
+  return pod;
+}
+
+api::Pod crashed(const std::string& reason, std::int64_t exit_code, const std::string& message = {}) {
+  api::Pod pod =
+      waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container=server pod=pets-7d_default(0b1c)");
+  pod.containers[0].restart_count = 3;
+  pod.containers[0].terminated_reason = reason;
+  pod.containers[0].terminated_message = message;
+  pod.containers[0].exit_code = exit_code;
+  pod.containers[0].memory_limit = "2Gi";
+  return pod;
+}
+
+api::Pod unschedulable(const std::string& message) {
+  api::Pod pod;
+  pod.conditions.push_back({"PodScheduled", "False", 0, "", "Unschedulable", message});
+  return pod;
+}
+
+api::Pod ready() {
+  api::Pod pod;
+  pod.conditions.push_back({"Ready", "True", 0, "", "", ""});
+  return pod;
+}
+
+const char* const kNotFound =
+    "rpc error: code = NotFound desc = failed to pull and unpack image \"contoso.azurecr.io/inference-server:demo\": "
+    "failed "
+    "to resolve reference \"contoso.azurecr.io/inference-server:demo\": contoso.azurecr.io/inference-server:demo: not "
+    "found";
+
+}  // namespace
+
+TEST_CASE("ready pods and pods that are just starting give no finding") {
+  CHECK(Scene().reason().empty());
+  CHECK(Scene().pod(ready()).reason().empty());
+  CHECK(Scene().pod(waiting("ContainerCreating")).reason().empty());
+}
+
+TEST_CASE("both names of a failed pull give the same finding") {
+  const auto first = Scene().pod(waiting("ErrImagePull", kNotFound)).diagnose();
+  const auto second =
+      Scene()
+          .pod(waiting("ImagePullBackOff", std::string("Back-off pulling image \"x\": ErrImagePull: ") + kNotFound))
+          .diagnose();
+  REQUIRE(first);
+  REQUIRE(second);
+  CHECK(first->name() == "ManifestUnknown");
+  CHECK(first->text() == second->text());
+  CHECK(first->pod_name == "pets-0");
+  CHECK(first->container_name == "server");
+}
+
+TEST_CASE("the registry and the Secret with a refused credential are named") {
+  const auto finding = Scene()
+                           .pod(waiting("ErrImagePull",
+                                        "rpc error: code = Unknown desc = failed to pull and unpack image: failed "
+                                        "to fetch oauth token: unexpected status: 401 Unauthorized"))
+                           .diagnose();
+  REQUIRE(finding);
+  CHECK(finding->name() == "CredentialRefused");
+  CHECK(finding->message.find("contoso.azurecr.io") != std::string::npos);
+  CHECK(finding->message.find("Secret acr-credentials") != std::string::npos);
+}
+
+TEST_CASE("other waiting reasons of the kubelet are translated") {
+  CHECK(Scene().pod(waiting("InvalidImageName", "couldn't parse image name")).reason() == "InvalidReference");
+  CHECK(Scene().pod(waiting("ErrImageNeverPull")).reason() == "ImagePullFailed");
+  CHECK(Scene().pod(waiting("CreateContainerConfigError", "secret \"x\" not found")).reason() ==
+        "ContainerConfigInvalid");
+  CHECK(Scene().pod(waiting("CreateContainerError", "no command specified")).reason() == "ContainerStartFailed");
+  CHECK(Scene().pod(waiting("RunContainerError", "exec: \"serve\": not found")).reason() == "ContainerStartFailed");
+}
+
+TEST_CASE("a crash is explained by how the container ended") {
+  CHECK(Scene().pod(crashed("OOMKilled", 137)).reason() == "OOMKilled");
+  CHECK(Scene().pod(crashed("OOMKilled", 137)).diagnose()->message.find("2Gi") != std::string::npos);
+  CHECK(Scene().pod(crashed("Error", 137)).reason() == "ProbeFailing");
+  CHECK(Scene().pod(crashed("Error", 1)).reason() == "CrashLoop");
+  CHECK(Scene().pod(crashed("Error", 1)).diagnose()->exit_code == 1);
+  CHECK(Scene().pod(crashed("StartError", 128, "exec /usr/bin/inference-server: exec format error")).reason() ==
+        "PlatformMismatch");
+  CHECK(Scene().pod(crashed("StartError", 128, "no such file")).reason() == "ContainerStartFailed");
+}
+
+TEST_CASE("the server's own words in the termination log are the reason") {
+  for (const std::string reason : {"ModelInvalid", "ModelDigestMismatch", "SelfTestFailed", "ConfigurationInvalid"}) {
+    const auto finding =
+        Scene().pod(crashed("Error", 78, R"({"reason":")" + reason + R"(","message":"It is so."})")).diagnose();
+    REQUIRE(finding);
+    CHECK(finding->name() == reason);
+    CHECK(finding->message.find("It is so") != std::string::npos);
+  }
+  CHECK(Scene().pod(crashed("Error", 78, "not JSON")).reason() == "CrashLoop");
+  CHECK(Scene().pod(crashed("Error", 78, R"({"reason":"Ready","message":"ha"})")).reason() == "CrashLoop");
+  CHECK(Scene().pod(crashed("Error", 78, R"({"reason":7})")).reason() == "CrashLoop");
+}
+
+TEST_CASE("what the scheduler says is kept without the part that changes from try to try") {
+  const auto finding =
+      Scene()
+          .pod(unschedulable("0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No "
+                             "preemption victims found for incoming pod."))
+          .diagnose();
+  REQUIRE(finding);
+  CHECK(finding->name() == "Unschedulable");
+  CHECK(finding->message == "No node can take the pod: 0/1 nodes are available: 1 Insufficient cpu.");
+}
+
+TEST_CASE("a refusal to make pods is reported without the pod's generated name") {
+  const auto finding = Scene()
+                           .creation_fails(
+                               "pods \"pets-7d4f-abcde\" is forbidden: exceeded quota: none, requested: pods=1, "
+                               "used: pods=0, limited: pods=0")
+                           .diagnose();
+  REQUIRE(finding);
+  CHECK(finding->name() == "PodCreationForbidden");
+  CHECK(finding->message.find("exceeded quota: none") != std::string::npos);
+  CHECK(finding->message.find("abcde") == std::string::npos);
+}
+
+TEST_CASE("pods of earlier revisions and pods that are being deleted do not count") {
+  api::Pod going = crashed("Error", 1);
+  going.metadata.deleting = true;
+  CHECK(Scene().pod(crashed("Error", 1), "old").pod(going).reason().empty());
+}
+
+TEST_CASE("of several pods the deepest cause is reported, in whatever order they come") {
+  CHECK(Scene().pod(unschedulable("0/1")).pod(waiting("ErrImagePull", kNotFound)).reason() == "ManifestUnknown");
+  CHECK(Scene().pod(waiting("ErrImagePull", kNotFound)).pod(unschedulable("0/1")).reason() == "ManifestUnknown");
+}
+
+TEST_CASE("the progress deadline is reported only when nothing else explains it") {
+  CHECK(Scene().makes_no_progress().reason() == "ProgressDeadlineExceeded");
+  CHECK(Scene().makes_no_progress().pod(crashed("OOMKilled", 137)).reason() == "OOMKilled");
+}

@@ -1,0 +1,112 @@
+#include "operator/resources/builders.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "operator/resources/drift.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::resources;
+using nlohmann::json;
+
+namespace {
+
+const std::string kGoldens = "tests/operator/resources/golden/";
+
+api::ImageClassifier classifier(const std::string& name, const json& spec) {
+  json whole = spec;
+  whole["image"] = "contoso.azurecr.io/inference-server:1.0.0";
+  const json object = {{"metadata", {{"name", name}, {"namespace", "zoo"}, {"uid", "0b1c2d3e"}}}, {"spec", whole}};
+  return *api::parse_image_classifier(object);
+}
+
+/// The specifications whose children are kept as goldens.
+std::vector<api::ImageClassifier> matrix() {
+  return {
+      classifier("smallest", json::object()),
+      classifier("basic",
+                 {{"registry", {{"auth", {{"basic", {{"secretName", "acr-credentials"}}}}}}}, {"replicas", 3}}),
+      classifier("existing", {{"registry", {{"auth", {{"existingSecret", {{"name", "mine"}}}}}}},
+                              {"service", {{"type", "ClusterIP"}}}}),
+      classifier("public", {{"service",
+                             {{"scope", "Public"},
+                              {"port", 8000},
+                              {"sourceRanges", {"203.0.113.0/24"}},
+                              {"loadBalancerClass", "example.com/vip"},
+                              {"externalTrafficPolicy", "Local"},
+                              {"annotations",
+                               {{"example.com/note", "mine"},
+                                {"service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol", "tcp"}}}}}}),
+      classifier("tuned",
+                 {{"model",
+                   {{"source", {{"image", {{"path", "/models/own.safetensors"}}}}}, {"sha256", std::string(64, 'a')}}},
+                  {"serving", {{"topK", 7}, {"maxUploadBytes", "20Mi"}, {"uploadPage", false}}},
+                  {"resources", {{"requests", {{"cpu", "500m"}}}, {"limits", {{"cpu", 2}, {"memory", "1Gi"}}}}},
+                  {"pod",
+                   {{"nodeSelector", {{"disk", "fast"}}},
+                    {"tolerations", {{{"key", "gpu"}, {"operator", "Exists"}, {"tolerationSeconds", 5}}}},
+                    {"priorityClassName", "high"},
+                    {"terminationGracePeriodSeconds", 60}}}}),
+  };
+}
+
+/// Compares with the golden file, or writes it with IC_REWRITE_GOLDENS=1.
+void check_golden(const Manifest& manifest) {
+  const std::string path = kGoldens + manifest.name + "." + to_string(manifest.kind) + ".json";
+  const std::string text = json::parse(manifest.body).dump(2) + "\n";
+  if (std::getenv("IC_REWRITE_GOLDENS") != nullptr) std::ofstream(path) << text;
+  std::ifstream file(path);
+  INFO(path);
+  CHECK(text == std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
+std::string environment_of(const api::ImageClassifier& from) {
+  std::string text;
+  for (const EnvironmentVariable& variable : server_environment(from.spec)) {
+    text += variable.name + "=" + variable.value + variable.resource + ";";
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("children are as the golden files say (IC_REWRITE_GOLDENS=1 rewrites them)") {
+  for (const api::ImageClassifier& one : matrix()) {
+    check_golden(build_deployment(one));
+    check_golden(build_service(one));
+  }
+  check_golden(build_pull_secret(matrix()[1], Secret("e30=")));
+}
+
+TEST_CASE("a child that was just built shows no drift from itself and the same body each time") {
+  for (const api::ImageClassifier& one : matrix()) {
+    for (const Manifest& manifest : {build_deployment(one), build_service(one)}) {
+      CHECK(first_drift(manifest.body, manifest.body).empty());
+    }
+    CHECK(build_deployment(one).hash == build_deployment(one).hash);
+  }
+}
+
+TEST_CASE("threads come from the cpu limit, else from the request, else from the server's own look at its cgroup") {
+  CHECK(environment_of(matrix()[4]).find("INFERENCE_THREADS=limits.cpu") != std::string::npos);
+  CHECK(environment_of(matrix()[4]).find("OMP_WAIT_POLICY") == std::string::npos);
+  CHECK(environment_of(matrix()[0]).find("INFERENCE_THREADS=requests.cpu;OMP_WAIT_POLICY=PASSIVE") !=
+        std::string::npos);
+  const auto without = classifier("x", {{"resources", {{"limits", {{"memory", "1Gi"}}}}}});
+  CHECK(environment_of(without).find("INFERENCE_THREADS") == std::string::npos);
+}
+
+TEST_CASE("an object without a uid has no owner, one with a uid exactly one") {
+  auto one = matrix()[0];
+  CHECK(json::parse(build_service(one).body)["metadata"]["ownerReferences"].size() == 1);
+  one.metadata.uid.clear();
+  CHECK(!json::parse(build_service(one).body)["metadata"].contains("ownerReferences"));
+}
+
+TEST_CASE("the uid of an apply stands in the metadata") {
+  CHECK(json::parse(with_uid(build_service(matrix()[0]), "u-1"))["metadata"]["uid"] == "u-1");
+}
