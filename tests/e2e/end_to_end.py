@@ -131,5 +131,5 @@ class EndToEnd(unittest.TestCase):
         self.assertEqual(predictions[0]["label"], label)
 
 
-def main():
-    unittest.main(module="__main__", verbosity=0, failfast=False)
+def main(failfast=False):
+    unittest.main(module="__main__", verbosity=0, failfast=failfast)

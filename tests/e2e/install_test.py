@@ -16,7 +16,7 @@ class Install(EndToEnd):
         self.system.make_namespace()
         self.system.forget_interrupted_install(RELEASE)
         self.system.make_pull_secret("registry", REGISTRY_HOST, "puller", password_of("puller"))
-        self.system.helm("upgrade", "--install", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, "--wait", "--timeout", "2m",
+        self.system.helm("upgrade", "--install", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, "--wait", "--timeout", "2m", "--take-ownership",
                          "--set", f"image.repository={REGISTRY_HOST}/imageclassifier-operator", "--set", f"image.tag={self.operator_tag}",
                          "--set", "imagePullSecrets[0].name=registry")
         pods = self.system.get("pods", None, "--selector=app.kubernetes.io/name=imageclassifier-operator")
@@ -50,4 +50,4 @@ class Install(EndToEnd):
 
 
 if __name__ == "__main__":
-    end_to_end.main()
+    end_to_end.main(failfast=True)
