@@ -23,6 +23,7 @@ from lab.progress import say, wait_until  # noqa: E402
 STATE = Path(os.environ["IC_CLUSTER_STATE"])
 BINARIES = Path(os.environ["IC_BINARIES"])
 PICTURES = STATE.parent / "e2e-pictures"
+BUILT = STATE.parent / "e2e-images.json"
 TOOLS = ROOT / "build/tools"
 REGISTRY_HOST = "contoso.azurecr.io"
 RELEASE = "imageclassifier-operator"

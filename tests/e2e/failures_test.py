@@ -1,14 +1,22 @@
 #!/usr/bin/python3
 """What goes wrong on real clusters: provoked for real, named in the status with a remedy, and gone once it is mended."""
 
+import json
+
 import end_to_end
-from end_to_end import REGISTRY_HOST, EndToEnd, cluster_state, classifier, condition, password_of, wait_until
+from end_to_end import BUILT, REGISTRY_HOST, STATE, EndToEnd, classifier, cluster_state, images, password_of, wait_until
 
 
 class Failures(EndToEnd):
+    def image_that_no_node_has(self):
+        """A tag of its own for the image: a node that has a tag does not ask the registry, so no password is tried."""
+        built = json.loads(BUILT.read_text())
+        images.push_to_box(STATE, built, {"inference-server": ["never-pulled"]})
+        return f"{REGISTRY_HOST}/inference-server:never-pulled"
+
     def test_a_wrong_registry_password_is_named_and_once_corrected_the_same_resource_becomes_ready(self):
         self.users.make_credentials("rotated-away", "puller", "not-the-password")
-        self.apply_for_this_test(classifier("wrong-password", secret="rotated-away"))
+        self.apply_for_this_test(classifier("wrong-password", image=self.image_that_no_node_has(), secret="rotated-away"))
         entry = self.wait_for_condition("wrong-password", "Ready", "False", "CredentialRefused", timeout=60)
         self.assert_named_with_remedy(entry, REGISTRY_HOST, "rotated-away")
         self.wait_for_condition("wrong-password", "CredentialReady", "False", "CredentialRefused", timeout=10)
@@ -47,7 +55,7 @@ class Failures(EndToEnd):
         self.assert_named_with_remedy(entry, "no-address")
         summary = self.wait_for_condition("no-address", "Ready", "False", "LoadBalancerAddressesExhausted", timeout=60)
         self.assert_named_with_remedy(summary, "no-address")
-        self.assertEqual(condition(self.users.get("imageclassifier", "no-address"), "WorkloadAvailable")["status"], "True")
+        self.wait_for_condition("no-address", "WorkloadAvailable", "True")
         self.users.kubectl("delete", "services", "--selector=e2e=filler")
         self.assert_classifies(self.wait_until_ready("no-address", timeout=90))
 

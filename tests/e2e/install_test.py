@@ -1,14 +1,17 @@
 #!/usr/bin/python3
 """Images, registry, chart and the quickstart, as a newcomer does it. The other end-to-end tests use what this one leaves."""
 
+import json
+
 import end_to_end
-from end_to_end import (BINARIES, CHART, CREDENTIALS, OPERATOR_NAMESPACE, PICTURES, QUICKSTART, REGISTRY_HOST, RELEASE, STATE, EndToEnd,
+from end_to_end import (BINARIES, BUILT, CHART, CREDENTIALS, OPERATOR_NAMESPACE, PICTURES, QUICKSTART, REGISTRY_HOST, RELEASE, STATE, EndToEnd,
                         images, password_of)
 
 
 class Install(EndToEnd):
     def test_1_images_are_built_and_pushed_to_the_private_registry(self):
         built = images.build(BINARIES, images.demo_model())
+        BUILT.write_text(json.dumps(built))
         type(self).operator_tag = images.tag(built["operator"])
         images.push_to_box(STATE, built, {"operator": [self.operator_tag], "inference-server": ["demo"]})
 
