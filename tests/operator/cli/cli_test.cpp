@@ -1,0 +1,82 @@
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "operator/app/options.hpp"
+#include "operator/cli/commands.hpp"
+#include "operator/cli/yaml.hpp"
+#include "operator/diagnosis/reasons.hpp"
+
+using namespace imageclassifier;
+using nlohmann::json;
+
+TEST_CASE("YAML is read with the types that kubectl sees") {
+  const auto value =
+      cli::read_yaml("a: 1\nb: '1'\nc: true\nd: yes\ne: 10Mi\nf: ~\ng: [x, {h: 1.5}]\ni: \"true\"\nj: 007\n");
+  REQUIRE(value);
+  CHECK(*value ==
+        json::parse(
+            R"({"a":1,"b":"1","c":true,"d":"yes","e":"10Mi","f":null,"g":["x",{"h":1.5}],"i":"true","j":"007"})"));
+  CHECK(!cli::read_yaml("a: [1"));
+  CHECK(!cli::read_yaml("a: *unknown"));
+}
+
+TEST_CASE("YAML that is written is read back as the same value") {
+  const json values[] = {
+      json::parse(
+          R"({"a":{"b":[{"c":1,"d":["x","y"]},{"e":{}}],"f":[]},"g":"true","h":"8080","i":"a: b","j":"","k":null,
+                                         "l":"line\nbreak","m":"-x","n":"no","o":[[1,2],[3]],"p":1.5,"q":"ü","r":"#x","s":" x "})"),
+      json::parse(R"([{"a":[{"b":1}]}])"), json("plain")};
+  for (const json& value : values) {
+    INFO(cli::write_yaml(value));
+    const auto back = cli::read_yaml(cli::write_yaml(value));
+    REQUIRE(back);
+    CHECK(*back == value);
+  }
+}
+
+TEST_CASE("render prints the children of every accepted example") {
+  std::ifstream file("crds/examples/accepted/quickstart.yaml");
+  const auto text = cli::render(std::string(std::istreambuf_iterator<char>(file), {}));
+  REQUIRE(text);
+  CHECK(text->find("kind: Deployment") != std::string::npos);
+  CHECK(text->find("kind: Service") != std::string::npos);
+  CHECK(text->find("Secret quickstart-acr-pull is made by the operator") != std::string::npos);
+}
+
+TEST_CASE("render refuses what is no ImageClassifier and says what it is") {
+  const auto refused = cli::render("apiVersion: v1\nkind: Pod\n");
+  REQUIRE(!refused);
+  CHECK(refused.error().message.find("\"Pod\"") != std::string::npos);
+  CHECK(!cli::render(": ["));
+  CHECK(!cli::render(""));
+}
+
+TEST_CASE("explain knows every reason") {
+  for (const diagnosis::Reason& reason : diagnosis::all_reasons()) CHECK(cli::explain(reason.name));
+  CHECK(!cli::explain("Nonsense"));
+  CHECK(cli::list_reasons().find("CredentialRefused\n") != std::string::npos);
+}
+
+TEST_CASE("the command line is the operator unless it names something else") {
+  const auto parse = [](std::vector<const char*> words) {
+    words.insert(words.begin(), "imageclassifier-operator");
+    return app::parse_command_line(static_cast<int>(words.size()), words.data());
+  };
+  CHECK(parse({}).command == app::Command::kRun);
+  CHECK(parse({"--log-level=warn"}).log_level == log::Level::kWarning);
+  const auto line = parse({"--listen", "127.0.0.1:0", "--namespace", "zoo", "--workers", "2"});
+  CHECK(line.run.listen_address == "127.0.0.1");
+  CHECK(line.run.listen_port == 0);
+  CHECK(line.run.namespace_name == "zoo");
+  CHECK(parse({"--listen", ":9000"}).run.listen_port == 9000);
+  for (const char* bad : {"9000", "x:", "x:99999", "x:-1", "x:1a"}) CHECK(parse({"--listen", bad}).exit_code == 2);
+  CHECK(parse({"--workers", "0"}).exit_code == 2);
+  CHECK(parse({"--nonsense"}).exit_code == 2);
+  CHECK(parse({"render", "-f", "x.yaml"}).file == "x.yaml");
+  CHECK(parse({"explain", "OOMKilled"}).command == app::Command::kExplain);
+  CHECK(parse({"explain"}).command == app::Command::kReasons);
+  CHECK(parse({"--help"}).exit_code == 0);
+  CHECK(parse({"--version"}).command == app::Command::kNone);
+}

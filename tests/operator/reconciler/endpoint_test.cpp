@@ -1,0 +1,51 @@
+#include "operator/reconciler/endpoint.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "operator/reconciler/prober.hpp"
+#include "tests/operator/reconciler/fixtures.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::reconciler;
+using imageclassifier::reconciler::testing::World;
+
+TEST_CASE("the operator asks no address that could be its own or the cloud's") {
+  for (const char* good : {"10.0.0.7", "172.18.0.200", "203.0.113.9", "fd00::7", "abc.elb.amazonaws.com"}) {
+    INFO(good);
+    CHECK(may_probe(good));
+  }
+  for (const char* bad :
+       {"127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "ff02::1",
+        "::ffff:127.0.0.1", "::ffff:169.254.169.254", "host/path", "user@host", "a b"}) {
+    INFO(bad);
+    CHECK(!may_probe(bad));
+  }
+}
+
+TEST_CASE("the address is the load balancer's, or inside the cluster the Service's name") {
+  World world(R"({"service": {"port": 8000}})");
+  world.settle();
+  CHECK(!address_of(world.observed.classifier, *world.observed.service));
+  CHECK(address_of(world.observed.classifier, *world.address("fd00::7").observed.service)->endpoint.url ==
+        "http://[fd00::7]:8000/");
+  CHECK(address_of(world.observed.classifier, *world.address("169.254.0.1").observed.service)->probe_url.empty());
+
+  World inside(R"({"service": {"type": "ClusterIP"}})");
+  inside.settle();
+  auto service = std::make_shared<api::Service>(*inside.observed.service);
+  service->cluster_ip = "10.96.0.9";
+  const auto address = address_of(inside.observed.classifier, *service);
+  REQUIRE(address);
+  CHECK(address->endpoint.url == "http://pets.zoo.svc/");
+  CHECK(address->endpoint.scope == "Cluster");
+  CHECK(address->probe_url == "http://10.96.0.9");
+}
+
+TEST_CASE("the model is read from the answer of /readyz, whatever else stands there") {
+  const auto model = model_in_readiness(
+      R"({"ready": true, "model": {"name": "x", "architecture": "resnet101", "precision": "float32", "weights_sha256": "ab"}})");
+  REQUIRE(model);
+  CHECK(*model == api::ModelStatus{"resnet101", "ab", "float32"});
+  CHECK(!model_in_readiness("ok"));
+  CHECK(!model_in_readiness(R"({"model": 3})"));
+}

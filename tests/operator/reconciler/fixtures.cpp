@@ -1,0 +1,117 @@
+#include "tests/operator/reconciler/fixtures.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "operator/reconciler/endpoint.hpp"
+#include "operator/reconciler/observe.hpp"
+#include "operator/registry/docker_config.hpp"
+
+namespace imageclassifier::reconciler::testing {
+
+using nlohmann::json;
+
+namespace {
+
+/// What the API server would store of a manifest.
+json stored(const resources::Manifest& manifest, const std::string& uid) {
+  json object = json::parse(manifest.body);
+  object["metadata"]["uid"] = uid;
+  object["metadata"]["generation"] = 1;
+  object["metadata"]["creationTimestamp"] = "2026-01-31T08:00:00Z";
+  return object;
+}
+
+}  // namespace
+
+World::World(const std::string& spec) {
+  json object = json::parse(R"({"metadata": {"name": "pets", "namespace": "zoo", "uid": "owner", "generation": 1},
+                                "spec": {"image": "contoso.azurecr.io/inference-server:demo"}})");
+  object["spec"].merge_patch(json::parse(spec));
+  observed.classifier = *api::parse_image_classifier(object);
+}
+
+World& World::basic_secret(const std::string& password) {
+  const json secret = {
+      {"metadata", {{"name", "acr-credentials"}}},
+      {"type", "Opaque"},
+      {"data", {{"username", registry::base64_encode("puller")}, {"password", registry::base64_encode(password)}}}};
+  observed.source_secret = parse_secret(secret.dump());
+  return *this;
+}
+
+World& World::settle(int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    const Plan plan = make_plan(observed);
+    for (const Action& action : plan.actions) {
+      if (action.manifest.kind == resources::Kind::kSecret) {
+        observed.pull_secret.reset();
+        if (action.step == Step::kDelete) continue;
+        observed.pull_secret = parse_secret(stored(action.manifest, "secret").dump());
+      } else if (action.manifest.kind == resources::Kind::kDeployment) {
+        observed.deployment =
+            std::make_shared<api::Deployment>(api::parse_deployment(stored(action.manifest, "deployment")));
+      } else {
+        observed.service = std::make_shared<api::Service>(api::parse_service(stored(action.manifest, "service")));
+      }
+    }
+    if (plan.actions.empty()) break;
+  }
+  return *this;
+}
+
+World& World::deployment_status(int replicas, int updated, int available) {
+  auto changed = std::make_shared<api::Deployment>(*observed.deployment);
+  changed->observed_generation = changed->metadata.generation;
+  changed->status_replicas = replicas;
+  changed->updated_replicas = updated;
+  changed->ready_replicas = changed->available_replicas = available;
+  observed.deployment = changed;
+  return *this;
+}
+
+World& World::address(const std::string& ip) {
+  auto changed = std::make_shared<api::Service>(*observed.service);
+  changed->ingress = {ip};
+  observed.service = changed;
+  return *this;
+}
+
+World& World::probe(EndpointState::Kind kind, const std::string& detail) {
+  observed.endpoint.kind = kind;
+  observed.endpoint.url = address_of(observed.classifier, *observed.service)->probe_url;
+  observed.endpoint.detail = detail;
+  return *this;
+}
+
+World& World::show(const api::Status& status) {
+  observed.classifier.status = status;
+  return *this;
+}
+
+World& World::pod_waits(const std::string& reason, const std::string& message) {
+  auto replica_set = std::make_shared<api::ReplicaSet>();
+  replica_set->metadata.uid = "replica-set";
+  replica_set->metadata.owner_uid = "deployment";
+  auto pod = std::make_shared<api::Pod>();
+  pod->metadata.name = "pets-1";
+  pod->metadata.owner_uid = "replica-set";
+  api::ContainerStatus status;
+  status.name = "server";
+  status.waiting_reason = reason;
+  status.waiting_message = message;
+  pod->containers.push_back(status);
+  observed.replica_sets = {replica_set};
+  observed.pods = {pod};
+  return *this;
+}
+
+std::string summary(const Plan& plan) {
+  std::string text;
+  for (const Action& action : plan.actions) {
+    text += (text.empty() ? "" : ", ") + std::string(to_string(action.step)) + " " + to_string(action.manifest.kind) +
+            " " + action.manifest.name;
+  }
+  return text;
+}
+
+}  // namespace imageclassifier::reconciler::testing

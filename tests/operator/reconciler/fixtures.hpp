@@ -1,0 +1,39 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "operator/reconciler/observed.hpp"
+#include "operator/reconciler/plan.hpp"
+
+namespace imageclassifier::reconciler::testing {
+
+/// A world around one ImageClassifier zoo/pets, built step by step: `World().basic_secret("p").up_to_date(2)`.
+class World {
+ public:
+  /// `spec` is JSON, merged into the smallest specification.
+  explicit World(const std::string& spec = "{}");
+
+  /// The Secret acr-credentials with this password.
+  World& basic_secret(const std::string& password);
+  /// Carries out everything that the plan asks for, as an API server would (POST entries converted), until nothing is
+  /// left; at most `rounds` plans.
+  World& settle(int rounds = 3);
+  /// The Deployment's status: `available` of the wanted replicas are up and rolled out.
+  World& deployment_status(int replicas, int updated, int available);
+  World& address(const std::string& ip);
+  World& probe(EndpointState::Kind kind, const std::string& detail = "");
+  /// Shows `status` on the resource, as the next pass will see it.
+  World& show(const api::Status& status);
+  World& pod_waits(const std::string& reason, const std::string& message);
+
+  Observed observed;
+};
+
+/// The basic credential's part of a specification.
+inline constexpr const char* kBasic = R"({"registry": {"auth": {"basic": {"secretName": "acr-credentials"}}}})";
+
+/// "create Secret pets-acr-pull, create Deployment pets": for comparing.
+std::string summary(const Plan& plan);
+
+}  // namespace imageclassifier::reconciler::testing

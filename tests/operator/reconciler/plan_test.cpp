@@ -1,0 +1,146 @@
+#include "operator/reconciler/plan.hpp"
+
+#include <rapidcheck.h>
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "tests/operator/reconciler/fixtures.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::reconciler;
+using namespace imageclassifier::reconciler::testing;
+using nlohmann::json;
+
+namespace {
+
+std::string planned(const World& world) {
+  return summary(make_plan(world.observed));
+}
+
+}  // namespace
+
+TEST_CASE("a new resource gets Secret, Deployment and Service in this order") {
+  CHECK(planned(World()) == "create Deployment pets, create Service pets");
+  CHECK(planned(World(kBasic).basic_secret("p")) ==
+        "create Secret pets-acr-pull, create Deployment pets, create Service pets");
+}
+
+TEST_CASE("once all is as wanted nothing is planned") {
+  CHECK(planned(World().settle()) == "");
+  CHECK(planned(World(kBasic).basic_secret("p").settle()) == "");
+}
+
+TEST_CASE("without a credential the Service is made and no pod is started") {
+  const World world(kBasic);
+  const Plan plan = make_plan(world.observed);
+  CHECK(summary(plan) == "create Service pets");
+  CHECK(plan.deployment_held);
+  CHECK(plan.credential.finding.name() == "SecretNotFound");
+}
+
+TEST_CASE("a Secret that disappears takes nothing down") {
+  World world = World(kBasic).basic_secret("p").settle();
+  world.observed.source_secret.reset();
+  CHECK(planned(world) == "");
+  CHECK(!make_plan(world.observed).deployment_held);
+}
+
+TEST_CASE("another password is applied to the pull Secret in place") {
+  World world = World(kBasic).basic_secret("old").settle();
+  world.basic_secret("new");
+  const Plan plan = make_plan(world.observed);
+  CHECK(summary(plan) == "apply Secret pets-acr-pull");
+  CHECK(plan.actions[0].uid == "secret");
+}
+
+TEST_CASE("a pull Secret that is no longer wanted goes after the pod template has forgotten it") {
+  World world = World(kBasic).basic_secret("p").settle();
+  world.observed.classifier.spec.auth = api::NodeIdentity{};
+  CHECK(planned(world) == "apply Deployment pets, delete Secret pets-acr-pull");
+}
+
+TEST_CASE("a foreign object of the name is an obstacle and nothing is done to it") {
+  World world = World(kBasic).basic_secret("p").settle();
+  auto foreign = std::make_shared<api::Service>(*world.observed.service);
+  foreign->metadata.owner_uid = "somebody";
+  world.observed.service = foreign;
+  const Plan plan = make_plan(world.observed);
+  CHECK(summary(plan) == "");
+  REQUIRE(plan.obstacles.size() == 1);
+  CHECK(plan.obstacles[0].name() == "NameConflict");
+
+  world = World(kBasic).basic_secret("p").settle();
+  world.observed.pull_secret->metadata.owner_uid = "somebody";
+  CHECK(planned(world) == "");
+  CHECK(make_plan(world.observed).credential.finding.name() == "NameConflict");
+}
+
+TEST_CASE("an object that our POST made is taken over by apply, also when a crash came in between") {
+  World world = World().settle();
+  auto half = std::make_shared<api::Deployment>(*world.observed.deployment);
+  half->metadata.created_by_update = true;
+  world.observed.deployment = half;
+  CHECK(planned(world) == "take_manager Deployment pets");
+}
+
+TEST_CASE("drift of an owned field is repaired on the object that was observed") {
+  World world = World().settle();
+  auto drifted = std::make_shared<api::Deployment>(*world.observed.deployment);
+  json owned = json::parse(drifted->owned_json);
+  owned["spec"]["replicas"] = 9;
+  drifted->owned_json = owned.dump();
+  world.observed.deployment = drifted;
+  const Plan plan = make_plan(world.observed);
+  CHECK(summary(plan) == "apply Deployment pets");
+  CHECK(plan.actions[0].uid == "deployment");
+  CHECK(plan.actions[0].why == "spec.replicas differs");
+}
+
+TEST_CASE("nothing is planned for what is being deleted") {
+  World world;
+  world.observed.classifier.metadata.deleting = true;
+  CHECK(planned(world) == "");
+  world = World().settle();
+  auto going = std::make_shared<api::Deployment>(*world.observed.deployment);
+  going->metadata.deleting = true;
+  going->owned_json = "{}";
+  world.observed.deployment = going;
+  CHECK(planned(world) == "");
+}
+
+TEST_CASE("whatever the specification, one round of the plan leaves nothing to plan") {
+  rc::check([] {
+    json spec = {{"replicas", *rc::gen::inRange(0, 5)},
+                 {"serving", {{"topK", *rc::gen::inRange(1, 100)}, {"uploadPage", *rc::gen::arbitrary<bool>()}}}};
+    const bool balanced = *rc::gen::arbitrary<bool>();
+    spec["service"] = {{"type", balanced ? "LoadBalancer" : "ClusterIP"}, {"port", *rc::gen::inRange(1, 65535)}};
+    if (balanced && *rc::gen::arbitrary<bool>()) spec["service"]["sourceRanges"] = {"10.0.0.0/8", "fd00::/8"};
+    spec["resources"] = {{"limits", {{"cpu", *rc::gen::element<std::string>("1", "500m", "0.5", "2.0")}}}};
+    if (*rc::gen::arbitrary<bool>()) spec["registry"] = json::parse(kBasic)["registry"];
+    World world(spec.dump());
+    world.basic_secret(*rc::gen::nonEmpty<std::string>());
+    world.settle(1);
+    RC_ASSERT(planned(world) == "");
+  });
+}
+
+TEST_CASE("from any specification to any other, the children end as those of a fresh resource") {
+  rc::check([] {
+    const auto specification = [] {
+      json spec = {{"replicas", *rc::gen::inRange(0, 3)}, {"serving", {{"topK", *rc::gen::inRange(1, 4)}}}};
+      if (*rc::gen::arbitrary<bool>()) spec["registry"] = json::parse(kBasic)["registry"];
+      if (*rc::gen::arbitrary<bool>()) spec["pod"] = {{"nodeSelector", {{"disk", "fast"}}}};
+      return spec.dump();
+    };
+    World world(specification());
+    world.basic_secret("p").settle();
+    World fresh(specification());
+    fresh.basic_secret("p");
+    world.observed.classifier = fresh.observed.classifier;
+    world.settle();
+    fresh.settle();
+    RC_ASSERT(world.observed.deployment->owned_json == fresh.observed.deployment->owned_json);
+    RC_ASSERT(world.observed.service->owned_json == fresh.observed.service->owned_json);
+    RC_ASSERT(world.observed.pull_secret.has_value() == fresh.observed.pull_secret.has_value());
+  });
+}

@@ -1,0 +1,191 @@
+#include "operator/reconciler/status.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "operator/api/time.hpp"
+#include "tests/operator/reconciler/fixtures.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::reconciler;
+using namespace imageclassifier::reconciler::testing;
+
+namespace {
+
+const WallTime kNow = *api::parse_rfc3339("2026-01-31T08:00:10Z");
+constexpr const char* kNotFound =
+    "rpc error: code = NotFound desc = failed to pull and unpack image \"x\": failed to resolve reference \"x\": x: "
+    "not found";
+constexpr const char* kUnauthorized =
+    "rpc error: code = Unknown desc = unexpected status code [manifests demo]: 401 Unauthorized";
+
+Report report(const World& world, std::vector<diagnosis::Finding> failures = {}, WallTime now = kNow) {
+  return make_report(world.observed, make_plan(world.observed), failures, now);
+}
+
+/// "True/Ready".
+std::string state(const Report& made, const std::string& type) {
+  const api::Condition* condition = api::find_condition(made.status.conditions, type);
+  return condition == nullptr ? "absent" : condition->status + "/" + condition->reason;
+}
+
+World serving() {
+  World world;
+  world.settle().deployment_status(1, 1, 1).address("10.0.0.7").probe(EndpointState::Kind::kHealthy);
+  return world;
+}
+
+}  // namespace
+
+TEST_CASE("all conditions are there from the first pass on") {
+  const Report first = report(World());
+  CHECK(first.status.observed_generation == 1);
+  CHECK(state(first, "CredentialReady") == "True/NodeIdentity");
+  CHECK(state(first, "WorkloadAvailable") == "Unknown/PodsStarting");
+  CHECK(state(first, "EndpointReady") == "Unknown/LoadBalancerPending");
+  CHECK(state(first, "Ready") == "Unknown/PodsStarting");
+  CHECK(state(first, "Reconciling") == "True/PodsStarting");
+  CHECK(state(first, "Stalled") == "False/Reconciling");
+}
+
+TEST_CASE("a classifier that answers is Ready, and says how an internal address is opened") {
+  const Report made = report(serving());
+  CHECK(state(made, "Ready") == "True/Ready");
+  CHECK(state(made, "Reconciling") == "False/Stable");
+  CHECK(state(made, "Stalled") == "False/Stable");
+  CHECK(made.status.endpoint->url == "http://10.0.0.7/");
+  CHECK(api::find_condition(made.status.conditions, "Ready")->message.find("spec.service.sourceRanges") !=
+        std::string::npos);
+  CHECK(made.probe_url == "http://10.0.0.7");
+  CHECK(made.look_again == std::chrono::minutes(5));
+}
+
+TEST_CASE("what the status shows already is not changed by another pass, whatever the time") {
+  World world = serving();
+  const Report first = report(world);
+  world.show(first.status);
+  CHECK(report(world, {}, kNow + std::chrono::hours(3)).status == first.status);
+
+  World failing;
+  failing.settle().deployment_status(1, 1, 0).address("10.0.0.7").pod_waits("ErrImagePull", kNotFound);
+  const Report before = report(failing);
+  failing.show(before.status)
+      .pod_waits("ImagePullBackOff", std::string("Back-off pulling image \"x\": ErrImagePull: ") + kNotFound);
+  CHECK(report(failing, {}, kNow + std::chrono::hours(3)).status == before.status);
+}
+
+TEST_CASE("a kubelet that leaves out the cause while it backs off does not change the status") {
+  World failing;
+  failing.settle().deployment_status(1, 1, 0).pod_waits("ErrImagePull", kNotFound);
+  const Report before = report(failing);
+  failing.show(before.status).pod_waits("ImagePullBackOff", "Back-off pulling image \"x\"");
+  CHECK(report(failing).status == before.status);
+}
+
+TEST_CASE("lastTransitionTime moves with the status of its condition only") {
+  World world = serving();
+  world.show(report(world).status);
+  world.deployment_status(1, 1, 0);
+  const Report later = report(world, {}, kNow + std::chrono::seconds(5));
+  CHECK(api::find_condition(later.status.conditions, "Ready")->last_transition_time == "2026-01-31T08:00:15Z");
+  CHECK(api::find_condition(later.status.conditions, "CredentialReady")->last_transition_time ==
+        "2026-01-31T08:00:10Z");
+}
+
+TEST_CASE("a refused credential is reported on the credential, the workload and the summary, and is stalled") {
+  World world(kBasic);
+  world.basic_secret("wrong").settle().deployment_status(1, 1, 0).pod_waits("ErrImagePull", kUnauthorized);
+  const Report made = report(world);
+  for (const char* type : {"CredentialReady", "WorkloadAvailable", "Ready"})
+    CHECK(state(made, type) == "False/CredentialRefused");
+  CHECK(state(made, "Stalled") == "True/CredentialRefused");
+  CHECK(state(made, "Reconciling").starts_with("False/"));
+  CHECK(made.status.last_failure->pod_name == "pets-1");
+  CHECK(made.status.last_failure->reason == "CredentialRefused");
+  CHECK(made.look_again <= std::chrono::seconds(30));
+}
+
+TEST_CASE("while a rollout fails the old pods keep the workload available and Ready names the failure") {
+  World world = serving();
+  world.deployment_status(2, 1, 1).pod_waits("ErrImagePull", kNotFound);
+  const Report made = report(world);
+  CHECK(state(made, "WorkloadAvailable") == "True/RolloutInProgress");
+  CHECK(state(made, "Ready") == "False/ManifestUnknown");
+}
+
+TEST_CASE("what is broken is reported before what is on its way") {
+  World world;
+  world.settle().deployment_status(1, 1, 0);
+  api::Event event;
+  event.involved_uid = "service";
+  event.type = "Warning";
+  event.reason = "AllocationFailed";
+  event.message = "no available IPs";
+  world.observed.service_events = {std::make_shared<api::Event>(event)};
+  const Report made = report(world);
+  CHECK(state(made, "WorkloadAvailable") == "False/PodsStarting");
+  CHECK(state(made, "EndpointReady") == "False/LoadBalancerAddressesExhausted");
+  CHECK(state(made, "Ready") == "False/LoadBalancerAddressesExhausted");
+}
+
+TEST_CASE("Ready waits for the operator's own answer from the address") {
+  World world;
+  world.settle().deployment_status(1, 1, 1).address("10.0.0.7");
+  CHECK(state(report(world), "EndpointReady") == "Unknown/Probing");
+  world.probe(EndpointState::Kind::kUnhealthy, "HTTP status 503");
+  CHECK(state(report(world), "Ready") == "False/EndpointUnhealthy");
+  world.probe(EndpointState::Kind::kHealthy);
+  CHECK(state(report(world), "Ready") == "True/Ready");
+}
+
+TEST_CASE("an operator that has just started does not doubt an endpoint that answered before") {
+  World world = serving();
+  world.show(report(world).status);
+  world.observed.endpoint = {};
+  CHECK(state(report(world), "Ready") == "True/Ready");
+  world.address("10.0.0.8");
+  CHECK(state(report(world), "EndpointReady") == "Unknown/Probing");
+}
+
+TEST_CASE("a failure that is cured stays as the last failure") {
+  World world(kBasic);
+  world.show(report(world).status);
+  CHECK(world.observed.classifier.status.last_failure->reason == "SecretNotFound");
+  world.basic_secret("p").settle().deployment_status(1, 1, 1).address("10.0.0.7").probe(EndpointState::Kind::kHealthy);
+  const Report made = report(world);
+  CHECK(state(made, "Ready") == "True/Ready");
+  CHECK(made.status.last_failure->reason == "SecretNotFound");
+}
+
+TEST_CASE("a refused Deployment is stalled with the server's words") {
+  World world;
+  auto finding = diagnosis::make_finding("PodTemplateInvalid", {{"object", "pets"}, {"detail", "it is bad"}});
+  finding.object = "Deployment pets";
+  const Report made = report(world, {finding});
+  CHECK(state(made, "WorkloadAvailable") == "False/PodTemplateInvalid");
+  CHECK(state(made, "Stalled") == "True/PodTemplateInvalid");
+}
+
+TEST_CASE("zero replicas are as wanted once the pods are gone") {
+  World world(R"({"replicas": 0})");
+  world.settle().deployment_status(1, 1, 1).address("10.0.0.7");
+  CHECK(state(report(world), "Ready").starts_with("False/"));
+  world.deployment_status(0, 0, 0);
+  CHECK(state(report(world), "WorkloadAvailable") == "True/ScaledToZero");
+  CHECK(state(report(world), "EndpointReady") == "Unknown/EndpointNotWanted");
+  CHECK(state(report(world), "Ready") == "True/ScaledToZero");
+  CHECK(report(world).probe_url.empty());
+}
+
+TEST_CASE("a silent load balancer is looked at again when its two minutes are over") {
+  World world;
+  world.settle().deployment_status(1, 1, 1);
+  CHECK(report(world, {}, kNow + std::chrono::seconds(100)).look_again <= std::chrono::seconds(11));
+  CHECK(state(report(world, {}, kNow + std::chrono::minutes(3)), "Ready") == "False/NoLoadBalancerProvider");
+}
+
+TEST_CASE("messages end with what to do and fit a condition") {
+  World world;
+  world.settle().deployment_status(1, 1, 0).pod_waits("CreateContainerConfigError", std::string(5000, 'x'));
+  for (const api::Condition& condition : report(world).status.conditions)
+    CHECK(condition.message.size() <= api::kMaxMessageBytes);
+}
