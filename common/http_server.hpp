@@ -92,6 +92,9 @@ struct HttpRoute {
   std::string path;            ///< exact
   HttpHandler handler{};       ///< runs on the handler pool; may answer later from any thread
   std::size_t body_limit = 0;  ///< bytes; a larger body is refused with 413
+  /// The handler never blocks and is done in a moment: it runs on the I/O thread, so that health is answered while the
+  /// pool is busy.
+  bool quick = false;
 };
 
 /// A finished exchange, for metrics and the access log. Pointers are valid during the call only.

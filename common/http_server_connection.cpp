@@ -267,7 +267,7 @@ void HttpConnection::dispatch() {
   answer->mailbox = core_.mailbox;
   answer->connection = weak_from_this();
   answer->client_gone = client_gone_;
-  asio::post(core_.handlers, [route = route_, request = std::move(request), answer = std::move(answer)]() mutable {
+  auto run = [route = route_, request = std::move(request), answer = std::move(answer)]() mutable {
     const HttpResponder responder(std::move(answer));
     try {
       route->handler(std::move(request), responder);
@@ -275,7 +275,12 @@ void HttpConnection::dispatch() {
       // The handler's copies may live on elsewhere; this answer comes first and counts.
       responder.fail();
     }
-  });
+  };
+  if (route_->quick) {
+    run();
+  } else {
+    asio::post(core_.handlers, std::move(run));
+  }
   if (input_.empty()) wait_readable();
 }
 

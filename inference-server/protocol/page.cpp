@@ -37,9 +37,9 @@ HttpHandler index_handler(ServerState& state, std::size_t max_upload_bytes) {
 }  // namespace
 
 std::vector<HttpRoute> page_routes(ServerState& state, const ProtocolOptions& options) {
-  return {{"GET", "/", index_handler(state, options.max_upload_bytes)},
-          {"GET", "/app.css", file_handler("text/css; charset=utf-8", web::app_css())},
-          {"GET", "/app.js", file_handler("text/javascript; charset=utf-8", web::app_js())}};
+  return {{"GET", "/", index_handler(state, options.max_upload_bytes), 0, true},
+          {"GET", "/app.css", file_handler("text/css; charset=utf-8", web::app_css()), 0, true},
+          {"GET", "/app.js", file_handler("text/javascript; charset=utf-8", web::app_js()), 0, true}};
 }
 
 }  // namespace imageclassifier::protocol

@@ -9,9 +9,9 @@ namespace imageclassifier::protocol {
 std::vector<HttpRoute> make_routes(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options) {
   std::vector<HttpRoute> routes = {
       {"POST", "/v1/classify", classify_handler(state, metrics, options), options.max_upload_bytes},
-      {"GET", "/healthz", healthz_handler()},
-      {"GET", "/readyz", readyz_handler(state)},
-      {"GET", "/metrics", metrics_handler(metrics)}};
+      {"GET", "/healthz", healthz_handler(), 0, true},
+      {"GET", "/readyz", readyz_handler(state), 0, true},
+      {"GET", "/metrics", metrics_handler(metrics), 0, true}};
   // Without the upload page the stylesheet stays: the result page of a form post uses it.
   for (HttpRoute& route : page_routes(state, options)) {
     if (options.upload_page || route.path == "/app.css") routes.push_back(std::move(route));

@@ -143,6 +143,29 @@ TEST_CASE_METHOD(HttpServerFixture, "answer headers cannot be split by a value w
   CHECK_THAT(response, Contains("X-Good: 1\r\n"));
 }
 
+TEST_CASE("a quick route is answered while every handler thread is busy") {
+  std::promise<void> gate;
+  std::shared_future<void> opened = gate.get_future().share();
+  HttpServerOptions options{.address = "127.0.0.1", .handler_threads = 1};
+  auto started = HttpServer::start(
+      options,
+      {{"GET", "/slow",
+        [opened](const HttpRequest&, const HttpResponder& responder) {
+          opened.wait();
+          responder.respond({.body = "slow"});
+        }},
+       {"GET", "/quick",
+        [](const HttpRequest&, const HttpResponder& responder) { responder.respond({.body = "quick"}); }, 0, true}});
+  REQUIRE(started.has_value());
+  RawClient slow((*started)->port());
+  slow.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  RawClient quick((*started)->port());
+  quick.send("GET /quick HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(body_of(quick.read_response()) == "quick");
+  gate.set_value();
+  CHECK(body_of(slow.read_response()) == "slow");
+}
+
 TEST_CASE("an address that is taken or is none is an error that names it") {
   HttpServerFixture first;
   const auto taken = HttpServer::start({.address = "127.0.0.1", .port = first.server->port()}, {});
