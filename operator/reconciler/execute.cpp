@@ -37,6 +37,7 @@ Result<std::optional<Finding>> judge(const Action& action, const Error& error) {
       return about("ObjectRefused", action, error.message);
     case ErrorCode::kPermissionDenied:
     case ErrorCode::kTooLarge:
+    case ErrorCode::kInternal:  // an admission webhook that fails answers so: people must see it
       return about("ObjectRefused", action, error.message);
     default:
       return fail(error);
