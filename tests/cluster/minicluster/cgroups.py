@@ -42,8 +42,16 @@ def make(name):
             elif (folder / "cpuset.cpus").exists():
                 for file in ("cpuset.cpus", "cpuset.mems"):
                     (folder / file).write_text((folder.parent / file).read_text())
+        _weigh(leaf.parent)
         leaves.append(leaf)
     return leaves
+
+
+def _weigh(folder):
+    """A whole cluster stands beside single processes here: with the weight of one, a compiler or two would starve it."""
+    for file, weight in (("cpu.shares", "8192"), ("cpu.weight", "800")):
+        if (folder / file).exists():
+            (folder / file).write_text(weight)
 
 
 def _delegate(folder):
