@@ -23,13 +23,15 @@ int refuse(const app::CommandLine& line, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const SignalStop signals;
   const app::CommandLine line = app::parse_command_line(argc, argv);
   if (line.command == app::Command::kNone) return refuse(line, argc, argv);
   log::initialize(line.log_level);
   switch (line.command) {
-    case app::Command::kServe:
+    case app::Command::kServe: {
+      // The other commands end at the first signal, as any tool does.
+      const SignalStop signals;
       return app::serve(line.serve, signals);
+    }
     case app::Command::kClassify:
       return app::classify_files(line.classify);
     case app::Command::kFetchModel:
