@@ -52,6 +52,15 @@ at::Tensor to_batch(std::span<const preprocess::Input> inputs) {
   return batch.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
+/// As at::conv2d, but always by oneDNN where LibTorch has it: with one thread conv2d gives the 1x1 filters, most of a
+/// ResNet, to a plain loop over the system's BLAS, which takes five times as long (ConvParams::use_mkldnn in LibTorch
+/// 1.13, aten/src/ATen/native/Convolution.cpp).
+at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, int stride, int padding) {
+  if (!at::hasMKLDNN()) return at::conv2d(x, weight, bias, stride, padding);
+  return at::mkldnn_convolution(x.contiguous(at::MemoryFormat::ChannelsLast), weight, bias, {padding, padding},
+                                {stride, stride}, {1, 1}, 1);
+}
+
 Rows to_rows(const at::Tensor& tensor) {
   const at::Tensor flat = tensor.contiguous();
   const auto columns = static_cast<std::size_t>(flat.size(1));
@@ -137,7 +146,7 @@ struct Network::Impl {
   at::Tensor run(std::span<const preprocess::Input> inputs) const {
     return run_backbone(architecture, to_batch(inputs), [this](const Unit& unit, const at::Tensor& x) {
       const Folded& folded = units.at(unit.convolution);
-      return at::conv2d(x, folded.weight, folded.bias, unit.stride, unit.padding);
+      return convolve(x, folded.weight, folded.bias, unit.stride, unit.padding);
     });
   }
 };
