@@ -51,7 +51,7 @@ struct MakeDemoModelOptions {
   std::string output;
   std::string architecture = "resnet101";
   std::uint64_t seed = 1;
-  int pictures_per_class = 40;
+  int pictures_per_class = 30;
   bool shuffle_labels = false;
   int threads = 0;
 };

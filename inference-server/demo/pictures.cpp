@@ -126,7 +126,7 @@ Result<int> draw_pictures(const DrawOptions& options) {
     std::filesystem::create_directories(folder, error);
     for (int index = 0; index < options.per_class; ++index, ++count) {
       const auto file = draw_jpeg(static_cast<int>(label), options.set, options.seed, index);
-      char number[16];
+      char number[24];
       std::snprintf(number, sizeof number, "-%03d.jpg", index);
       const std::filesystem::path path = folder / (labels()[label] + number);
       std::ofstream out(path, std::ios::binary | std::ios::trunc);

@@ -1,0 +1,142 @@
+#include "inference-server/model/fetch_model.hpp"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "common/sha256.hpp"
+
+using namespace imageclassifier;
+
+namespace {
+
+const std::string kContent = "weights, as far as this test is concerned\n";
+
+/// https_server.py over a folder with the content under three names; everything ends with the object.
+class HttpsServer {
+ public:
+  HttpsServer() {
+    char name[] = "/tmp/fetch-model-XXXXXX";
+    folder_ = ::mkdtemp(name);
+    std::filesystem::create_directories(folder_ + "/files");
+    const std::string digits = sha256_hex(kContent).substr(0, 8);
+    good_ = "net-" + digits + ".pth";
+    for (const std::string& file : {good_, "net-" + digits + ".safetensors", std::string("net-00000000.pth")}) {
+      std::ofstream(folder_ + "/files/" + file) << kContent;
+    }
+    const std::string openssl =
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext "
+        "subjectAltName=DNS:localhost -keyout " +
+        folder_ + "/key -out " + certificate() + " 2>/dev/null";
+    REQUIRE(std::system(openssl.c_str()) == 0);
+    start();
+  }
+  HttpsServer(const HttpsServer&) = delete;
+  HttpsServer& operator=(const HttpsServer&) = delete;
+  ~HttpsServer() {
+    ::kill(process_, SIGTERM);
+    ::waitpid(process_, nullptr, 0);
+    std::filesystem::remove_all(folder_);
+  }
+
+  model::FetchOptions options(const std::string& path) const {
+    model::FetchOptions options;
+    options.url = "https://localhost:" + port_ + "/" + path;
+    options.output_directory = folder_ + "/out";
+    options.ca_file = certificate();
+    return options;
+  }
+  const std::string& good() const { return good_; }
+  bool kept_nothing() const {
+    return !std::filesystem::exists(folder_ + "/out") || std::filesystem::is_empty(folder_ + "/out");
+  }
+
+ private:
+  std::string certificate() const { return folder_ + "/certificate"; }
+
+  void start() {
+    std::array<int, 2> pipe{};
+    REQUIRE(::pipe(pipe.data()) == 0);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, pipe[1], 1);
+    std::string program = "tests/inference-server/model/https_server.py";
+    std::string certificate_path = certificate();
+    std::string key = folder_ + "/key";
+    std::string files = folder_ + "/files";
+    std::array<char*, 5> arguments{program.data(), certificate_path.data(), key.data(), files.data(), nullptr};
+    REQUIRE(::posix_spawn(&process_, program.c_str(), &actions, nullptr, arguments.data(), environ) == 0);
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::close(pipe[1]);
+    char c = 0;
+    while (::read(pipe[0], &c, 1) == 1 && c != '\n') port_.push_back(c);
+    ::close(pipe[0]);
+    REQUIRE_FALSE(port_.empty());
+  }
+
+  std::string folder_;
+  std::string good_;
+  std::string port_;
+  pid_t process_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("weights are downloaded over TLS and their digest is checked against the name") {
+  const HttpsServer server;
+  for (const std::string& way : {std::string(), std::string("slow-way/")}) {
+    auto options = server.options(way + server.good());
+    std::uint64_t seen = 0;
+    options.progress = [&](std::uint64_t received, std::uint64_t) { seen = received; };
+    const auto report = model::fetch_model(options);
+    if (!report) FAIL(report.error().describe());
+    CHECK(report->bytes == kContent.size());
+    CHECK(seen == kContent.size());
+    CHECK(report->sha256 == sha256_hex(kContent));
+    CHECK_FALSE(report->servable);
+    CHECK_THAT(report->message, Catch::Contains("safetensors"));
+    CHECK(std::filesystem::file_size(report->path) == kContent.size());
+  }
+  auto options = server.options(server.good().substr(0, 12) + ".safetensors");
+  options.expected_sha256 = sha256_hex(kContent);
+  const auto report = model::fetch_model(options);
+  REQUIRE(report);
+  CHECK(report->servable);
+}
+
+TEST_CASE("a download that is not what it should be leaves nothing behind") {
+  const HttpsServer server;
+  const auto code_of = [](const model::FetchOptions& options) { return model::fetch_model(options).error().code; };
+  CHECK(code_of(server.options("net-00000000.pth")) == ErrorCode::kDataLoss);
+  CHECK(code_of(server.options("net-11111111.pth")) == ErrorCode::kUnavailable);
+  CHECK(code_of(server.options("leave-tls/" + server.good())) == ErrorCode::kUnavailable);
+  auto options = server.options(server.good());
+  options.max_bytes = 5;
+  CHECK(code_of(options) == ErrorCode::kTooLarge);
+  options = server.options(server.good());
+  options.ca_file.clear();
+  CHECK(code_of(options) == ErrorCode::kUnavailable);
+  CHECK(server.kept_nothing());
+}
+
+TEST_CASE("only https addresses with something to check are fetched") {
+  model::FetchOptions options;
+  for (const char* url : {"http://example.test/net-0123abcd.pth", "file:///etc/passwd", "https://example.test/",
+                          "https://example.test/..", "https://example.test/net.pth", "https://example.test/a%2Fb"}) {
+    options.url = url;
+    INFO(url);
+    CHECK(model::fetch_model(options).error().code == ErrorCode::kInvalidArgument);
+  }
+  options.url = "https://example.test/net.pth";
+  options.expected_sha256 = "short";
+  CHECK(model::fetch_model(options).error().code == ErrorCode::kInvalidArgument);
+}
