@@ -98,6 +98,11 @@ TEST_CASE("pull errors of container runtimes are classified by their text") {
        "rpc error: code = FailedPrecondition desc = failed commit on ref \"layer-sha256:0123\": unexpected commit "
        "digest sha256:4567, expected sha256:0123: failed precondition",
        "DigestMismatch"},
+      {"a Basic registry, kubelet 1.34",
+       "Back-off pulling image \"contoso.azurecr.io/x:1\": ErrImagePull: failed to pull and unpack image "
+       "\"contoso.azurecr.io/x:1\": failed to resolve reference \"contoso.azurecr.io/x:1\": pulling from host "
+       "contoso.azurecr.io failed with status code [manifests 1]: 401 Unauthorized",
+       "CredentialRefused"},
       {"before 1.32", "Back-off pulling image \"contoso.azurecr.io/inference-server:demo\"", "ImagePullFailed"},
       {"something new", containerd("the moon is in the wrong quarter"), "ImagePullFailed"},
       {"nothing", "", "ImagePullFailed"},
@@ -138,5 +143,7 @@ TEST_CASE("details are stable: no addresses, ports or times of the message get i
 TEST_CASE("of an unknown error the innermost part is shown") {
   CHECK(classify_pull_error(containerd("the moon is in the wrong quarter"), true).detail ==
         ": the moon is in the wrong quarter");
+  CHECK(classify_pull_error("ErrImagePull: failed to pull and unpack image \"x\": it rains", true).detail ==
+        ": it rains");
   CHECK(classify_pull_error("Back-off pulling image \"x\"", true).detail.empty());
 }
