@@ -111,7 +111,7 @@ class Classification(EndToEnd):
         self.assert_the_server_lives()
 
     def test_9_page_health_and_metrics_are_public(self):
-        for path, kind, words in (("/", "text/html", b"demo model"), ("/healthz", "", b""), ("/readyz", "application/json", b'"ready"'),
+        for path, kind, words in (("/", "text/html", b"Demo model"), ("/healthz", "", b""), ("/readyz", "application/json", b'"ready"'),
                                   ("/metrics", "text/plain", b"inference_requests_total")):
             status, headers, text = classify.request(self.url, "GET", path)
             self.assertEqual(status, 200, path)
