@@ -102,8 +102,8 @@ std::vector<std::string_view> split_aggregate(std::string_view message) {
 
 /// What is left of an unknown error once the wrappers that every pull error has are taken off.
 std::string innermost(std::string_view message) {
-  const bool has_cause = message.find("rpc error:") != std::string_view::npos ||
-                         message.find("failed to pull") != std::string_view::npos;
+  const bool has_cause =
+      message.find("rpc error:") != std::string_view::npos || message.find("failed to pull") != std::string_view::npos;
   if (!has_cause) return {};
   const std::size_t last = message.rfind("\": ");
   return ": " + clean_text(last == std::string_view::npos ? message : message.substr(last + 3), 300);
