@@ -62,6 +62,7 @@ struct HttpServer::Impl {
 
   void accept();
   void on_accepted(tcp::socket socket);
+  void close_listener();
   bool evict_one();
   void stop();
 
@@ -76,11 +77,10 @@ struct HttpServer::Impl {
 
 void HttpServer::Impl::accept() {
   acceptor.async_accept([this](const boost::system::error_code& error, tcp::socket socket) {
+    // Also when the listener was closed while this waited for its turn: the client is connected already.
+    if (!error) on_accepted(std::move(socket));
     if (!acceptor.is_open()) return;
-    if (!error) {
-      on_accepted(std::move(socket));
-      return accept();
-    }
+    if (!error) return accept();
     // Out of descriptors, most likely: make room, and do not spin on it.
     evict_one();
     retry.expires_after(std::chrono::milliseconds(50));
@@ -95,6 +95,19 @@ void HttpServer::Impl::on_accepted(tcp::socket socket) {
   const auto connection = std::make_shared<HttpConnection>(std::move(socket), core);
   core.add(connection);
   connection->start();
+  if (core.draining) connection->on_drain();
+}
+
+/// A closed listener resets the clients that the kernel has connected but nobody has accepted yet: take them first.
+void HttpServer::Impl::close_listener() {
+  boost::system::error_code error;
+  acceptor.non_blocking(true, error);
+  while (!error) {
+    tcp::socket socket(core.io);
+    acceptor.accept(socket, error);
+    if (!error) on_accepted(std::move(socket));
+  }
+  acceptor.close(error);
 }
 
 bool HttpServer::Impl::evict_one() {
@@ -169,8 +182,7 @@ bool HttpServer::drain(Duration timeout, std::stop_token fast) {
   announce_drain();
   bool started = false;
   asio::post(impl_->core.io, [impl = impl_.get(), &started] {
-    boost::system::error_code ignored;
-    impl->acceptor.close(ignored);
+    impl->close_listener();
     impl->core.draining = true;
     const auto connections = impl->core.connections;
     for (const auto& [key, connection] : connections) connection->on_drain();
