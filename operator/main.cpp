@@ -1,8 +1,6 @@
 #include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 
+#include "common/file.hpp"
 #include "operator/app/application.hpp"
 #include "operator/cli/commands.hpp"
 #include "operator/kubernetes/cpprest_transport.hpp"
@@ -21,13 +19,9 @@ int print(const Result<std::string>& text) {
 }
 
 int render(const std::string& file) {
-  std::ifstream opened;
-  if (file != "-") {
-    opened.open(file);
-    if (!opened) return print(fail(ErrorCode::kNotFound, "The file " + file + " cannot be read."));
-  }
-  std::istream& source = file == "-" ? std::cin : opened;
-  return print(cli::render(std::string(std::istreambuf_iterator<char>(source), {})));
+  constexpr std::uint64_t kMaximumFile = 10 * 1024 * 1024;
+  const auto text = read_file(file == "-" ? "/dev/stdin" : file, kMaximumFile);
+  return print(text ? cli::render(*text) : tl::unexpected(text.error()));
 }
 
 int run(const app::CommandLine& line) {

@@ -1,8 +1,7 @@
 #include <cstdio>
-#include <fstream>
 #include <future>
-#include <iterator>
 
+#include "common/file.hpp"
 #include "inference-server/app/application.hpp"
 #include "inference-server/model/cpu_count.hpp"
 #include "inference-server/protocol/answer.hpp"
@@ -19,14 +18,15 @@ void print_table(const std::string& path, const protocol::PictureResult& result)
 }
 
 bool classify_file(protocol::Classifier& classifier, const std::string& path, int k, bool json) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    std::fprintf(stderr, "%s: cannot be read\n", path.c_str());
+  // No upload limit holds here, but a file of this size is not a picture.
+  constexpr std::uint64_t kMaximumFile = 1 << 30;
+  const auto bytes = read_file(path, kMaximumFile);
+  if (!bytes) {
+    std::fprintf(stderr, "%s\n", bytes.error().describe().c_str());
     return false;
   }
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   std::promise<std::vector<protocol::PictureResult>> promise;
-  const auto refused = classifier.classify({{path, bytes}}, {.k = k, .deadline = SteadyTime::max()},
+  const auto refused = classifier.classify({{path, *bytes}}, {.k = k, .deadline = SteadyTime::max()},
                                            [&promise](auto results) { promise.set_value(std::move(results)); });
   if (refused) {
     std::fprintf(stderr, "%s: %s\n", path.c_str(), refused->detail.c_str());

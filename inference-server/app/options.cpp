@@ -2,9 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
-#include <fstream>
+#include <sstream>
 
 #include "common/build_info.hpp"
+#include "common/file.hpp"
 
 namespace imageclassifier::app {
 namespace {
@@ -151,8 +152,10 @@ Result<ListenAddress> parse_listen(const std::string& text) {
 }
 
 Result<std::vector<std::string>> read_labels(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return fail(ErrorCode::kNotFound, "the labels file " + path + " cannot be read");
+  constexpr std::uint64_t kMaximumFile = 16 * 1024 * 1024;
+  const auto text = read_file(path, kMaximumFile);
+  if (!text) return fail(Error(ErrorCode::kNotFound, "the labels file cannot be used", text.error()));
+  std::istringstream file(*text);
   std::vector<std::string> labels;
   for (std::string line; std::getline(file, line);) {
     if (line.ends_with('\r')) line.pop_back();

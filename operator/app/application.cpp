@@ -28,6 +28,12 @@ runtime::ResourceWatch::Options watched(const kubernetes::GroupVersionResource& 
   return watch;
 }
 
+/// For kinds without a watch cache in the API server: see reflector::Options::stream_list.
+runtime::ResourceWatch::Options streamed(runtime::ResourceWatch::Options watch) {
+  watch.reflector.stream_list = true;
+  return watch;
+}
+
 kubernetes::Selectors our_children() {
   kubernetes::Selectors selectors;
   selectors.labels = std::string(resources::kManagedByLabel) + "=" + resources::kManagedBy;
@@ -61,8 +67,8 @@ class Watches {
         pods_(client, watched(reconciler::pods(), options, our_children()), api::decode_pod, clock, metrics),
         services_(client, watched(reconciler::services(), options, our_children()), api::decode_service, clock,
                   metrics),
-        events_(client, watched(reconciler::events(), options, events_of_services()), api::decode_event, clock,
-                metrics) {
+        events_(client, streamed(watched(reconciler::events(), options, events_of_services())), api::decode_event,
+                clock, metrics) {
     classifiers_.add_handler(
         [this](const auto& change) { enqueue(runtime::key_of(object_of(change)), change.initial); });
     tell_instance(deployments_);

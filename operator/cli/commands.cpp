@@ -1,5 +1,6 @@
 #include "operator/cli/commands.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "operator/api/image_classifier.hpp"
@@ -10,6 +11,8 @@
 
 namespace imageclassifier::cli {
 namespace {
+
+constexpr std::size_t kNameWidth = 30;
 
 const char* outlook_text(diagnosis::Outlook outlook) {
   switch (outlook) {
@@ -38,7 +41,7 @@ Result<std::string> render(std::string_view text) {
   }
   const auto classifier = api::parse_image_classifier(*object);
   if (!classifier) return fail(classifier.error());
-  std::string out;
+  std::string out = "# Not checked against the schema: kubectl apply --dry-run=server does that.\n";
   if (const auto* basic = std::get_if<api::BasicCredential>(&classifier->spec.auth)) {
     out += "# Secret " + resources::pull_secret_name(*classifier) + " is made by the operator from Secret " +
            basic->secret_name + ".\n";
@@ -63,7 +66,10 @@ Result<std::string> explain(std::string_view name) {
 
 std::string list_reasons() {
   std::string text;
-  for (const diagnosis::Reason& reason : diagnosis::all_reasons()) text += std::string(reason.name) + "\n";
+  for (const diagnosis::Reason& reason : diagnosis::all_reasons()) {
+    text += std::string(reason.name) + std::string(kNameWidth - std::min(kNameWidth, reason.name.size()), ' ') + "  " +
+            outlook_text(reason.outlook) + "\n";
+  }
   return text;
 }
 

@@ -32,6 +32,15 @@ std::size_t sequence_length(std::string_view text) {
   return length;
 }
 
+/// Marks that turn the reading direction (U+200E, U+200F, U+202A..202E, U+2066..2069): in a terminal they would make
+/// the rest of the message say something else.
+bool turns_direction(std::string_view character) {
+  if (character.size() != 3 || character[0] != '\xE2') return false;
+  const auto last = static_cast<unsigned char>(character[2]);
+  if (character[1] == '\x80') return last == 0x8E || last == 0x8F || (last >= 0xAA && last <= 0xAE);
+  return character[1] == '\x81' && last >= 0xA6 && last <= 0xA9;
+}
+
 std::string fill(std::string_view pattern, Values values) {
   std::string text;
   while (!pattern.empty()) {
@@ -54,7 +63,8 @@ std::string clean_text(std::string_view text, std::size_t limit) {
   std::string result;
   while (!text.empty()) {
     const std::size_t length = sequence_length(text);
-    const bool control = length == 1 && (static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F);
+    const bool control = (length == 1 && (static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F)) ||
+                         turns_direction(text.substr(0, length));
     const std::string_view piece = length == 0 ? "?" : control ? " " : text.substr(0, length);
     if (result.size() + piece.size() > limit) {
       const std::string_view mark = "...";

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <utility>
 #include <vector>
 
+#include "common/file.hpp"
 #include "common/log.hpp"
 
 namespace imageclassifier::kubernetes {
@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uintmax_t kMaximumFile = 10 * 1024 * 1024;
+constexpr std::uint64_t kMaximumFile = 10 * 1024 * 1024;
 
 using Environment = std::function<std::optional<std::string>(const std::string&)>;
 
@@ -28,13 +28,8 @@ std::optional<std::string> process_environment(const std::string& name) {
 }
 
 Result<std::string> read_file(const std::string& path, std::string_view purpose) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  if (error) return fail(ErrorCode::kNotFound, std::string(purpose) + " " + path + " cannot be read");
-  if (size > kMaximumFile) return fail(ErrorCode::kTooLarge, std::string(purpose) + " " + path + " exceeds 10 MiB");
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  if (!file) return fail(ErrorCode::kNotFound, std::string(purpose) + " " + path + " cannot be read");
+  auto text = imageclassifier::read_file(path, kMaximumFile);
+  if (!text) text.error().message.insert(0, std::string(purpose) + " ");
   return text;
 }
 

@@ -1,10 +1,9 @@
 #include "operator/kubernetes/token_source.hpp"
 
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <utility>
 
+#include "common/file.hpp"
 #include "common/guarded.hpp"
 #include "common/log.hpp"
 
@@ -28,14 +27,12 @@ class FixedToken final : public TokenSource {
 };
 
 Secret read_token(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  text.reserve(4096);
-  for (std::istreambuf_iterator<char> it(file), end; it != end && text.size() < kMaximumToken; ++it) text += *it;
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return Secret();
-  const Secret whole(std::move(text));
+  auto text = read_file(path, kMaximumToken);
+  if (!text) return Secret();
+  const Secret whole(std::move(*text));
   const std::string& content = whole.reveal();
+  const std::size_t first = content.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return Secret();
   return Secret(content.substr(first, content.find_last_not_of(" \t\r\n") - first + 1));
 }
 

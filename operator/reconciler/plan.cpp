@@ -94,7 +94,10 @@ Plan make_plan(const Observed& observed) {
   }
   std::optional<Child> service;
   if (observed.service) service.emplace(Child{observed.service->metadata, observed.service->owned_json});
-  plan_child(plan, observed, resources::build_service(observed.classifier), service);
+  // Nor does a resource that cannot run yet take an address from those that can.
+  if (service || !plan.deployment_held) {
+    plan_child(plan, observed, resources::build_service(observed.classifier), service);
+  }
   // Last, so that no pod template names it any more.
   if (secret_unwanted) plan_pull_secret(plan, observed);
   return plan;

@@ -34,7 +34,9 @@ bool is_server(std::string_view text) {
   std::string_view host = text;
   if (const std::size_t colon = host.rfind(':'); colon != std::string_view::npos && host.back() != ']') {
     const std::string_view port = host.substr(colon + 1);
-    if (port.empty() || port.size() > 5 || !only(port, "0123456789")) return false;
+    if (port.empty() || port.size() > 5 || !only(port, "0123456789") || std::stoi(std::string(port)) > 65535) {
+      return false;
+    }
     host = host.substr(0, colon);
   }
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {

@@ -17,7 +17,7 @@ class Stepper {
   Stepper(State& state, const Context& context, const Options& options)
       : state_(state), context_(context), options_(options) {}
 
-  Step operator()(const Start&) { return state_.phase == Phase::kNew ? list() : Step(); }
+  Step operator()(const Start&) { return state_.phase == Phase::kNew ? content() : Step(); }
 
   Step operator()(const PageArrived& page) {
     if (state_.phase != Phase::kListing) return {};
@@ -53,6 +53,7 @@ class Stepper {
   }
 
   Step operator()(const EventArrived& event) {
+    if (state_.phase == Phase::kStreaming) return streamed(event);
     if (state_.phase != Phase::kWatching) return {};
     state_.event_seen = true;
     state_.failed_watches = 0;
@@ -63,11 +64,12 @@ class Stepper {
   }
 
   Step operator()(const WatchFailed& failed) {
+    if (state_.phase == Phase::kStreaming) return stream_failed(failed);
     if (state_.phase != Phase::kWatching) return {};
     switch (failed.failure) {
       case Failure::kExpired:
         // Once at once; a server that refuses again and again is not asked without pause.
-        return ++state_.expired_watches == 1 ? list() : pause(true, failed.retry_after);
+        return ++state_.expired_watches == 1 ? content() : pause(true, failed.retry_after);
       case Failure::kTooManyRequests:
       case Failure::kUnreachable:
         return pause(false, failed.retry_after);
@@ -82,6 +84,7 @@ class Stepper {
   }
 
   Step operator()(const WatchEnded&) {
+    if (state_.phase == Phase::kStreaming) return stream_failed({Failure::kUnreachable, std::nullopt});
     if (state_.phase != Phase::kWatching) return {};
     const bool too_short = !state_.event_seen && context_.now - state_.watch_opened < options_.short_watch;
     return too_short ? pause(false, std::nullopt) : watch();
@@ -89,10 +92,51 @@ class Stepper {
 
   Step operator()(const PauseOver&) {
     if (state_.phase != Phase::kPausing) return {};
-    return state_.list_after_pause ? list() : watch();
+    return state_.list_after_pause ? content() : watch();
   }
 
  private:
+  /// The whole content, in the way that this server knows.
+  Step content() { return options_.stream_list && !state_.stream_refused ? stream() : list(); }
+
+  Step stream() {
+    Step next = watch();
+    state_.phase = Phase::kStreaming;
+    auto& open = std::get<OpenWatch>(*next.action);
+    open.resource_version.clear();
+    open.send_initial_events = true;
+    return next;
+  }
+
+  Step streamed(const EventArrived& event) {
+    if (event.type == EventArrived::Type::kAdded) return {{StoreEffect::kStageEvent}, std::nullopt};
+    if (event.type == EventArrived::Type::kBookmark) {
+      if (!event.initial_events_end) return {};
+      state_.phase = Phase::kWatching;
+      state_.resource_version = event.resource_version;
+      state_.synced = true;
+      state_.event_seen = true;
+      state_.failed_watches = 0;
+      state_.expired_watches = 0;
+      return {{StoreEffect::kCommit}, std::nullopt};
+    }
+    return stream_failed({Failure::kMalformed, std::nullopt});
+  }
+
+  /// Whatever is wrong with a streaming list, the plain one is still to be had; only a server that is away or busy is
+  /// left in peace first.
+  Step stream_failed(const WatchFailed& failed) {
+    Step next;
+    if (failed.failure == Failure::kUnreachable || failed.failure == Failure::kTooManyRequests) {
+      next = pause(true, failed.retry_after);
+    } else {
+      state_.stream_refused = failed.failure == Failure::kOther;
+      next = list();
+    }
+    next.store = {StoreEffect::kDiscard};
+    return next;
+  }
+
   Step list() {
     state_.phase = Phase::kListing;
     state_.first_page_version.clear();

@@ -14,7 +14,8 @@
 ///   start -> List page... -> commit -> Watch -> events... -> Watch again from the last version seen, and so on.
 ///
 /// It never lists but at the start and after the server says that the version is gone (410), or after repeated failures
-/// that a new list may cure.
+/// that a new list may cure. With Options::stream_list the whole content comes as the first events of a watch instead
+/// (WatchList, KEP-3157), and the list is what it falls back to.
 namespace imageclassifier::runtime::reflector {
 
 /// Why a list or watch failed, as far as the reaction differs.
@@ -44,6 +45,7 @@ struct EventArrived {
   enum class Type { kAdded, kModified, kDeleted, kBookmark };
   Type type;
   std::string resource_version;
+  bool initial_events_end = false;  ///< a bookmark that says: the whole content has been sent
 };
 /// An ERROR event, a line that is no event, or a watch that could not be started.
 struct WatchFailed {
@@ -60,6 +62,7 @@ using Input = std::variant<Start, PageArrived, ListFailed, EventArrived, WatchFa
 /// To the store, before anything else.
 enum class StoreEffect {
   kStagePage,   ///< stage the items of the page that just arrived
+  kStageEvent,  ///< stage the object of the event
   kCommit,      ///< the staged items are the whole content now; State::resource_version is theirs
   kDiscard,     ///< forget what was staged
   kApplyEvent,  ///< upsert or remove the object of the event
@@ -72,8 +75,9 @@ struct SendList {
 };
 struct OpenWatch {
   std::string resource_version;
-  std::chrono::seconds timeout{};  ///< asked of the server
-  Duration idle_timeout{};         ///< of ours: nothing heard for so long means a dead connection
+  std::chrono::seconds timeout{};    ///< asked of the server
+  Duration idle_timeout{};           ///< of ours: nothing heard for so long means a dead connection
+  bool send_initial_events = false;  ///< the whole content first
 };
 struct Pause {
   Duration length{};
@@ -83,6 +87,9 @@ using Action = std::variant<SendList, OpenWatch, Pause>;
 
 struct Options {
   int page_size = 500;
+  /// Get the whole content by a watch. For kinds that the API server keeps no watch cache of (events): their watches
+  /// get no bookmarks, so an idle one is refused after each compaction, and a list by the clock would follow.
+  bool stream_list = false;
   Duration backoff_base = std::chrono::milliseconds(800);
   Duration backoff_cap = std::chrono::seconds(30);  ///< before jitter, which at most doubles it
   Duration backoff_reset = std::chrono::minutes(2);
@@ -96,7 +103,7 @@ struct Options {
 };
 
 struct State {
-  enum class Phase { kNew, kListing, kWatching, kPausing };
+  enum class Phase { kNew, kListing, kStreaming, kWatching, kPausing };
   Phase phase = Phase::kNew;
   std::string resource_version;  ///< everything up to it is known; "" before the first list
   bool synced = false;           ///< a list was committed
@@ -106,6 +113,7 @@ struct State {
   std::string first_page_version;    ///< version answered
   bool whole_list = false;           ///< asked without limit
   bool version_unavailable = false;  ///< the server refused our version: ask for the newest
+  bool stream_refused = false;       ///< the server does not know streaming lists
 
   // the watch in flight
   SteadyTime watch_opened{};

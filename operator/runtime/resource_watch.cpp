@@ -101,6 +101,9 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     switch (effect) {
       case reflector::StoreEffect::kStagePage:
         return;  // done while the page was read
+      case reflector::StoreEffect::kStageEvent:
+        sink.stage(event->object);
+        return;
       case reflector::StoreEffect::kDiscard:
         sink.discard();
         return;
@@ -151,6 +154,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     request.selectors = options.selectors;
     request.resource_version = open.resource_version;
     request.timeout = open.timeout;
+    request.send_initial_events = open.send_initial_events;
     watches->increment();
     after_event = {};
     const auto end =
@@ -189,7 +193,9 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     } else if (event->type == WatchEvent::Type::kError) {
       after_event = watch_failed(classify(event->status), event->status.retry_after, event->status.message);
     } else {
-      after_event = take(reflector::EventArrived{to_reflector(event->type), event->resource_version}, &*event);
+      after_event =
+          take(reflector::EventArrived{to_reflector(event->type), event->resource_version, event->initial_events_end},
+               &*event);
     }
     return !after_event.action && !stop.stop_requested();
   }

@@ -53,6 +53,16 @@ TEST_CASE("foreign text becomes one line of valid UTF-8 that is never cut inside
   }
 }
 
+TEST_CASE("marks that turn the reading direction do not reach a terminal") {
+  CHECK(clean_text("a\xE2\x80\xAE"
+                   "b",
+                   10) == "a b");
+  CHECK(clean_text("a\xE2\x81\xA6"
+                   "b",
+                   10) == "a b");
+  CHECK(clean_text("a\xE2\x80\xA6", 10) == "a\xE2\x80\xA6");
+}
+
 TEST_CASE("the deeper of two findings wins, the first of equals") {
   const Finding shallow = make_finding("PodsStarting"), deep = make_finding("OOMKilled");
   CHECK(&deeper(shallow, deep) == &deep);

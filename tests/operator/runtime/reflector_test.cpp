@@ -233,3 +233,56 @@ TEST_CASE("inputs out of turn do nothing") {
   }
   CHECK(machine.state.phase == State::Phase::kNew);
 }
+
+TEST_CASE("a streaming list stages what comes before the end mark and goes on watching on the same stream") {
+  Machine machine;
+  machine.options.stream_list = true;
+  machine(Start{});
+  CHECK(machine.action<OpenWatch>().send_initial_events);
+  CHECK(machine.action<OpenWatch>().resource_version.empty());
+  machine(EventArrived{Type::kAdded, "90"});
+  CHECK(machine.store() == Effects{StoreEffect::kStageEvent});
+  machine(EventArrived{Type::kBookmark, "95"});
+  CHECK(machine.store().empty());
+  CHECK_FALSE(machine.state.synced);
+  machine(EventArrived{Type::kBookmark, "100", true});
+  CHECK(machine.store() == Effects{StoreEffect::kCommit});
+  CHECK_FALSE(machine.last.action);
+  CHECK(machine.state.synced);
+  machine(EventArrived{Type::kAdded, "101"});
+  CHECK(machine.store() == Effects{StoreEffect::kApplyEvent});
+  machine.after(90s)(WatchEnded{});
+  CHECK(machine.action<OpenWatch>().resource_version == "101");
+  CHECK_FALSE(machine.action<OpenWatch>().send_initial_events);
+}
+
+TEST_CASE("an expired version is answered by a new streaming list, never by a list") {
+  Machine machine;
+  machine.options.stream_list = true;
+  machine(Start{})(EventArrived{Type::kBookmark, "100", true});
+  machine.after(300s)(WatchEnded{})(WatchFailed{Failure::kExpired, {}});
+  CHECK(machine.action<OpenWatch>().send_initial_events);
+  CHECK(machine.action<OpenWatch>().resource_version.empty());
+}
+
+TEST_CASE("a server that refuses streaming lists is listed, then and later") {
+  Machine machine;
+  machine.options.stream_list = true;
+  machine(Start{})(WatchFailed{Failure::kOther, {}});
+  CHECK(machine.store() == Effects{StoreEffect::kDiscard});
+  CHECK(machine.action<SendList>().resource_version.empty());
+  machine(PageArrived{"100", ""})(WatchFailed{Failure::kExpired, {}});
+  CHECK(std::holds_alternative<SendList>(*machine.last.action));
+}
+
+TEST_CASE("a streaming list that breaks before its end mark is thrown away") {
+  Machine machine;
+  machine.options.stream_list = true;
+  machine(Start{})(EventArrived{Type::kAdded, "90"})(WatchEnded{});
+  CHECK(machine.store() == Effects{StoreEffect::kDiscard});
+  machine(PauseOver{});
+  CHECK(machine.action<OpenWatch>().send_initial_events);
+  machine(EventArrived{Type::kDeleted, "91"});
+  CHECK(machine.store() == Effects{StoreEffect::kDiscard});
+  CHECK(std::holds_alternative<SendList>(*machine.last.action));
+}
