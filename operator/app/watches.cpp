@@ -1,0 +1,119 @@
+#include "operator/app/watches.hpp"
+
+#include "operator/reconciler/kinds.hpp"
+#include "operator/resources/builders.hpp"
+
+namespace imageclassifier::app {
+namespace {
+
+using runtime::Informer;
+using runtime::ObjectKey;
+using runtime::WorkQueue;
+
+runtime::ResourceWatch::Options watched(const kubernetes::GroupVersionResource& resource, const RunOptions& options,
+                                        kubernetes::Selectors selectors) {
+  runtime::ResourceWatch::Options watch;
+  watch.resource = resource;
+  watch.namespace_name = options.namespace_name;
+  watch.selectors = std::move(selectors);
+  return watch;
+}
+
+/// For kinds without a watch cache in the API server: see reflector::Options::stream_list.
+runtime::ResourceWatch::Options streamed(runtime::ResourceWatch::Options watch) {
+  watch.reflector.stream_list = true;
+  return watch;
+}
+
+kubernetes::Selectors our_children() {
+  kubernetes::Selectors selectors;
+  selectors.labels = std::string(resources::kManagedByLabel) + "=" + resources::kManagedBy;
+  return selectors;
+}
+
+kubernetes::Selectors events_of_services() {
+  kubernetes::Selectors selectors;
+  selectors.fields = "involvedObject.kind=Service";
+  return selectors;
+}
+
+template <typename T>
+const T& object_of(const runtime::Change<T>& change) {
+  return change.after ? *change.after : *change.before;
+}
+
+}  // namespace
+
+/// Children carry the resource's name in a label.
+template <typename T>
+void Watches::tell_instance(Informer<T>& informer) {
+  informer.add_handler([this](const runtime::Change<T>& change) {
+    const api::ObjectMeta& metadata = object_of(change).metadata;
+    const auto instance = metadata.labels.find(resources::kInstanceLabel);
+    if (instance != metadata.labels.end()) enqueue({metadata.namespace_name, instance->second}, change.initial);
+  });
+}
+
+Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQueue& queue, Clock& clock,
+                 MetricsRegistry& metrics)
+    : queue_(queue),
+      classifiers_(client, watched(reconciler::image_classifiers(), options, {}), api::decode_image_classifier, clock,
+                   metrics),
+      deployments_(client, watched(reconciler::deployments(), options, our_children()), api::decode_deployment, clock,
+                   metrics),
+      replica_sets_(client, watched(reconciler::replica_sets(), options, our_children()), api::decode_replica_set,
+                    clock, metrics),
+      pods_(client, watched(reconciler::pods(), options, our_children()), api::decode_pod, clock, metrics),
+      services_(client, watched(reconciler::services(), options, our_children()), api::decode_service, clock, metrics),
+      events_(client, streamed(watched(reconciler::events(), options, events_of_services())), api::decode_event, clock,
+              metrics) {
+  classifiers_.add_handler([this](const auto& change) { enqueue(runtime::key_of(object_of(change)), change.initial); });
+  tell_instance(deployments_);
+  tell_instance(replica_sets_);
+  tell_instance(pods_);
+  tell_instance(services_);
+  events_.add_handler([this](const auto& change) {
+    if (!change.after) return;  // an event that expired is no news
+    const ObjectKey key{change.after->involved_namespace, change.after->involved_name};
+    if (services_.store().get(key)) enqueue(key, change.initial);
+  });
+}
+
+void Watches::start() {
+  classifiers_.start();
+  deployments_.start();
+  replica_sets_.start();
+  pods_.start();
+  services_.start();
+  events_.start();
+}
+
+void Watches::stop() {
+  events_.stop();
+  services_.stop();
+  pods_.stop();
+  replica_sets_.stop();
+  deployments_.stop();
+  classifiers_.stop();
+}
+
+bool Watches::synced() const {
+  return classifiers_.has_synced() && deployments_.has_synced() && replica_sets_.has_synced() && pods_.has_synced() &&
+         services_.has_synced() && events_.has_synced();
+}
+
+std::string Watches::last_seen(std::string_view plural) const {
+  if (plural == "deployments") return deployments_.last_seen_resource_version();
+  return services_.last_seen_resource_version();
+}
+
+reconciler::Stores Watches::stores() const {
+  return {classifiers_.store(), deployments_.store(), replica_sets_.store(),
+          pods_.store(),        services_.store(),    events_.store()};
+}
+
+void Watches::enqueue(const ObjectKey& key, bool initial) {
+  queue_.add(key, initial ? WorkQueue::Priority::kBackground : WorkQueue::Priority::kFresh);
+}
+
+}  // namespace imageclassifier::app

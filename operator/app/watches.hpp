@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "operator/app/options.hpp"
+#include "operator/reconciler/observe.hpp"
+#include "operator/runtime/informer.hpp"
+#include "operator/runtime/work_queue.hpp"
+
+namespace imageclassifier::app {
+
+/// The caches of all kinds that the operator reads, and who is told of their changes: the queue gets the key of the
+/// resource that a change concerns. Thread safe but for start() and stop(), which are called once each.
+class Watches {
+ public:
+  /// References must outlive the object.
+  Watches(kubernetes::ApiClient& client, const RunOptions& options, runtime::WorkQueue& queue, Clock& clock,
+          MetricsRegistry& metrics);
+
+  void start();
+  void stop();
+  /// Every cache holds its first list.
+  bool synced() const;
+  /// Everything up to this version is in the cache of the kind; only of kinds that we write and watch.
+  std::string last_seen(std::string_view plural) const;
+  reconciler::Stores stores() const;
+
+ private:
+  template <typename T>
+  void tell_instance(runtime::Informer<T>& informer);
+  void enqueue(const runtime::ObjectKey& key, bool initial);
+
+  runtime::WorkQueue& queue_;
+  runtime::Informer<api::ImageClassifier> classifiers_;
+  runtime::Informer<api::Deployment> deployments_;
+  runtime::Informer<api::ReplicaSet> replica_sets_;
+  runtime::Informer<api::Pod> pods_;
+  runtime::Informer<api::Service> services_;
+  runtime::Informer<api::Event> events_;
+};
+
+}  // namespace imageclassifier::app
