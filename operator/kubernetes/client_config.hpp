@@ -3,6 +3,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/result.hpp"
 #include "common/secret.hpp"
@@ -21,12 +23,42 @@ struct TlsConfig {
   std::string client_key_file = {};
 };
 
+/// The proxy on the way to the API server, already decided (kubeconfig's proxy-url, else the environment).
+struct ProxyConfig {
+  std::string url = {};   ///< "http://host:3128", "https://..." or "socks5://..." without user; empty: none
+  std::string user = {};  ///< from the URL's user part, percent-decoded
+  Secret password = {};
+};
+
+/// Who we pretend to be (kubeconfig's `as`, `as-uid`, `as-groups`, `as-user-extra`): headers Impersonate-*.
+struct Impersonation {
+  std::string user = {};
+  std::string uid = {};
+  std::vector<std::string> groups = {};
+  std::vector<std::pair<std::string, std::vector<std::string>>> extra = {};
+};
+
+/// A credential plugin (kubeconfig's `exec`), client.authentication.k8s.io.
+struct ExecConfig {
+  std::string api_version = {};  ///< client.authentication.k8s.io/v1 or .../v1beta1; the answer must have the same
+  std::string command = {};      ///< a path, or a name to be found in PATH
+  std::vector<std::string> args = {};
+  std::vector<std::pair<std::string, std::string>> environment = {};  ///< added to ours
+  std::string install_hint = {};
+  std::string cluster_json = {};  ///< spec.cluster of KUBERNETES_EXEC_INFO; empty unless provideClusterInfo
+};
+
 /// Everything needed to reach one API server.
 struct ClientConfig {
   std::string server = {};  ///< "https://host:6443/optional/prefix", without trailing slash
   TlsConfig tls = {};
-  Secret token = {};                   ///< bearer token, if inline
-  std::string token_file = {};         ///< bearer token file, re-read while running; wins over `token`
+  ProxyConfig proxy = {};
+  Secret token = {};            ///< bearer token, if inline
+  std::string token_file = {};  ///< bearer token file, re-read while running; wins over `token`
+  std::string username = {};    ///< HTTP Basic, if neither token nor exec is given
+  Secret password = {};
+  Impersonation impersonation = {};
+  std::optional<ExecConfig> exec = {};
   std::string default_namespace = {};  ///< of the context or the service account; "default" if neither says
   std::string source = {};             ///< for logs: "in-cluster" or the kubeconfig's path list
 };
