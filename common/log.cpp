@@ -3,13 +3,32 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 namespace imageclassifier::log {
 namespace {
 
 std::string quote(std::string_view text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+struct ContextField {
+  std::string key;
+  std::string json;
+};
+
+std::vector<ContextField>& context() {
+  thread_local std::vector<ContextField> fields;
+  return fields;
+}
+
+void append(std::string& line, std::string_view key, std::string_view json) {
+  line += ',';
+  line += quote(key);
+  line += ':';
+  line += json;
 }
 
 spdlog::level::level_enum to_spdlog(Level level) {
@@ -41,6 +60,25 @@ spdlog::logger& logger() {
 
 Field::Field(std::string_view key, std::string_view value) : key_(key), json_(quote(value)) {}
 
+Field Field::object(std::string_view key, std::initializer_list<Field> fields) {
+  Field made(key, "");
+  made.json_ = "{";
+  for (const Field& field : fields) {
+    if (made.json_.size() > 1) made.json_ += ',';
+    made.json_ += quote(field.key()) + ":" + field.json();
+  }
+  made.json_ += "}";
+  return made;
+}
+
+Scope::Scope(std::initializer_list<Field> fields) : before_(context().size()) {
+  for (const Field& field : fields) context().push_back({std::string(field.key()), field.json()});
+}
+
+Scope::~Scope() {
+  context().resize(before_);
+}
+
 void initialize(Level level) {
   logger().set_level(to_spdlog(level));
 }
@@ -59,16 +97,23 @@ bool parse_level(std::string_view text, Level& level) {
   return true;
 }
 
+std::string format_line(std::string_view message, std::initializer_list<Field> fields) {
+  std::string line = "\"message\":" + quote(message);
+  for (const Field& field : fields) append(line, field.key(), field.json());
+  const auto& around = context();
+  for (std::size_t i = 0; i < around.size(); ++i) {
+    const auto is_it = [&](const auto& other) { return other.key == around[i].key; };
+    const bool in_line =
+        std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return field.key() == around[i].key; });
+    const bool in_inner_scope = std::any_of(around.begin() + static_cast<std::ptrdiff_t>(i) + 1, around.end(), is_it);
+    if (!in_line && !in_inner_scope) append(line, around[i].key, around[i].json);
+  }
+  return line;
+}
+
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!logger().should_log(to_spdlog(level))) return;
-  std::string line = "\"message\":" + quote(message);
-  for (const Field& field : fields) {
-    line += ',';
-    line += quote(field.key());
-    line += ':';
-    line += field.json();
-  }
-  logger().log(to_spdlog(level), "{}", line);
+  logger().log(to_spdlog(level), "{}", format_line(message, fields));
 }
 
 }  // namespace imageclassifier::log

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -20,6 +21,9 @@ class Field {
   template <typename Number, typename = std::enable_if_t<std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>>>
   Field(std::string_view key, Number value) : key_(key), json_(std::to_string(value)) {}
 
+  /// A JSON object of fields.
+  static Field object(std::string_view key, std::initializer_list<Field> fields);
+
   std::string_view key() const { return key_; }
   const std::string& json() const { return json_; }
 
@@ -28,11 +32,28 @@ class Field {
   std::string json_;
 };
 
+/// As long as it lives, every line that this thread writes carries these fields, after those of the line itself; a
+/// field that the line has under the same key wins. Other threads are not affected. Scopes nest; destroy them in
+/// reverse order and on the thread that made them.
+class Scope {
+ public:
+  explicit Scope(std::initializer_list<Field> fields);
+  ~Scope();
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+ private:
+  std::size_t before_;
+};
+
 /// Prepares standard error as the sink: one JSON object per line {"time","level","message",...fields}. Call once, first
 /// in main. Before the call, lines below kWarning are dropped.
 void initialize(Level level);
 /// "debug", "info", "warning", "error"; anything else gives false and leaves `level` alone.
 bool parse_level(std::string_view text, Level& level);
+
+/// The line that write() puts behind time and level, without braces; for tests.
+std::string format_line(std::string_view message, std::initializer_list<Field> fields);
 
 /// `message` is a constant sentence; what varies goes into fields. Thread safe. Never pass a secret.
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});

@@ -94,6 +94,9 @@ struct MetricsRegistry::Impl {
   std::map<Key, std::unique_ptr<Counter>> counters;
   std::map<Key, std::unique_ptr<Gauge>> gauges;
   std::map<Key, std::unique_ptr<Histogram>> histograms;
+  std::mutex updates_mutex;
+  std::map<int, std::function<void()>> updates;
+  int last_update = 0;
   bool process = false;
   Counter* cpu_seconds = nullptr;
   Gauge* resident = nullptr;
@@ -146,7 +149,21 @@ void MetricsRegistry::export_process_metrics() {
   impl_->process = true;
 }
 
+std::shared_ptr<void> MetricsRegistry::before_text(std::function<void()> update) {
+  std::lock_guard hold(impl_->updates_mutex);
+  const int number = ++impl_->last_update;
+  impl_->updates.emplace(number, std::move(update));
+  return {nullptr, [impl = impl_.get(), number](void*) {
+            std::lock_guard again(impl->updates_mutex);
+            impl->updates.erase(number);
+          }};
+}
+
 std::string MetricsRegistry::text() const {
+  {
+    std::lock_guard hold(impl_->updates_mutex);
+    for (const auto& [number, update] : impl_->updates) update();
+  }
   if (impl_->process) {
     const ProcessSample sample = sample_process();
     // Under the lock, because two scrapes at once would both add the same difference.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -53,6 +54,10 @@ class MetricsRegistry {
   /// Adds process_resident_memory_bytes, process_open_fds, process_cpu_seconds_total, process_start_time_seconds,
   /// process_threads, read from /proc/self whenever text() is called.
   void export_process_metrics();
+
+  /// `update` runs at the beginning of every text(), for values that are cheaper to read than to keep: it may set
+  /// metrics, but not ask for new ones. It is taken back, and does not run any more, when the handle is destroyed.
+  [[nodiscard]] std::shared_ptr<void> before_text(std::function<void()> update);
 
   std::string text() const;
   static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";

@@ -55,6 +55,8 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   reconciler::Reconciler reconciler(watches.stores(), client, prober, barrier, clock, metrics);
   runtime::Controller::Options controller_options;
   controller_options.name = "imageclassifier";
+  controller_options.kind = api::kKind;
+  controller_options.all_keys = [&watches] { return watches.classifiers(); };
   controller_options.workers = options.workers;
   controller_options.wait_for.push_back([&watches] { return watches.synced(); });
   runtime::Controller controller(

@@ -102,6 +102,12 @@ bool Watches::synced() const {
          services_.has_synced() && events_.has_synced();
 }
 
+std::vector<ObjectKey> Watches::classifiers() const {
+  std::vector<ObjectKey> keys;
+  for (const auto& classifier : classifiers_.store().list()) keys.push_back(runtime::key_of(*classifier));
+  return keys;
+}
+
 std::string Watches::last_seen(std::string_view plural) const {
   if (plural == "deployments") return deployments_.last_seen_resource_version();
   return services_.last_seen_resource_version();

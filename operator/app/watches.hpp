@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "operator/app/options.hpp"
 #include "operator/reconciler/observe.hpp"
@@ -22,6 +23,8 @@ class Watches {
   void stop();
   /// Every cache holds its first list.
   bool synced() const;
+  /// The keys of all resources in the cache.
+  std::vector<runtime::ObjectKey> classifiers() const;
   /// Everything up to this version is in the cache of the kind; only of kinds that we write and watch.
   std::string last_seen(std::string_view plural) const;
   reconciler::Stores stores() const;

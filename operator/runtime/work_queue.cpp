@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
+#include <map>
 #include <mutex>
 #include <set>
 #include <unordered_map>
@@ -12,28 +12,44 @@
 namespace imageclassifier::runtime {
 namespace {
 
-// client-go's buckets: 10 ns to 10 s by factors of ten; the first ones are below what anybody needs to tell apart.
-const std::vector<double> kSeconds = {1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10};
+using Priority = WorkQueue::Priority;
+
+// client-go's: 10 ns to 1000 s by factors of ten.
+const std::vector<double> kSeconds = {1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000};
+constexpr std::size_t kLines = 2;
+
+std::size_t index_of(Priority priority) {
+  return priority == Priority::kFresh ? 0 : 1;
+}
+
+/// The label `priority` has controller-runtime's numbers: 0, and -100 for what can wait.
+MetricLabels with_priority(MetricLabels labels, Priority priority) {
+  labels.emplace("priority", priority == Priority::kFresh ? "0" : "-100");
+  return labels;
+}
 
 struct Metrics {
-  Metrics(MetricsRegistry& registry, const std::string& name)
-      : depth(registry.gauge("workqueue_depth", "Current depth of workqueue.", {{"name", name}})),
-        adds(registry.counter("workqueue_adds_total", "Total number of adds handled by workqueue.", {{"name", name}})),
-        retries(registry.counter("workqueue_retries_total", "Total number of retries handled by workqueue.",
-                                 {{"name", name}})),
+  Metrics(MetricsRegistry& registry, const MetricLabels& labels)
+      : depth{&depth_of(registry, labels, Priority::kFresh), &depth_of(registry, labels, Priority::kBackground)},
+        adds(registry.counter("workqueue_adds_total", "Total number of adds handled by workqueue.", labels)),
+        retries(registry.counter("workqueue_retries_total", "Total number of retries handled by workqueue.", labels)),
         queue_duration(registry.histogram("workqueue_queue_duration_seconds",
                                           "How long in seconds an item stays in workqueue before being requested.",
-                                          kSeconds, {{"name", name}})),
+                                          kSeconds, labels)),
         work_duration(registry.histogram("workqueue_work_duration_seconds",
                                          "How long in seconds processing an item from workqueue takes.", kSeconds,
-                                         {{"name", name}})),
+                                         labels)),
         unfinished(registry.gauge("workqueue_unfinished_work_seconds",
-                                  "Seconds of work in progress that work_duration has not observed yet.",
-                                  {{"name", name}})),
+                                  "Seconds of work in progress that work_duration has not observed yet.", labels)),
         longest(registry.gauge("workqueue_longest_running_processor_seconds",
-                               "How many seconds the longest running processor has been running.", {{"name", name}})) {}
+                               "How many seconds the longest running processor has been running.", labels)) {}
 
-  Gauge& depth;
+  static Gauge& depth_of(MetricsRegistry& registry, const MetricLabels& labels, Priority priority) {
+    return registry.gauge("workqueue_depth", "Current depth of workqueue by workqueue and priority.",
+                          with_priority(labels, priority));
+  }
+
+  std::array<Gauge*, kLines> depth;
   Counter& adds;
   Counter& retries;
   Histogram& queue_duration;
@@ -52,6 +68,7 @@ struct WorkQueue::Impl {
   struct Waiting {
     Priority priority;
     SteadyTime since;
+    std::uint64_t ticket = 0;  // its place in the line; 0: being worked on, in no line
   };
   struct Delayed {
     SteadyTime ready_at;
@@ -59,34 +76,41 @@ struct WorkQueue::Impl {
   };
 
   Impl(Options options_in, Clock& clock_in, MetricsRegistry& registry)
-      : options(std::move(options_in)), clock(clock_in), metrics(registry, options.name) {}
+      : options(std::move(options_in)),
+        clock(clock_in),
+        metrics(registry, {{"name", options.name}, {"controller", options.name}}),
+        before_scrape(registry.before_text([this] {
+          std::lock_guard hold(mutex);
+          update_running();
+        })) {}
 
-  std::deque<ObjectKey>& line(Priority priority) { return ready[priority == Priority::kFresh ? 0 : 1]; }
+  std::map<std::uint64_t, ObjectKey>& line(Priority priority) { return lines[index_of(priority)]; }
 
   void add(const ObjectKey& key, Priority priority) {
     if (shut_down) return;
-    drop_delay(key);
-    const auto [waiting, fresh] = dirty.try_emplace(key, Waiting{priority, clock.steady_now()});
-    if (fresh) {
+    priority = std::min(priority, drop_delay(key).value_or(priority));
+    const auto [entry, is_new] = dirty.try_emplace(key, Waiting{priority, clock.steady_now()});
+    if (is_new) {
       metrics.adds.increment();
-    } else if (waiting->second.priority <= priority) {
+    } else if (entry->second.priority <= priority) {
       return;
     }
-    const bool was_ready = !fresh && processing.count(key) == 0;
-    if (was_ready) std::erase(line(waiting->second.priority), key);
-    waiting->second.priority = priority;
-    if (processing.count(key) == 0) make_ready(key, priority);
+    Waiting& waiting = entry->second;
+    if (waiting.ticket != 0) line(waiting.priority).erase(std::exchange(waiting.ticket, 0));
+    waiting.priority = priority;
+    if (processing.count(key) == 0) make_ready(key, waiting);
   }
 
-  void make_ready(const ObjectKey& key, Priority priority) {
-    line(priority).push_back(key);
+  void make_ready(const ObjectKey& key, Waiting& waiting) {
+    waiting.ticket = ++last_ticket;
+    line(waiting.priority).emplace(waiting.ticket, key);
     update_depth();
     changed.notify_one();
   }
 
   void add_after(const ObjectKey& key, Duration delay, Priority priority) {
     if (shut_down) return;
-    if (delay <= Duration::zero()) return add(key, priority);
+    if (delay <= Duration::zero() || dirty.count(key) != 0) return add(key, priority);
     const SteadyTime ready_at = clock.steady_now() + delay;
     const auto found = delayed.find(key);
     if (found != delayed.end()) {
@@ -102,11 +126,14 @@ struct WorkQueue::Impl {
     changed.notify_one();
   }
 
-  void drop_delay(const ObjectKey& key) {
+  /// The priority of the delayed key, if there was one.
+  std::optional<Priority> drop_delay(const ObjectKey& key) {
     const auto found = delayed.find(key);
-    if (found == delayed.end()) return;
+    if (found == delayed.end()) return std::nullopt;
+    const Priority priority = found->second.priority;
     by_time.erase({found->second.ready_at, key});
     delayed.erase(found);
+    return priority;
   }
 
   void promote() {
@@ -123,23 +150,28 @@ struct WorkQueue::Impl {
     return by_time.empty() ? latest : std::min(latest, by_time.begin()->first);
   }
 
-  std::optional<ObjectKey> take() {
-    for (std::deque<ObjectKey>& keys : ready) {
-      if (keys.empty()) continue;
-      ObjectKey key = std::move(keys.front());
-      keys.pop_front();
-      const SteadyTime now = clock.steady_now();
-      const auto waiting = dirty.find(key);
-      metrics.queue_duration.observe(seconds_between(waiting->second.since, now));
-      dirty.erase(waiting);
-      processing.emplace(key, now);
-      update_depth();
-      return key;
-    }
-    return std::nullopt;
+  std::optional<Item> take() {
+    if (ready() == 0) return std::nullopt;
+    const bool background_turn = fresh_taken >= options.fresh_in_a_row && !line(Priority::kBackground).empty();
+    const bool fresh = !background_turn && !line(Priority::kFresh).empty();
+    fresh_taken = fresh ? fresh_taken + 1 : 0;
+    auto& keys = line(fresh ? Priority::kFresh : Priority::kBackground);
+    Item item{std::move(keys.begin()->second), fresh ? Priority::kFresh : Priority::kBackground};
+    keys.erase(keys.begin());
+    const SteadyTime now = clock.steady_now();
+    const auto waiting = dirty.find(item.key);
+    metrics.queue_duration.observe(seconds_between(waiting->second.since, now));
+    dirty.erase(waiting);
+    processing.emplace(item.key, now);
+    update_depth();
+    return item;
   }
 
-  void update_depth() { metrics.depth.set(static_cast<double>(ready[0].size() + ready[1].size())); }
+  std::size_t ready() const { return lines[0].size() + lines[1].size(); }
+
+  void update_depth() {
+    for (std::size_t i = 0; i < kLines; ++i) metrics.depth[i]->set(static_cast<double>(lines[i].size()));
+  }
 
   void update_running() {
     const SteadyTime now = clock.steady_now();
@@ -157,13 +189,16 @@ struct WorkQueue::Impl {
   Metrics metrics;
   mutable std::mutex mutex;
   std::condition_variable_any changed;
-  std::array<std::deque<ObjectKey>, 2> ready;
+  std::array<std::map<std::uint64_t, ObjectKey>, kLines> lines;  // ready keys by ticket
+  std::uint64_t last_ticket = 0;
+  int fresh_taken = 0;  // since the last background key
   std::unordered_map<ObjectKey, Waiting> dirty;
   std::unordered_map<ObjectKey, SteadyTime> processing;
   std::unordered_map<ObjectKey, Delayed> delayed;
   std::set<std::pair<SteadyTime, ObjectKey>> by_time;  // the same entries as `delayed`
   std::unordered_map<ObjectKey, int> failed;
   bool shut_down = false;
+  std::shared_ptr<void> before_scrape;  // last: its function uses what is above
 };
 
 WorkQueue::WorkQueue(Options options, Clock& clock, MetricsRegistry& metrics)
@@ -201,17 +236,16 @@ int WorkQueue::failures(const ObjectKey& key) const {
   return found == impl_->failed.end() ? 0 : found->second;
 }
 
-std::optional<ObjectKey> WorkQueue::get(std::stop_token stop) {
+std::optional<WorkQueue::Item> WorkQueue::get(std::stop_token stop) {
   std::unique_lock lock(impl_->mutex);
   while (!stop.stop_requested()) {
     impl_->promote();
-    impl_->update_running();
-    if (auto key = impl_->take()) return key;
+    if (auto item = impl_->take()) return item;
     if (impl_->shut_down) return std::nullopt;
     const SteadyTime due = impl_->next_due();
     impl_->clock.wait_until(impl_->changed, lock, stop, due, [&] {
       const bool sooner = !impl_->by_time.empty() && impl_->by_time.begin()->first < due;
-      return impl_->shut_down || !impl_->ready[0].empty() || !impl_->ready[1].empty() || sooner;
+      return impl_->shut_down || impl_->ready() != 0 || sooner;
     });
   }
   return std::nullopt;
@@ -223,9 +257,8 @@ void WorkQueue::done(const ObjectKey& key) {
   if (found == impl_->processing.end()) return;
   impl_->metrics.work_duration.observe(seconds_between(found->second, impl_->clock.steady_now()));
   impl_->processing.erase(found);
-  impl_->update_running();
   const auto waiting = impl_->dirty.find(key);
-  if (waiting != impl_->dirty.end()) impl_->make_ready(key, waiting->second.priority);
+  if (waiting != impl_->dirty.end()) impl_->make_ready(key, waiting->second);
 }
 
 void WorkQueue::shutdown() {
@@ -243,7 +276,7 @@ bool WorkQueue::is_shut_down() const {
 
 std::size_t WorkQueue::size() const {
   std::lock_guard hold(impl_->mutex);
-  return impl_->ready[0].size() + impl_->ready[1].size();
+  return impl_->ready();
 }
 
 }  // namespace imageclassifier::runtime

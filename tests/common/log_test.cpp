@@ -1,6 +1,7 @@
 #include "common/log.hpp"
 
 #include <catch2/catch.hpp>
+#include <thread>
 
 using namespace imageclassifier;
 
@@ -17,4 +18,21 @@ TEST_CASE("log levels parse by name and an unknown name changes nothing") {
   CHECK(level == log::Level::kDebug);
   CHECK_FALSE(log::parse_level("verbose", level));
   CHECK(level == log::Level::kDebug);
+}
+
+TEST_CASE("a scope's fields follow those of the line; the line's own and those of the inner scope win") {
+  const log::Scope outer({{"id", 1}, {"controller", "c"}});
+  {
+    const log::Scope inner({{"id", 2}, log::Field::object("object", {{"name", "pets"}, {"n", 1}})});
+    CHECK(log::format_line("M", {{"k", "v"}}) ==
+          R"("message":"M","k":"v","controller":"c","id":2,"object":{"name":"pets","n":1})");
+  }
+  CHECK(log::format_line("M", {{"controller", "own"}}) == R"("message":"M","controller":"own","id":1)");
+}
+
+TEST_CASE("a scope is its thread's own") {
+  const log::Scope scope({{"id", 1}});
+  std::string other;
+  std::jthread([&] { other = log::format_line("M", {}); }).join();
+  CHECK(other == R"("message":"M")");
 }

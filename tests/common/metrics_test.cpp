@@ -36,3 +36,13 @@ TEST_CASE("process metrics are read when the text is asked for") {
   CHECK(metrics.gauge("process_open_fds", "Number of open file descriptors.").value() >= 3);
   CHECK(metrics.gauge("process_start_time_seconds", "").value() > 1.7e9);
 }
+
+TEST_CASE("an update runs before every text until its handle is gone") {
+  MetricsRegistry metrics;
+  Gauge& age = metrics.gauge("age_seconds", "Age.");
+  auto handle = metrics.before_text([&] { age.add(1); });
+  metrics.text();
+  CHECK_THAT(metrics.text(), Contains("age_seconds 2"));
+  handle.reset();
+  CHECK_THAT(metrics.text(), Contains("age_seconds 2"));
+}

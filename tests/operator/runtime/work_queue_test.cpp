@@ -26,14 +26,14 @@ struct Rig {
     std::stop_source stopped;
     if (queue.size() == 0) {
       // A get() that is stopped at once still moves due keys to the ready ones: so wait for a waiter first.
-      std::optional<ObjectKey> key;
-      std::jthread getter([&] { key = queue.get(stopped.get_token()); });
+      std::optional<WorkQueue::Item> item;
+      std::jthread getter([&] { item = queue.get(stopped.get_token()); });
       clock.wait_for_waiters(1);
       stopped.request_stop();
       getter.join();
-      return key ? key->name : "";
+      return item ? item->key.name : "";
     }
-    return queue.get({})->name;
+    return queue.get({})->key.name;
   }
 };
 
@@ -87,20 +87,76 @@ TEST_CASE("fresh keys come before background keys, and a fresh add lifts a waiti
   CHECK(rig.queue.size() == 0);
 }
 
+TEST_CASE("an item says the priority that it had, the most urgent of all adds and delays") {
+  Rig rig;
+  rig.queue.add(key("b"), Priority::kBackground);
+  CHECK(rig.queue.get({})->priority == Priority::kBackground);
+  rig.queue.add_after(key("a"), 5s, Priority::kFresh);
+  rig.queue.add(key("a"), Priority::kBackground);
+  CHECK(rig.queue.get({})->priority == Priority::kFresh);
+}
+
+TEST_CASE("one background key has its turn after sixteen fresh ones, so that none waits for ever") {
+  Rig rig;
+  for (int i = 0; i < 3; ++i) rig.queue.add(key("b" + std::to_string(i)), Priority::kBackground);
+  std::string order;
+  for (int i = 0; i < 40; ++i) {
+    rig.queue.add(key("f" + std::to_string(i)));
+    order += rig.next()[0];
+  }
+  CHECK(order == std::string(16, 'f') + "b" + std::string(16, 'f') + "b" + std::string(6, 'f'));
+}
+
+TEST_CASE("a fresh edit is served before ten thousand keys of a resync") {
+  Rig rig;
+  for (int i = 0; i < 10'000; ++i) rig.queue.add(key("resync-" + std::to_string(i)), Priority::kBackground);
+  CHECK(rig.next() == "resync-0");
+  rig.queue.add(key("edit"));
+  rig.queue.add(key("resync-9999"));
+  CHECK(rig.next() == "edit");
+  CHECK(rig.next() == "resync-9999");
+  CHECK(rig.next() == "resync-1");
+}
+
+TEST_CASE("a key that waits for a worker is not delayed, and one that is added while delayed comes once") {
+  Rig rig;
+  rig.queue.add(key("a"));
+  rig.queue.add_after(key("a"), 10s);
+  CHECK(rig.next() == "a");
+  rig.queue.add(key("a"));
+  rig.queue.add_after(key("a"), 10s);
+  rig.queue.done(key("a"));
+  CHECK(rig.next() == "a");
+  rig.queue.done(key("a"));
+  rig.clock.advance(20s);
+  rig.queue.add(key("end"));
+  CHECK(rig.next() == "end");
+  CHECK(rig.queue.size() == 0);
+}
+
+TEST_CASE("what is being worked on is measured when the metrics are read") {
+  Rig rig;
+  rig.queue.add(key("a"));
+  CHECK(rig.next() == "a");
+  rig.clock.advance(7s);
+  CHECK_THAT(rig.metrics.text(),
+             Catch::Contains("workqueue_longest_running_processor_seconds{controller=\"test\",name=\"test\"} 7"));
+}
+
 TEST_CASE("a delayed key comes when its time is there, the earliest of two delays wins") {
   Rig rig;
   rig.queue.add_after(key("a"), 10s);
   rig.queue.add_after(key("a"), 5s);
   rig.queue.add_after(key("a"), 20s);
-  std::optional<ObjectKey> got;
+  std::optional<WorkQueue::Item> got;
   std::jthread getter([&] { got = rig.queue.get({}); });
   rig.clock.wait_for_waiters(1);
   CHECK(rig.queue.size() == 0);
   rig.clock.advance(5s);
   getter.join();
   REQUIRE(got);
-  CHECK(got->name == "a");
-  rig.queue.done(*got);
+  CHECK(got->key.name == "a");
+  rig.queue.done(got->key);
   rig.clock.advance(100s);
   rig.queue.add(key("b"));
   CHECK(rig.next() == "b");
@@ -122,14 +178,14 @@ TEST_CASE("an add makes a delay void") {
 TEST_CASE("a new shorter delay wakes a worker that waits for a longer one") {
   Rig rig;
   rig.queue.add_after(key("a"), 1000s);
-  std::optional<ObjectKey> got;
+  std::optional<WorkQueue::Item> got;
   std::jthread getter([&] { got = rig.queue.get({}); });
   rig.clock.wait_for_waiters(1);
   rig.queue.add_after(key("b"), 1s);
   rig.clock.advance(1s);
   getter.join();
   REQUIRE(got);
-  CHECK(got->name == "b");
+  CHECK(got->key.name == "b");
 }
 
 TEST_CASE("the rate-limited delay doubles from 5 ms to 1000 s and begins anew after forget") {
@@ -143,7 +199,7 @@ TEST_CASE("the rate-limited delay doubles from 5 ms to 1000 s and begins anew af
     CHECK(rig.next() == "probe");
     rig.queue.done(key("probe"));
     rig.clock.advance(1ms);
-    CHECK(rig.queue.get({})->name == "a");
+    CHECK(rig.queue.get({})->key.name == "a");
     rig.queue.done(key("a"));
     expected = std::min<Duration>(expected * 2, 1000s);
   }
@@ -152,7 +208,7 @@ TEST_CASE("the rate-limited delay doubles from 5 ms to 1000 s and begins anew af
   CHECK(rig.queue.failures(key("a")) == 0);
   rig.queue.add_rate_limited(key("a"));
   rig.clock.advance(5ms);
-  CHECK(rig.queue.get({})->name == "a");
+  CHECK(rig.queue.get({})->key.name == "a");
 }
 
 TEST_CASE("shutdown hands out what is ready, drops what is delayed and refuses what is new") {
@@ -162,7 +218,7 @@ TEST_CASE("shutdown hands out what is ready, drops what is delayed and refuses w
   rig.queue.shutdown();
   rig.queue.add(key("b"));
   rig.clock.advance(10s);
-  CHECK(rig.queue.get({})->name == "a");
+  CHECK(rig.queue.get({})->key.name == "a");
   CHECK_FALSE(rig.queue.get({}));
   CHECK(rig.queue.is_shut_down());
 }
@@ -190,11 +246,11 @@ TEST_CASE("never two workers on one key, and nothing that is added gets lost") {
     for (int i = 0; i < 8; ++i) {
       workers.emplace_back([&] {
         while (const auto got = queue.get({})) {
-          const auto n = static_cast<std::size_t>(std::stoi(got->name));
+          const auto n = static_cast<std::size_t>(std::stoi(got->key.name));
           if (inside[n].fetch_add(1) != 0) overlap = true;
           seen[n] = wanted[n].load();
           inside[n].fetch_sub(1);
-          queue.done(*got);
+          queue.done(got->key);
         }
       });
     }
@@ -222,11 +278,12 @@ TEST_CASE("the queue's metrics have the names that dashboards know and count") {
   rig.queue.add(key("a"));
   rig.queue.add_rate_limited(key("b"));
   const std::string text = rig.metrics.text();
-  CHECK_THAT(text, Catch::Contains("workqueue_depth{name=\"test\"} 1"));
-  CHECK_THAT(text, Catch::Contains("workqueue_adds_total{name=\"test\"} 1"));
-  CHECK_THAT(text, Catch::Contains("workqueue_retries_total{name=\"test\"} 1"));
+  CHECK_THAT(text, Catch::Contains("workqueue_depth{controller=\"test\",name=\"test\",priority=\"0\"} 1"));
+  CHECK_THAT(text, Catch::Contains("workqueue_adds_total{controller=\"test\",name=\"test\"} 1"));
+  CHECK_THAT(text, Catch::Contains("workqueue_retries_total{controller=\"test\",name=\"test\"} 1"));
+  CHECK_THAT(text, Catch::Contains("workqueue_depth{controller=\"test\",name=\"test\",priority=\"-100\"} 0"));
   for (const char* name : {"workqueue_queue_duration_seconds_count", "workqueue_work_duration_seconds_count",
                            "workqueue_unfinished_work_seconds", "workqueue_longest_running_processor_seconds"}) {
-    CHECK_THAT(text, Catch::Contains(std::string(name) + "{name=\"test\"} 0"));
+    CHECK_THAT(text, Catch::Contains(std::string(name) + "{controller=\"test\",name=\"test\"} 0"));
   }
 }
