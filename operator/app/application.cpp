@@ -7,6 +7,7 @@
 #include "operator/app/watches.hpp"
 #include "operator/kubernetes/api_client.hpp"
 #include "operator/kubernetes/cpprest_transport.hpp"
+#include "operator/kubernetes/fault_transport.hpp"
 #include "operator/kubernetes/token_source.hpp"
 #include "operator/reconciler/reconciler.hpp"
 
@@ -20,6 +21,17 @@ std::string host_of(const std::string& server) {
   const std::size_t scheme = server.find("://");
   const std::string rest = scheme == std::string::npos ? server : server.substr(scheme + 3);
   return rest.substr(0, rest.find('/'));
+}
+
+/// In front of the transport when faults were asked for; null otherwise.
+std::unique_ptr<kubernetes::FaultTransport> inject_faults(const std::string& text, kubernetes::Transport& inner,
+                                                          Clock& clock) {
+  if (text.empty()) return nullptr;
+  const auto plan = kubernetes::parse_fault_plan(text);
+  if (!plan) return nullptr;  // parse_command_line has refused it
+  log::warning("Injecting faults into requests to the API server, as --inject-faults says: never do this in production",
+               {{"seed", plan->seed}, {"faults", text}});
+  return std::make_unique<kubernetes::FaultTransport>(inner, *plan, clock, kubernetes::FaultTransport::Options{});
 }
 
 int give_up(const char* what, const Error& error) {
@@ -42,7 +54,8 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   const auto tokens = kubernetes::make_token_source(*config, clock);
   kubernetes::ApiClient::Options client_options;
   client_options.host_label = host_of(config->server);
-  kubernetes::ApiClient client(**transport, *tokens, clock, metrics, client_options);
+  const auto faulty = inject_faults(options.faults, **transport, clock);
+  kubernetes::ApiClient client(faulty ? *faulty : **transport, *tokens, clock, metrics, client_options);
 
   WorkQueue queue({.name = "imageclassifier"}, clock, metrics);
   Watches watches(client, options, queue, clock, metrics);

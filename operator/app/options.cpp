@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "common/build_info.hpp"
+#include "operator/kubernetes/fault_plan.hpp"
 
 namespace imageclassifier::app {
 namespace {
@@ -45,6 +46,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   app.add_option("--listen", listen, "Address and port of /healthz, /readyz and /metrics")->capture_default_str();
+  app.add_option("--inject-faults", line.run.faults,
+                 "For tests only: make requests to the API server fail, for example "
+                 "seed=7,any=reset:0.1,watch=cut:0.5; docs/testing.md has the grammar");
   CLI::App& render = *app.add_subcommand("render", "Print the objects that the operator makes from a resource");
   render.add_option("-f,--filename", line.file, "YAML or JSON file with the ImageClassifier; - is standard input")
       ->required();
@@ -61,6 +65,11 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (!parse_listen(listen, line.run)) {
     line.exit_code = kExitUsage;
     line.message = "--listen: \"" + listen + "\" is not an address and a port, such as 0.0.0.0:8080\n";
+    return line;
+  }
+  if (const auto plan = kubernetes::parse_fault_plan(line.run.faults); !line.run.faults.empty() && !plan) {
+    line.exit_code = kExitUsage;
+    line.message = "--inject-faults: " + plan.error().describe() + "\n";
     return line;
   }
   if (level == "trace") level = "debug";
