@@ -22,7 +22,8 @@ class CountingServer final : public Transport {
   Result<StreamEnd> stream(const Request&, LineSink& sink, Duration, std::stop_token) override {
     ++requests;
     for (int i = 0; i < 10; ++i) {
-      if (!sink.on_line("{\"line\":" + std::to_string(i) + "}")) return StreamEnd{StreamEnd::Cause::kEndedBySink, 200, {}, {}};
+      if (!sink.on_line("{\"line\":" + std::to_string(i) + "}"))
+        return StreamEnd{StreamEnd::Cause::kEndedBySink, 200, {}, {}};
     }
     return StreamEnd{StreamEnd::Cause::kEndOfStream, 200, {}, {}};
   }
