@@ -116,6 +116,14 @@ bool HttpServer::Impl::evict_one() {
     if (!connection->is_waiting()) continue;
     if (!oldest || connection->waiting_since() < oldest->waiting_since()) oldest = connection;
   }
+  if (!oldest) {
+    const SteadyTime now = SystemClock().steady_now();
+    for (const auto& [key, connection] : core.connections) {
+      if (!connection->is_over(now)) continue;
+      oldest = connection;
+      break;
+    }
+  }
   if (oldest) oldest->close();
   return oldest != nullptr;
 }

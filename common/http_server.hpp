@@ -110,7 +110,8 @@ struct HttpServerOptions {
   std::string address = "0.0.0.0";
   std::uint16_t port = 0;  ///< 0: any free one, see port()
   int handler_threads = 4;
-  std::size_t max_connections = 4096;  ///< beyond it the one that waits longest for its client is closed
+  std::size_t max_connections =
+      4096;  ///< beyond it the one that waits longest for its client is closed, or one that is answered
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_chunks = 100'000;
   std::size_t max_buffered_bytes = 256 * 1024 * 1024;  ///< all bodies being read or handled together

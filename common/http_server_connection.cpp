@@ -317,7 +317,8 @@ void HttpConnection::write(HttpResponse response) {
   const bool head_only = head_.method == "HEAD";
   const std::array<asio::const_buffer, 2> buffers = {asio::buffer(response_head_),
                                                      head_only ? asio::const_buffer() : asio::buffer(response_.body)};
-  arm(now() + core_.options.write_timeout);
+  writing_since_ = now();
+  arm(writing_since_ + core_.options.write_timeout);
   asio::async_write(socket_, buffers, [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
     self->on_written(!error);
   });

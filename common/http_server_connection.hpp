@@ -75,12 +75,18 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   /// Waiting for a request, or for the rest of its header: may be evicted.
   bool is_waiting() const { return state_ == State::kIdle || state_ == State::kHeader; }
   SteadyTime waiting_since() const { return waiting_since_; }
+  /// Was answered and is only there to be polite, or does not take its answer: may be evicted when nobody waits.
+  bool is_over(SteadyTime now) const {
+    return state_ == State::kLingering || (state_ == State::kWriting && now - writing_since_ > kWriteStalls);
+  }
   void on_drain();
   void close();
   /// The handler's answer; no value: it gave none.
   void answer(std::optional<HttpResponse> response);
 
  private:
+  /// A client that reads takes an answer of some KB at once.
+  static constexpr std::chrono::seconds kWriteStalls{1};
   enum class State { kIdle, kHeader, kBody, kHandling, kWriting, kLingering, kClosed };
 
   void next_request();
@@ -114,6 +120,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool fresh_ = true;     // no request has been answered yet
   SteadyTime waiting_since_{};
   SteadyTime body_deadline_{};
+  SteadyTime writing_since_{};
 
   std::string input_;  // received and not yet used
   HeaderScanner scanner_;

@@ -77,8 +77,13 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
       [&reconciler](const ObjectKey& key, std::stop_token stop) { return reconciler.reconcile(key, stop); }, clock,
       metrics);
 
-  auto health = serve_health(
-      options, [&watches] { return watches.synced(); }, metrics);
+  HealthChecks checks;
+  checks.live.push_back({"workers", [&controller] { return controller.check_workers(); }});
+  checks.ready.push_back({"caches", [&watches]() -> Result<void> {
+                            if (watches.synced()) return {};
+                            return fail(ErrorCode::kUnavailable, "the caches are not filled yet");
+                          }});
+  auto health = serve_health(options, std::move(checks), metrics);
   if (!health) return give_up("Could not open the port for health and metrics", health.error());
   log::info("Serving health and metrics", {{"address", options.listen_address}, {"port", (*health)->port()}});
   watches.start();

@@ -110,7 +110,8 @@ std::vector<ObjectKey> Watches::classifiers() const {
 
 std::string Watches::last_seen(std::string_view plural) const {
   if (plural == "deployments") return deployments_.last_seen_resource_version();
-  return services_.last_seen_resource_version();
+  if (plural == "services") return services_.last_seen_resource_version();
+  return classifiers_.last_seen_resource_version();
 }
 
 reconciler::Stores Watches::stores() const {

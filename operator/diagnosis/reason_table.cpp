@@ -122,6 +122,8 @@ constexpr std::array kReasons = {
            "Check DNS, routes, private endpoints and firewalls between the nodes and the registry."},
     Reason{"RolloutInProgress", kWaiting, 3, "New pods are being started; the ones before keep serving.", ""},
     Reason{"ScaledToZero", kGood, 0, "spec.replicas is 0: no pod runs, the Service and its address stay.", ""},
+    Reason{"SecretForbidden", kFailing, 80, "The operator may not read Secret {secret}: {detail}.",
+           "Give the operator's ClusterRole the verb that the message names; it is tried again within 30 seconds."},
     Reason{"SecretMalformed", kFailing, 80, "Secret {secret} cannot be used as a pull credential: {detail}.",
            "Correct the Secret; it is looked at again within 30 seconds."},
     Reason{"SecretNotFound", kFailing, 80, "Secret {secret} does not exist in namespace {namespace}.",

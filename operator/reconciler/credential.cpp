@@ -24,6 +24,11 @@ diagnosis::Finding about_secret(std::string_view reason, const Observed& observe
   return finding;
 }
 
+diagnosis::Finding absent(const Observed& observed, const std::string& secret, const std::string& server) {
+  if (observed.secrets_forbidden.empty()) return about_secret("SecretNotFound", observed, secret, server);
+  return about_secret("SecretForbidden", observed, secret, server, observed.secrets_forbidden);
+}
+
 /// The decoded value, or what is wrong with it.
 Result<Secret> value_of(const ObservedSecret& secret, const std::string& key) {
   const auto found = secret.data.find(key);
@@ -43,7 +48,7 @@ Secret without_line_end(const Secret& value) {
 
 CredentialAssessment assess_existing(const Observed& observed, const std::string& name, CredentialAssessment result) {
   if (!observed.source_secret) {
-    result.finding = about_secret("SecretNotFound", observed, name, result.server);
+    result.finding = absent(observed, name, result.server);
     return result;
   }
   const ObservedSecret& secret = *observed.source_secret;
@@ -76,8 +81,8 @@ CredentialAssessment assess_existing(const Observed& observed, const std::string
 
 CredentialAssessment assess_basic(const Observed& observed, const api::BasicCredential& basic,
                                   CredentialAssessment result) {
-  if (!observed.source_secret) {
-    result.finding = about_secret("SecretNotFound", observed, basic.secret_name, result.server);
+  if (!observed.source_secret || !observed.secrets_forbidden.empty()) {
+    result.finding = absent(observed, basic.secret_name, result.server);
     return result;
   }
   const Result<Secret> username = value_of(*observed.source_secret, basic.username_key);

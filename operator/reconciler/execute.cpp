@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/log.hpp"
 #include "operator/api/json_access.hpp"
 #include "operator/reconciler/kinds.hpp"
 
@@ -36,6 +37,8 @@ Result<std::optional<Finding>> judge(const Action& action, const Error& error) {
       if (action.manifest.kind == resources::Kind::kService) return about("ServiceInvalid", action, error.message);
       return about("ObjectRefused", action, error.message);
     case ErrorCode::kPermissionDenied:
+      log::warning("The API server forbids a write", {{"error", error.describe()}});
+      return about("ObjectRefused", action, error.message);
     case ErrorCode::kTooLarge:
     case ErrorCode::kInternal:  // an admission webhook that fails answers so: people must see it
       return about("ObjectRefused", action, error.message);
@@ -125,6 +128,7 @@ Executor::Done Executor::convert(const Action& action, const api::ImageClassifie
 Executor::Done Executor::remove(const Action& action, std::stop_token stop) {
   kubernetes::DeleteOptions options;
   options.uid = action.uid;
+  options.resource_version = action.resource_version;
   const auto gone = client_.remove(collection_of(action.manifest.kind), name_of(action), options, stop);
   if (!gone && gone.error().code != ErrorCode::kNotFound) return judge(action, gone.error());
   return std::nullopt;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "common/log.hpp"
 #include "operator/api/json_access.hpp"
 #include "operator/reconciler/kinds.hpp"
 #include "operator/resources/builders.hpp"
@@ -42,6 +43,14 @@ Result<void> read_secret(std::optional<ObservedSecret>& slot, kubernetes::ApiCli
   return {};
 }
 
+/// A right that is missing is shown on the resource, because the cluster's administrator has to act.
+Result<void> tell_forbidden(Observed& observed, Result<void> read) {
+  if (read || read.error().code != ErrorCode::kPermissionDenied) return read;
+  observed.secrets_forbidden = read.error().message;
+  log::warning("The API server forbids to read a Secret", {{"error", read.error().describe()}});
+  return {};
+}
+
 Result<void> read_secrets(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
   const std::string& space = observed.classifier.metadata.namespace_name;
   const api::RegistryAuth& auth = observed.classifier.spec.auth;
@@ -50,11 +59,12 @@ Result<void> read_secrets(Observed& observed, kubernetes::ApiClient& client, std
   const auto* basic = std::get_if<api::BasicCredential>(&auth);
   if (basic != nullptr) source = basic->secret_name;
   if (!source.empty()) {
-    if (auto read = read_secret(observed.source_secret, client, {space, source}, stop); !read) return read;
+    auto read = tell_forbidden(observed, read_secret(observed.source_secret, client, {space, source}, stop));
+    if (!read || !observed.secrets_forbidden.empty()) return read;
   }
   const std::string ours = resources::pull_secret_name(observed.classifier);
   if (basic == nullptr && observed.classifier.status.pull_secret_name != ours) return {};
-  return read_secret(observed.pull_secret, client, {space, ours}, stop);
+  return tell_forbidden(observed, read_secret(observed.pull_secret, client, {space, ours}, stop));
 }
 
 template <typename T>

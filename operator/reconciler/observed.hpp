@@ -40,7 +40,9 @@ struct Observed {
   std::shared_ptr<const api::Service> service;  ///< of our name, whoever owns it
   std::vector<std::shared_ptr<const api::Event>> service_events;
   std::optional<ObservedSecret> source_secret;  ///< the one that spec.registry.auth names
-  std::optional<ObservedSecret> pull_secret;    ///< <name>-acr-pull, read if it is wanted or known to exist
+  /// The API server's sentence when it does not let us read a Secret; empty: it does.
+  std::string secrets_forbidden;
+  std::optional<ObservedSecret> pull_secret;  ///< <name>-acr-pull, read if it is wanted or known to exist
   EndpointState endpoint;
 };
 

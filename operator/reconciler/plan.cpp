@@ -1,5 +1,7 @@
 #include "operator/reconciler/plan.hpp"
 
+#include <algorithm>
+
 #include "operator/resources/builders.hpp"
 #include "operator/resources/drift.hpp"
 
@@ -24,7 +26,7 @@ diagnosis::Finding name_conflict(const Manifest& wanted) {
 
 void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std::optional<Child>& child) {
   if (!child) {
-    plan.actions.push_back({Step::kCreate, std::move(wanted), {}, "it does not exist"});
+    plan.actions.push_back({Step::kCreate, std::move(wanted), {}, "it does not exist", {}, false});
     return;
   }
   const api::ObjectMeta& metadata = child->metadata;
@@ -34,10 +36,14 @@ void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std
   }
   if (metadata.deleting) return;  // it is made anew when it is gone
   if (metadata.created_by_update) {
-    plan.actions.push_back({Step::kTakeManager, wanted, metadata.uid, "its fields are ours by POST only"});
+    plan.actions.push_back({Step::kTakeManager, wanted, metadata.uid, "its fields are ours by POST only", {}, false});
   }
   const std::string drift = resources::first_drift(wanted.body, child->owned);
-  if (!drift.empty()) plan.actions.push_back({Step::kApply, std::move(wanted), metadata.uid, drift + " differs"});
+  if (drift.empty()) return;
+  const bool scales = wanted.kind == Kind::kDeployment && observed.deployment &&
+                      observed.deployment->replicas != observed.classifier.spec.replicas;
+  const bool destructive = scales || wanted.kind == Kind::kSecret;
+  plan.actions.push_back({Step::kApply, std::move(wanted), metadata.uid, drift + " differs", {}, destructive});
 }
 
 void plan_pull_secret(Plan& plan, const Observed& observed) {
@@ -58,8 +64,9 @@ void plan_pull_secret(Plan& plan, const Observed& observed) {
   unwanted.kind = Kind::kSecret;
   unwanted.namespace_name = observed.classifier.metadata.namespace_name;
   unwanted.name = resources::pull_secret_name(observed.classifier);
+  const api::ObjectMeta& metadata = observed.pull_secret->metadata;
   plan.actions.push_back(
-      {Step::kDelete, std::move(unwanted), observed.pull_secret->metadata.uid, "no pull Secret is wanted"});
+      {Step::kDelete, std::move(unwanted), metadata.uid, "no pull Secret is wanted", metadata.resource_version, true});
 }
 
 }  // namespace
@@ -76,6 +83,10 @@ const char* to_string(Step step) noexcept {
       return "delete";
   }
   return "";
+}
+
+bool needs_live_reads(const Plan& plan) noexcept {
+  return std::any_of(plan.actions.begin(), plan.actions.end(), [](const Action& action) { return action.destructive; });
 }
 
 Plan make_plan(const Observed& observed) {

@@ -25,6 +25,11 @@ struct Action {
   resources::Manifest manifest;
   std::string uid;
   std::string why;  ///< for the log
+  /// kDelete: only this version of the object is deleted.
+  std::string resource_version = {};
+  /// Ends something that runs or works (a deletion, another number of pods, another credential): never decided from
+  /// caches alone, see needs_live_reads().
+  bool destructive = false;
 };
 
 struct Plan {
@@ -35,6 +40,10 @@ struct Plan {
   /// The Deployment is held back until the pods can pull.
   bool deployment_held = false;
 };
+
+/// The plan holds a destructive action. Caches may be older than what they are compared with (a restart against an API
+/// server that lags, a late watch line): observe live and plan again before it is carried out.
+bool needs_live_reads(const Plan& plan) noexcept;
 
 /// What is to be done so that the children are as the specification says. Pure; nothing is to be done (no actions) for
 /// an observation that is as wanted.

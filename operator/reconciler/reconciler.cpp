@@ -12,12 +12,19 @@ namespace {
 using runtime::Outcome;
 using runtime::WriteBarrier;
 
-/// The watch shows our own write within milliseconds; asked sooner a pass would only run on old caches.
-constexpr Duration kWriteNotSeen = std::chrono::milliseconds(20);
-
 Counter& actions_counter(MetricsRegistry& metrics, const char* step, const char* kind) {
   return metrics.counter("imageclassifier_child_writes_total", "Writes to child objects, by step and kind.",
                          {{"step", step}, {"kind", kind}});
+}
+
+Counter& live_counter(MetricsRegistry& metrics, const char* why) {
+  return metrics.counter("imageclassifier_live_observations_total",
+                         "Observations by GET in place of the caches, by reason.", {{"why", why}});
+}
+
+/// Somebody else's change in between is everyday life: begin anew from what there is now.
+Outcome after(Error error) {
+  return error.code == ErrorCode::kConflict ? Outcome::requeue(std::move(error)) : Outcome::retry(std::move(error));
 }
 
 std::string ready_reason(const api::Status& status) {
@@ -36,6 +43,8 @@ Reconciler::Reconciler(Stores stores, kubernetes::ApiClient& client, EndpointPro
       clock_(clock),
       executor_(client, barrier),
       status_writes_(metrics.counter("imageclassifier_status_writes_total", "Writes to the status of a resource.")),
+      write_not_seen_(live_counter(metrics, "write_not_seen")),
+      destructive_(live_counter(metrics, "destructive")),
       metrics_(metrics) {
   for (const Step step : {Step::kCreate, Step::kTakeManager, Step::kApply, Step::kDelete}) {
     for (const resources::Kind kind :
@@ -46,28 +55,41 @@ Reconciler::Reconciler(Stores stores, kubernetes::ApiClient& client, EndpointPro
 }
 
 Outcome Reconciler::reconcile(const runtime::ObjectKey& key, std::stop_token stop) {
-  const WriteBarrier::Gate gate = barrier_.check(key);
-  if (gate == WriteBarrier::Gate::kClosed) return Outcome::requeue_after(kWriteNotSeen);
-  const auto observed = observe(key, stores_, client_, prober_, gate == WriteBarrier::Gate::kTimedOut, stop);
-  if (!observed) return Outcome::retry(observed.error());
+  const WriteBarrier::Checked barrier = barrier_.check(key);
+  if (barrier.gate == WriteBarrier::Gate::kClosed) return Outcome::not_yet(barrier.look_again);
+  const bool late = barrier.gate == WriteBarrier::Gate::kTimedOut;
+  if (late) write_not_seen_.increment();
+  Result<std::optional<Observed>> observed = observe(key, stores_, client_, prober_, late, stop);
+  if (!observed) return after(observed.error());
   if (!*observed || (*observed)->classifier.metadata.deleting) {
     // The children go with their owner references.
     prober_.forget(key);
     barrier_.forget(key);
     return Outcome::success();
   }
-  const Plan plan = make_plan(**observed);
-  const Executed executed = execute(**observed, plan, stop);
-  const Report report = make_report(**observed, plan, executed.failures, clock_.wall_now());
+  Plan plan = make_plan(**observed);
+  if (!late && needs_live_reads(plan)) {
+    destructive_.increment();
+    observed = observe(key, stores_, client_, prober_, true, stop);
+    if (!observed) return after(observed.error());
+    // Its deletion is on the way to us.
+    if (!*observed || (*observed)->classifier.metadata.deleting) return Outcome::success();
+    plan = make_plan(**observed);
+  }
+  return carry_out(key, **observed, plan, stop);
+}
+
+Outcome Reconciler::carry_out(const runtime::ObjectKey& key, const Observed& observed, const Plan& plan,
+                              std::stop_token stop) {
+  const Executed executed = execute(observed, plan, stop);
+  const Report report = make_report(observed, plan, executed.failures, clock_.wall_now());
   if (report.probe_url.empty()) {
     prober_.forget(key);
   } else {
     prober_.watch(key, report.probe_url, std::to_string(report.status.ready_replicas));
   }
-  if (executed.error) return Outcome::retry(*executed.error);
-  if (const auto written = write_status(**observed, report.status, stop); !written) {
-    return Outcome::retry(written.error());
-  }
+  if (executed.error) return after(*executed.error);
+  if (const auto written = write_status(observed, report.status, stop); !written) return after(written.error());
   return Outcome::requeue_after(report.look_again);
 }
 

@@ -13,7 +13,8 @@
 
 namespace imageclassifier::reconciler {
 
-/// One pass over one resource: observe -> plan -> execute -> status. Holds nothing that a restart would lose. Thread
+/// One pass over one resource: observe -> plan -> execute -> status. Not from caches older than our own last write
+/// (runtime::WriteBarrier), and nothing destructive from caches alone. Holds nothing that a restart would lose. Thread
 /// safe for different keys; references must outlive it.
 class Reconciler {
  public:
@@ -27,6 +28,8 @@ class Reconciler {
     std::vector<diagnosis::Finding> failures;
     std::optional<Error> error;  ///< the first error to retry after; later actions were not tried
   };
+  runtime::Outcome carry_out(const runtime::ObjectKey& key, const Observed& observed, const Plan& plan,
+                             std::stop_token stop);
   Executed execute(const Observed& observed, const Plan& plan, std::stop_token stop);
   /// Writes the status if it is not what the resource shows already.
   Result<void> write_status(const Observed& observed, const api::Status& status, std::stop_token stop);
@@ -38,6 +41,8 @@ class Reconciler {
   Clock& clock_;
   Executor executor_;
   Counter& status_writes_;
+  Counter& write_not_seen_;
+  Counter& destructive_;
   MetricsRegistry& metrics_;
 };
 

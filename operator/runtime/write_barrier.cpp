@@ -36,6 +36,7 @@ struct WriteBarrier::Impl {
   struct Pending {
     std::map<std::string, std::string, std::less<>> versions;  // kind -> newest version written
     SteadyTime since;
+    Duration look_again;
   };
 
   bool seen(const std::string& kind, const std::string& version) const {
@@ -56,23 +57,28 @@ WriteBarrier::~WriteBarrier() = default;
 void WriteBarrier::record(const ObjectKey& owner, std::string_view kind, std::string_view resource_version) {
   if (resource_version.empty()) return;
   auto pending = impl_->pending.lock();
-  Impl::Pending& entry = (*pending)[owner];
-  entry.since = impl_->clock.steady_now();
-  std::string& newest = entry.versions[std::string(kind)];
+  const auto [entry, is_new] = pending->try_emplace(owner);
+  // Not with every write: a watch that is late would never be found out by somebody who keeps writing.
+  if (is_new) entry->second.since = impl_->clock.steady_now();
+  entry->second.look_again = impl_->options.first_look;
+  std::string& newest = entry->second.versions[std::string(kind)];
   if (newest.empty() || compare_resource_versions(resource_version, newest) > 0) newest = resource_version;
 }
 
-WriteBarrier::Gate WriteBarrier::check(const ObjectKey& owner) {
+WriteBarrier::Checked WriteBarrier::check(const ObjectKey& owner) {
   auto pending = impl_->pending.lock();
   const auto found = pending->find(owner);
-  if (found == pending->end()) return Gate::kOpen;
-  std::erase_if(found->second.versions,
-                [&](const auto& written) { return impl_->seen(written.first, written.second); });
-  const bool all_seen = found->second.versions.empty();
-  const bool late = impl_->clock.steady_now() - found->second.since >= impl_->options.timeout;
-  if (!all_seen && !late) return Gate::kClosed;
-  pending->erase(found);
-  return all_seen ? Gate::kOpen : Gate::kTimedOut;
+  if (found == pending->end()) return {};
+  Impl::Pending& entry = found->second;
+  std::erase_if(entry.versions, [&](const auto& written) { return impl_->seen(written.first, written.second); });
+  if (entry.versions.empty()) {
+    pending->erase(found);
+    return {};
+  }
+  if (impl_->clock.steady_now() - entry.since >= impl_->options.timeout) return {Gate::kTimedOut, {}};
+  const Duration look_again = entry.look_again;
+  entry.look_again = std::min(2 * look_again, impl_->options.last_look);
+  return {Gate::kClosed, look_again};
 }
 
 void WriteBarrier::forget(const ObjectKey& owner) {

@@ -1,0 +1,197 @@
+#include "operator/reconciler/reconciler.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "operator/resources/builders.hpp"
+#include "tests/operator/reconciler/fixtures.hpp"
+#include "tests/support/fake_clock.hpp"
+#include "tests/support/fake_transport.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::reconciler;
+using namespace std::chrono_literals;
+using imageclassifier::testing::FakeClock;
+using imageclassifier::testing::FakeTransport;
+using nlohmann::json;
+using reconciler::testing::kBasic;
+using reconciler::testing::World;
+using runtime::Outcome;
+
+namespace {
+
+class NoToken final : public kubernetes::TokenSource {
+ public:
+  Result<Secret> token() override { return Secret(); }
+  void reject(const Secret&) override {}
+};
+
+const std::string kSpace = "/api/v1/namespaces/zoo/";
+const std::string kClassifier = "/apis/imageclassifier.dev/v1alpha1/namespaces/zoo/imageclassifiers/pets";
+const std::string kDeployment = "/apis/apps/v1/namespaces/zoo/deployments/pets";
+const std::string kService = kSpace + "services/pets";
+const std::string kPullSecret = kSpace + "secrets/pets-acr-pull";
+const std::string kSourceSecret = kSpace + "secrets/acr-credentials";
+
+json classifier_object(const std::string& spec) {
+  json object = json::parse(R"({"metadata": {"name": "pets", "namespace": "zoo", "uid": "owner", "generation": 1,
+                                             "resourceVersion": "1"},
+                                "spec": {"image": "contoso.azurecr.io/inference-server:demo"}})");
+  object["spec"].merge_patch(json::parse(spec));
+  return object;
+}
+
+json stored(const resources::Manifest& manifest, const std::string& version) {
+  json object = json::parse(manifest.body);
+  object["metadata"]["uid"] = std::string("uid-") + to_string(manifest.kind);
+  object["metadata"]["resourceVersion"] = version;
+  object["metadata"]["generation"] = 1;
+  return object;
+}
+
+std::string status_body(int code, const std::string& reason, const std::string& message) {
+  return json({{"kind", "Status"}, {"code", code}, {"reason", reason}, {"message", message}}).dump();
+}
+
+/// Caches that hold `spec` and its children, and an API server that is asked in a given order.
+struct Rig {
+  explicit Rig(const std::string& spec = "{}") {
+    const json object = classifier_object(spec);
+    classifier = *api::parse_image_classifier(object);
+    classifiers.upsert(std::make_shared<const api::ImageClassifier>(classifier));
+  }
+  json deployment() const { return stored(resources::build_deployment(classifier), "10"); }
+  json service() const { return stored(resources::build_service(classifier), "10"); }
+  Rig& cache_children() {
+    deployments.upsert(std::make_shared<const api::Deployment>(api::parse_deployment(deployment())));
+    services.upsert(std::make_shared<const api::Service>(api::parse_service(service())));
+    return *this;
+  }
+  Rig& expect_status() {
+    server.expect("PATCH " + kClassifier + "/status*", 200, R"({"metadata": {"resourceVersion": "20"}})");
+    return *this;
+  }
+  Outcome reconcile() {
+    const Outcome outcome = reconciler.reconcile({"zoo", "pets"}, {});
+    CHECK(server.finish().empty());
+    for (const std::string& problem : server.finish()) WARN(problem);
+    return outcome;
+  }
+
+  FakeClock clock{true};
+  MetricsRegistry metrics;
+  FakeTransport server;
+  NoToken tokens;
+  kubernetes::ApiClient client{server, tokens, clock, metrics, {}};
+  runtime::Store<api::ImageClassifier> classifiers;
+  runtime::Store<api::Deployment> deployments;
+  runtime::Store<api::ReplicaSet> replica_sets;
+  runtime::Store<api::Pod> pods;
+  runtime::Store<api::Service> services;
+  runtime::Store<api::Event> events;
+  api::ImageClassifier classifier;
+  std::string seen = "5";
+  runtime::WriteBarrier barrier{{}, [this](std::string_view) { return seen; }, clock};
+  EndpointProber prober{
+      {}, [](const std::string&, std::stop_token) { return ProbeResult{}; }, [](const auto&) {}, clock};
+  Reconciler reconciler{
+      {classifiers, deployments, replica_sets, pods, services, events}, client, prober, barrier, clock, metrics};
+};
+
+}  // namespace
+
+TEST_CASE("a resource whose last write no cache has seen is not looked at, and nothing is asked of the server") {
+  Rig rig;
+  rig.barrier.record({"zoo", "pets"}, "deployments", "9");
+  const Outcome outcome = rig.reconcile();
+  CHECK(outcome.kind == Outcome::Kind::kNotYet);
+  CHECK(outcome.delay == 20ms);
+  CHECK(rig.server.requests().empty());
+}
+
+TEST_CASE("when the watch stays behind, resource and children are read live: what exists is not made again") {
+  Rig rig;
+  rig.barrier.record({"zoo", "pets"}, "deployments", "9");
+  rig.clock.advance(10s);
+  rig.server.expect("GET " + kClassifier, 200, classifier_object("{}").dump());
+  rig.server.expect("GET " + kDeployment, 200, rig.deployment().dump());
+  rig.server.expect("GET " + kService, 200, rig.service().dump());
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+}
+
+TEST_CASE("a Secret that only an old cache calls unwanted is not deleted") {
+  Rig rig;  // the cache: no credential is wanted any more
+  api::ImageClassifier shown = rig.classifier;
+  shown.status.pull_secret_name = "pets-acr-pull";
+  rig.classifiers.upsert(std::make_shared<const api::ImageClassifier>(shown));
+  rig.cache_children();
+  const api::ImageClassifier wanting = *api::parse_image_classifier(classifier_object(kBasic));
+  World world(kBasic);
+  world.basic_secret("first");
+  const auto credential = make_plan(world.observed).credential;
+  const std::string pull = stored(resources::build_pull_secret(wanting, *credential.docker_config), "7").dump();
+  const json source = {{"type", "Opaque"},
+                       {"metadata", {{"name", "acr-credentials"}}},
+                       {"data", {{"username", "cHVsbGVy"}, {"password", "Zmlyc3Q="}}}};
+  rig.server.expect("GET " + kPullSecret, 200, pull);
+  rig.server.expect("GET " + kClassifier, 200, classifier_object(kBasic).dump());
+  rig.server.expect("GET " + kDeployment, 200, stored(resources::build_deployment(wanting), "11").dump());
+  rig.server.expect("GET " + kService, 200, stored(resources::build_service(wanting), "11").dump());
+  rig.server.expect("GET " + kSourceSecret, 200, source.dump());
+  rig.server.expect("GET " + kPullSecret, 200, pull);
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+}
+
+TEST_CASE("an unwanted Secret is deleted only in the version that was read") {
+  Rig rig;
+  api::ImageClassifier shown = rig.classifier;
+  shown.status.pull_secret_name = "pets-acr-pull";
+  rig.classifiers.upsert(std::make_shared<const api::ImageClassifier>(shown));
+  rig.cache_children();
+  const api::ImageClassifier wanting = *api::parse_image_classifier(classifier_object(kBasic));
+  const std::string pull = stored(resources::build_pull_secret(wanting, Secret("e30=")), "7").dump();
+  json live = classifier_object("{}");
+  live["status"] = {{"pullSecret", {{"name", "pets-acr-pull"}}}};
+  rig.server.expect("GET " + kPullSecret, 200, pull);
+  rig.server.expect("GET " + kClassifier, 200, live.dump());
+  rig.server.expect("GET " + kDeployment, 200, rig.deployment().dump());
+  rig.server.expect("GET " + kService, 200, rig.service().dump());
+  rig.server.expect("GET " + kPullSecret, 200, pull);
+  rig.server.expect("DELETE " + kPullSecret + "*", 200, "{}");
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+  const json options = json::parse(rig.server.requests()[5].body);
+  CHECK(options["preconditions"] == json({{"uid", "uid-Secret"}, {"resourceVersion", "7"}}));
+}
+
+TEST_CASE("pods are not scaled to what only an old cache says") {
+  Rig rig(R"({"replicas": 1})");
+  Rig newer(R"({"replicas": 5})");
+  rig.deployments.upsert(std::make_shared<const api::Deployment>(api::parse_deployment(newer.deployment())));
+  rig.services.upsert(std::make_shared<const api::Service>(api::parse_service(rig.service())));
+  rig.server.expect("GET " + kClassifier, 200, classifier_object(R"({"replicas": 5})").dump());
+  rig.server.expect("GET " + kDeployment, 200, newer.deployment().dump());
+  rig.server.expect("GET " + kService, 200, rig.service().dump());
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+}
+
+TEST_CASE("a conflict begins anew and is no error") {
+  Rig rig;
+  rig.cache_children();
+  rig.server.expect("PATCH " + kClassifier + "/status*", 409, status_body(409, "Conflict", "changed"));
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeue);
+}
+
+TEST_CASE("a Secret that may not be read is named on the resource, with the server's sentence") {
+  Rig rig(kBasic);
+  const std::string sentence = "secrets \"acr-credentials\" is forbidden: User \"x\" cannot get resource \"secrets\"";
+  rig.server.expect("GET " + kSourceSecret, 403, status_body(403, "Forbidden", sentence));
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+  const std::string written = rig.server.requests().back().body;
+  CHECK_THAT(written, Catch::Contains("SecretForbidden"));
+  CHECK_THAT(written, Catch::Contains("cannot get resource"));
+}
