@@ -46,6 +46,12 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   app.add_option("--listen", listen, "Address and port of /healthz, /readyz and /metrics")->capture_default_str();
+  app.add_option(
+         "--watch-idle-timeout", line.run.watch_idle_seconds,
+         "Seconds of silence after which a watch is opened anew; below 60 busier than needed, as bookmarks come "
+         "every minute")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
   app.add_option("--inject-faults", line.run.faults,
                  "For tests only: make requests to the API server fail, for example "
                  "seed=7,any=reset:0.1,watch=cut:0.5; docs/testing.md has the grammar");

@@ -22,6 +22,7 @@ struct RunOptions {
   int workers = 4;                         ///< resources that are worked on at the same time
   std::string listen_address = "0.0.0.0";  ///< of health and metrics
   std::uint16_t listen_port = 8080;        ///< 0: any free port, written to the log
+  int watch_idle_seconds = 75;             ///< at least; plus a random share of 20/75 of it
   std::string faults;                      ///< kubernetes::parse_fault_plan; checked; empty: none
 };
 

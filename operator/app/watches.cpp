@@ -16,6 +16,8 @@ runtime::ResourceWatch::Options watched(const kubernetes::GroupVersionResource& 
   watch.resource = resource;
   watch.namespace_name = options.namespace_name;
   watch.selectors = std::move(selectors);
+  watch.reflector.idle_timeout = std::chrono::seconds(options.watch_idle_seconds);
+  watch.reflector.idle_jitter = watch.reflector.idle_timeout * 20 / 75;
   return watch;
 }
 

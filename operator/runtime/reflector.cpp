@@ -3,10 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "operator/runtime/write_barrier.hpp"
+
 namespace imageclassifier::runtime::reflector {
 namespace {
 
 using Phase = State::Phase;
+
+bool is_number(const std::string& version) {
+  return !version.empty() && std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
 
 Duration scaled(Duration duration, double factor) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::nano>(duration) * factor);
@@ -26,9 +32,8 @@ class Stepper {
     if (!page.continue_token.empty()) {
       return {{StoreEffect::kStagePage}, SendList{"", page.continue_token, options_.page_size}};
     }
-    state_.resource_version = state_.first_page_version;
-    state_.version_unavailable = false;
-    state_.synced = true;
+    if (is_stale_content(state_.first_page_version)) return stale_content();
+    committed(state_.first_page_version);
     Step next = watch();
     next.store = {StoreEffect::kStagePage, StoreEffect::kCommit};
     return next;
@@ -55,11 +60,17 @@ class Stepper {
   Step operator()(const EventArrived& event) {
     if (state_.phase == Phase::kStreaming) return streamed(event);
     if (state_.phase != Phase::kWatching) return {};
+    const bool bookmark = event.type == EventArrived::Type::kBookmark;
+    if (is_number(state_.resource_version) && !is_number(event.resource_version)) {
+      return (*this)(WatchFailed{Failure::kMalformed, std::nullopt});
+    }
+    // The same version may come again: etcd lets objects that expire together go in one revision.
+    if (compare_resource_versions(event.resource_version, state_.resource_version) < 0)
+      return {{StoreEffect::kStale}, std::nullopt};
     state_.event_seen = true;
     state_.failed_watches = 0;
     state_.expired_watches = 0;
     state_.resource_version = event.resource_version;
-    const bool bookmark = event.type == EventArrived::Type::kBookmark;
     return {{bookmark ? StoreEffect::kAdvance : StoreEffect::kApplyEvent}, std::nullopt};
   }
 
@@ -97,7 +108,27 @@ class Stepper {
 
  private:
   /// The whole content, in the way that this server knows.
-  Step content() { return options_.stream_list && !state_.stream_refused ? stream() : list(); }
+  Step content() { return options_.stream_list && !state_.stream_refused && !state_.list_next ? stream() : list(); }
+
+  void committed(const std::string& version) {
+    state_.resource_version = version;
+    state_.version_unavailable = false;
+    state_.synced = true;
+    state_.list_next = false;
+    state_.stale_lists = 0;
+  }
+
+  bool is_stale_content(const std::string& version) const {
+    return state_.synced && compare_resource_versions(version, state_.resource_version) < 0 &&
+           state_.stale_lists < options_.stale_lists_before_trust;
+  }
+  Step stale_content() {
+    ++state_.stale_lists;
+    state_.version_unavailable = true;  // the newest state cannot be older than what is known
+    Step next = pause(true, std::nullopt);
+    next.store = {StoreEffect::kStale, StoreEffect::kDiscard};
+    return next;
+  }
 
   Step stream() {
     Step next = watch();
@@ -112,9 +143,9 @@ class Stepper {
     if (event.type == EventArrived::Type::kAdded) return {{StoreEffect::kStageEvent}, std::nullopt};
     if (event.type == EventArrived::Type::kBookmark) {
       if (!event.initial_events_end) return {};
+      if (is_stale_content(event.resource_version)) return stale_content();
       state_.phase = Phase::kWatching;
-      state_.resource_version = event.resource_version;
-      state_.synced = true;
+      committed(event.resource_version);
       state_.event_seen = true;
       state_.failed_watches = 0;
       state_.expired_watches = 0;
@@ -123,10 +154,11 @@ class Stepper {
     return stream_failed({Failure::kMalformed, std::nullopt});
   }
 
-  /// Whatever is wrong with a streaming list, the plain one is still to be had; only a server that is away or busy is
-  /// left in peace first.
+  /// Whatever is wrong with a streaming list, a plain one comes next; a server that is away or busy is left in peace
+  /// first.
   Step stream_failed(const WatchFailed& failed) {
     Step next;
+    state_.list_next = true;
     if (failed.failure == Failure::kUnreachable || failed.failure == Failure::kTooManyRequests) {
       next = pause(true, failed.retry_after);
     } else {

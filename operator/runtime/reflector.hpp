@@ -14,8 +14,10 @@
 ///   start -> List page... -> commit -> Watch -> events... -> Watch again from the last version seen, and so on.
 ///
 /// It never lists but at the start and after the server says that the version is gone (410), or after repeated failures
-/// that a new list may cure. With Options::stream_list the whole content comes as the first events of a watch instead
-/// (WatchList, KEP-3157), and the list is what it falls back to.
+/// that a new list may cure. Versions only grow: an event older than what is known is passed over, an older list is
+/// asked for again (versions of one resource are compared as decimal numbers, KEP-5504). With Options::stream_list the
+/// whole content comes as the first events of a watch instead (WatchList, KEP-3157), and the list is what it falls back
+/// to.
 namespace imageclassifier::runtime::reflector {
 
 /// Why a list or watch failed, as far as the reaction differs.
@@ -63,6 +65,7 @@ using Input = std::variant<Start, PageArrived, ListFailed, EventArrived, WatchFa
 enum class StoreEffect {
   kStagePage,   ///< stage the items of the page that just arrived
   kStageEvent,  ///< stage the object of the event
+  kStale,       ///< what was staged, or the event, is older than what is known: forget it
   kCommit,      ///< the staged items are the whole content now; State::resource_version is theirs
   kDiscard,     ///< forget what was staged
   kApplyEvent,  ///< upsert or remove the object of the event
@@ -98,6 +101,9 @@ struct Options {
   std::chrono::seconds watch_timeout{300};           ///< at least; plus a random share of the same
   Duration idle_timeout = std::chrono::seconds(75);  ///< more than the minute between bookmarks; plus up to 20 s
   Duration idle_jitter = std::chrono::seconds(20);
+  /// A list that is older than what is known is thrown away and asked for again, so that the cache never goes back in
+  /// time; after so many in a row it is taken, because only a server restored from a backup goes on like that.
+  int stale_lists_before_trust = 6;
   /// So many watches in a row that fail for an unclear reason, without an event between, lead to a new list.
   int failures_before_list = 5;
 };
@@ -114,6 +120,8 @@ struct State {
   bool whole_list = false;           ///< asked without limit
   bool version_unavailable = false;  ///< the server refused our version: ask for the newest
   bool stream_refused = false;       ///< the server does not know streaming lists
+  bool list_next = false;            ///< the streaming list failed: the content comes by a plain one
+  int stale_lists = 0;               ///< thrown away in a row
 
   // the watch in flight
   SteadyTime watch_opened{};

@@ -77,6 +77,11 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     lists = &metrics.counter("reflector_lists_total", "Lists sent, pages counted singly.", labels);
     watches = &metrics.counter("reflector_watches_total", "Watches opened.", labels);
     events = &metrics.counter("reflector_events_total", "Watch events received, bookmarks included.", labels);
+    expired = &metrics.counter("reflector_expired_total", "Versions that the server had forgotten (410).", labels);
+    stale = &metrics.counter("reflector_stale_total", "Events passed over and lists refused as older than the cache.",
+                             labels);
+    bookmark = &metrics.gauge("reflector_last_bookmark_timestamp_seconds",
+                              "When the last bookmark came, in seconds since 1970; 0: none yet.", labels);
     undecodable = &metrics.counter("reflector_undecodable_objects_total", "Objects left out of the cache.", labels);
   }
 
@@ -103,6 +108,9 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
         return;  // done while the page was read
       case reflector::StoreEffect::kStageEvent:
         sink.stage(event->object);
+        return;
+      case reflector::StoreEffect::kStale:
+        stale->increment();
         return;
       case reflector::StoreEffect::kDiscard:
         sink.discard();
@@ -146,6 +154,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
 
   reflector::Step list_failed(Failure failure, std::optional<Duration> retry_after, const std::string& why) {
     complain("List failed", why);
+    if (failure == Failure::kExpired) expired->increment();
     return take(reflector::ListFailed{failure, retry_after}, nullptr);
   }
 
@@ -177,6 +186,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
 
   reflector::Step watch_failed(Failure failure, std::optional<Duration> retry_after, const std::string& why) {
     complain("Watch failed", why);
+    if (failure == Failure::kExpired) expired->increment();
     return take(reflector::WatchFailed{failure, retry_after}, nullptr);
   }
 
@@ -193,6 +203,9 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     } else if (event->type == WatchEvent::Type::kError) {
       after_event = watch_failed(classify(event->status), event->status.retry_after, event->status.message);
     } else {
+      if (event->type == WatchEvent::Type::kBookmark) {
+        bookmark->set(std::chrono::duration<double>(clock.wall_now().time_since_epoch()).count());
+      }
       after_event =
           take(reflector::EventArrived{to_reflector(event->type), event->resource_version, event->initial_events_end},
                &*event);
@@ -219,7 +232,10 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   Counter* lists;
   Counter* watches;
   Counter* events;
+  Counter* expired;
+  Counter* stale;
   Counter* undecodable;
+  Gauge* bookmark;
 
   // of the watch's thread
   std::stop_token stop;

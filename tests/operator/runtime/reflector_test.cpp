@@ -126,8 +126,8 @@ TEST_CASE("a list whose version the server has not, or has no more, is asked onc
     machine.action<Pause>();
   }
   SECTION("and after success versions are used again") {
-    machine(PageArrived{"50", ""})(EventArrived{Type::kAdded, "51"})(WatchFailed{Failure::kExpired, {}});
-    CHECK(machine.action<SendList>().resource_version == "51");
+    machine(PageArrived{"150", ""})(EventArrived{Type::kAdded, "151"})(WatchFailed{Failure::kExpired, {}});
+    CHECK(machine.action<SendList>().resource_version == "151");
   }
 }
 
@@ -281,8 +281,134 @@ TEST_CASE("a streaming list that breaks before its end mark is thrown away") {
   machine(Start{})(EventArrived{Type::kAdded, "90"})(WatchEnded{});
   CHECK(machine.store() == Effects{StoreEffect::kDiscard});
   machine(PauseOver{});
+  CHECK(machine.action<SendList>().resource_version.empty());
+}
+
+TEST_CASE("whatever goes wrong before the end mark, the content comes by a list, and the next time by a stream again") {
+  const Failure failure = GENERATE(Failure::kExpired, Failure::kTooLargeResourceVersion, Failure::kTooManyRequests,
+                                   Failure::kServerError, Failure::kUnreachable, Failure::kMalformed);
+  Machine machine;
+  machine.options.stream_list = true;
+  machine(Start{})(EventArrived{Type::kAdded, "90"})(WatchFailed{failure, {}});
+  CHECK(machine.store() == Effects{StoreEffect::kDiscard});
+  if (std::holds_alternative<Pause>(*machine.last.action)) machine(PauseOver{});
+  CHECK(machine.action<SendList>().resource_version.empty());
+  machine(PageArrived{"100", ""})(WatchFailed{Failure::kExpired, {}});
   CHECK(machine.action<OpenWatch>().send_initial_events);
+}
+
+TEST_CASE("versions of synthetic events are not used, as they come in no order") {
+  Machine machine;
+  machine.options.stream_list = true;
+  machine(Start{})(EventArrived{Type::kAdded, "90"})(EventArrived{Type::kAdded, "20"});
+  CHECK(machine.state.resource_version.empty());
   machine(EventArrived{Type::kDeleted, "91"});
   CHECK(machine.store() == Effects{StoreEffect::kDiscard});
-  CHECK(std::holds_alternative<SendList>(*machine.last.action));
+  CHECK(machine.action<SendList>().resource_version.empty());
+}
+
+TEST_CASE("an event older than what is known is passed over, one of the same version is not") {
+  Machine machine;
+  machine.synced("100")(EventArrived{Type::kAdded, "101"});
+  for (const char* seen : {"100", "9"}) {
+    machine(EventArrived{Type::kModified, seen});
+    CHECK(machine.store() == Effects{StoreEffect::kStale});
+    CHECK(machine.state.resource_version == "101");
+  }
+  machine(EventArrived{Type::kDeleted, "101"});
+  CHECK(machine.store() == Effects{StoreEffect::kApplyEvent});
+  machine(EventArrived{Type::kBookmark, "101"});
+  CHECK(machine.store() == Effects{StoreEffect::kAdvance});
+}
+
+TEST_CASE("a version that is no number after numbers is garbage") {
+  Machine machine;
+  machine.synced("100")(EventArrived{Type::kAdded, "1x1"});
+  CHECK(machine.store().empty());
+  machine.action<Pause>();
+  CHECK(machine.state.resource_version == "100");
+}
+
+TEST_CASE("the cache never goes back in time, unless the server insists") {
+  Machine machine;
+  machine.synced("1000")(WatchFailed{Failure::kExpired, {}});
+  for (int i = 0; i < 6; ++i) {
+    machine(PageArrived{"999", ""});
+    CHECK(machine.store() == Effects{StoreEffect::kStale, StoreEffect::kDiscard});
+    CHECK(machine.state.resource_version == "1000");
+    machine.after(machine.action<Pause>().length)(PauseOver{});
+    CHECK(machine.action<SendList>().resource_version.empty());
+  }
+  SECTION("an up to date answer ends it") {
+    machine(PageArrived{"1001", ""});
+    CHECK(machine.action<OpenWatch>().resource_version == "1001");
+    CHECK(machine.state.stale_lists == 0);
+  }
+  SECTION("a server restored from a backup is believed at last") {
+    machine(PageArrived{"999", ""});
+    CHECK(machine.action<OpenWatch>().resource_version == "999");
+  }
+}
+
+TEST_CASE("after the first list no request ever asks for version 0") {
+  Machine machine;
+  machine.options.stream_list = GENERATE(false, true);
+  std::uint64_t random = 1;
+  const auto next = [&](std::uint64_t below) {
+    random = random * 6364136223846793005U + 1442695040888963407U;
+    return (random >> 33) % below;
+  };
+  machine(Start{});
+  int version = 1;
+  for (int i = 0; i < 5000; ++i) {
+    const auto failure = static_cast<Failure>(next(7));
+    switch (next(7)) {
+      case 0:
+        machine(PageArrived{std::to_string(++version), next(2) ? "more" : ""});
+        break;
+      case 1:
+        machine(ListFailed{failure, {}});
+        break;
+      case 2:
+        machine(EventArrived{static_cast<Type>(next(4)), std::to_string(++version), next(2) == 0});
+        break;
+      case 3:
+        machine(WatchFailed{failure, {}});
+        break;
+      case 4:
+        machine(WatchEnded{});
+        break;
+      default:
+        machine.after(1s)(PauseOver{});
+    }
+    if (!machine.last.action) continue;
+    if (const auto* sent = std::get_if<SendList>(&*machine.last.action)) {
+      CHECK(sent->resource_version != "0");
+      CHECK((sent->continue_token.empty() || sent->resource_version.empty()));
+    } else if (const auto* watch = std::get_if<OpenWatch>(&*machine.last.action)) {
+      CHECK(watch->resource_version != "0");
+      CHECK(watch->resource_version.empty() == watch->send_initial_events);
+    }
+  }
+}
+
+TEST_CASE("a server that closes every watch at once is asked at most every 30 seconds") {
+  Machine machine;
+  machine.synced();
+  SteadyTime last = machine.now;
+  for (int i = 0; i < 30; ++i) {
+    machine.random = (i % 10) / 10.0;
+    machine(WatchEnded{});
+    machine.after(machine.action<Pause>().length)(PauseOver{});
+    if (i >= 6) CHECK(machine.now - last >= 30s);
+    last = machine.now;
+  }
+}
+
+TEST_CASE("a version that a server has not yet is asked for again after the time that it names, without a list") {
+  Machine machine;
+  machine.synced()(WatchFailed{Failure::kTooLargeResourceVersion, 3s});
+  CHECK(machine.action<Pause>().length == Duration(3s));
+  machine(PauseOver{});
+  CHECK(machine.action<OpenWatch>().resource_version == "100");
 }
