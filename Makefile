@@ -46,8 +46,8 @@ sanitize: deps ## Unit and integration tests under AddressSanitizer, UBSan and T
 fuzz: deps ## Fuzz every parser of outside bytes for FUZZ_SECONDS each (default 20)
 	@scripts/fuzz
 
-campaign: ## The long randomised campaigns
-	@echo "campaign: no long campaign exists yet; they come with the client's crash and watch-cut tests" && exit 1
+campaign: build ## The long randomised campaigns (CAMPAIGN=name picks one, CAMPAIGN_MINUTES=60 bounds them)
+	@scripts/campaign
 
 bench-operator: ## Benchmark the operator
 	@echo "bench-operator: no benchmark exists yet" && exit 1
