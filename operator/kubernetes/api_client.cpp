@@ -1,5 +1,6 @@
 #include "operator/kubernetes/api_client.hpp"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -58,7 +59,7 @@ struct ApiClient::Impl {
     Result<Secret> token = tokens.token();
     if (!token) return token;
     std::erase_if(request.headers, [](const Header& header) { return header.name == "Authorization"; });
-    if (!token->empty()) request.headers.push_back({"Authorization", "Bearer " + token->reveal()});
+    if (!token->empty()) request.headers.push_back({"Authorization", tokens.scheme() + (" " + token->reveal())});
     return token;
   }
 
@@ -78,37 +79,64 @@ struct ApiClient::Impl {
         .observe(taken.count());
   }
 
-  void log_warnings(const std::vector<Header>& headers) {
+  // Which flow schema of API Priority and Fairness turned us away: the operator of the cluster can widen it.
+  static void log_rejection(const Request& request, const Response& answer) {
+    const auto flow_schema = find_header(answer.headers, "X-Kubernetes-PF-FlowSchema-UID");
+    if (answer.status != 429 || !flow_schema) return;
+    log::info("API server rejected a request for now",
+              {{"method", to_string(request.method)},
+               {"flowSchemaUID", *flow_schema},
+               {"priorityLevelUID", find_header(answer.headers, "X-Kubernetes-PF-PriorityLevel-UID").value_or("")}});
+  }
+
+  void log_warnings(const std::vector<Header>& headers, const Secret& token) {
     for (const Header& header : headers) {
       if (!find_header({header}, "Warning")) continue;
-      const std::string text(warning_text(header.value).substr(0, 1024));
+      std::string text(warning_text(header.value));
+      forget(token, text);
+      text.resize(std::min<std::size_t>(text.size(), 1024));
       const bool fresh =
           warnings.with([&](auto& seen) { return seen.size() < kMaximumWarnings && seen.insert(text).second; });
       if (fresh) log::warning("API server sent a warning", {{"warning", text}});
     }
   }
 
-  Result<Response> send_once(const Request& request, SteadyTime deadline, std::stop_token stop) {
+  // What a server or a proxy in front of it prints may quote our own request.
+  static void forget(const Secret& token, std::string& text) {
+    constexpr std::string_view kInstead = "[redacted]";
+    constexpr std::size_t kShortest = 8;  // what is shorter is no credential, but may be part of any word
+    const std::string& secret = token.reveal();
+    if (secret.size() < kShortest) return;
+    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + kInstead.size())) {
+      text.replace(at, secret.size(), kInstead);
+    }
+  }
+
+  Result<Response> send_once(const Request& request, const Secret& token, SteadyTime deadline, std::stop_token stop) {
     const SteadyTime started = clock.steady_now();
     Result<Response> answer = transport.send(request, deadline, stop);
     count(request.method, answer ? std::to_string(answer->status) : "<error>");
     observe_latency(request.method, started);
-    if (answer) log_warnings(answer->headers);
+    if (answer && answer->status >= 300) {
+      log_rejection(request, *answer);
+      forget(token, answer->body);
+    }
+    if (answer) log_warnings(answer->headers, token);
     return answer;
   }
 
   Result<Response> execute(Request request, std::stop_token stop) {
-    const SteadyTime deadline = clock.steady_now() + options.request_timeout;
+    for (Header& header : tokens.headers()) request.headers.push_back(std::move(header));
+    SteadyTime deadline;
     bool reauthorized = false;
     for (int tries = 1;; ++tries) {
       const Result<Secret> used = authorize(request);
       if (!used) return fail(used.error());
-      Result<Response> answer = send_once(request, deadline, stop);
-      if (answer && answer->status == 401 && !used->empty() && !std::exchange(reauthorized, true)) {
-        tokens.reject(*used);
-        const Result<Secret> fresh = tokens.token();
-        if (fresh && *fresh != *used) continue;
-      }
+      const SteadyTime sent = clock.steady_now();
+      // The first credential may have come from a plugin that took its time.
+      if (tries == 1) deadline = sent + options.request_timeout;
+      Result<Response> answer = send_once(request, *used, deadline, stop);
+      if (answer && answer->status == 401 && !std::exchange(reauthorized, true) && tokens.reject(*used, sent)) continue;
       const auto delay = retry_delay(request.method, tries, options.max_tries, answer);
       if (!delay || clock.steady_now() + *delay >= deadline) return answer;
       if (!clock.sleep_for(*delay, stop)) return fail(ErrorCode::kCancelled, "stopped while waiting to retry");
@@ -134,12 +162,15 @@ Result<Response> ApiClient::execute(Request request, std::stop_token stop) {
 
 Result<StreamEnd> ApiClient::watch(Request request, LineSink& sink, Duration idle_timeout, std::stop_token stop) {
   request.headers.push_back({"User-Agent", impl_->options.user_agent});
+  for (Header& header : impl_->tokens.headers()) request.headers.push_back(std::move(header));
   const Result<Secret> used = impl_->authorize(request);
   if (!used) return fail(used.error());
+  const SteadyTime sent = impl_->clock.steady_now();
   Result<StreamEnd> end = impl_->transport.stream(request, sink, idle_timeout, stop);
   impl_->count(request.method, end ? std::to_string(end->status) : "<error>");
-  if (end) impl_->log_warnings(end->headers);
-  if (end && end->status == 401) impl_->tokens.reject(*used);
+  if (end) impl_->log_warnings(end->headers, *used);
+  if (end) Impl::forget(*used, end->body);
+  if (end && end->status == 401) impl_->tokens.reject(*used, sent);
   return end;
 }
 

@@ -28,6 +28,7 @@ struct ProxyConfig {
   std::string url = {};   ///< "http://host:3128", "https://..." or "socks5://..." without user; empty: none
   std::string user = {};  ///< from the URL's user part, percent-decoded
   Secret password = {};
+  bool required = false;  ///< the kubeconfig names it: a transport that cannot use it must refuse
 };
 
 /// Who we pretend to be (kubeconfig's `as`, `as-uid`, `as-groups`, `as-user-extra`): headers Impersonate-*.
@@ -76,10 +77,11 @@ struct LoadOptions {
 
 /// Finds and reads the configuration, in controller-runtime's order: LoadOptions::kubeconfig, $KUBECONFIG, in-cluster
 /// (KUBERNETES_SERVICE_HOST and _PORT both set), ~/.kube/config. Files of a list are merged, the first to set a value
-/// wins; relative paths are relative to the file that names them; *-data wins over files.
-/// Errors: kNotFound (no configuration, file or context), kInvalidArgument (malformed), kUnsupported (exec plugin,
-/// auth-provider, proxy-url, username/password, impersonation: the message names it). A missing CA is an error unless
-/// the kubeconfig says insecure-skip-tls-verify, which is logged as a warning.
+/// wins; relative paths are relative to the file that names them; *-data wins over files. The proxy is the kubeconfig's
+/// proxy-url, else the environment's (proxy.hpp). disable-compression is ignored on purpose: nothing is compressed.
+/// Errors: kNotFound (no configuration, file or context), kInvalidArgument (malformed, contradicting), kUnsupported
+/// (auth-provider: the message names the way out). A missing CA is an error unless the kubeconfig says
+/// insecure-skip-tls-verify, which is logged as a warning.
 Result<ClientConfig> load_client_config(const LoadOptions& options);
 
 }  // namespace imageclassifier::kubernetes

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "common/guarded.hpp"
+#include "common/log.hpp"
 #include "operator/kubernetes/line_splitter.hpp"
 #include "operator/kubernetes/tls_identity.hpp"
 
@@ -437,6 +438,10 @@ void initialize_cpprest_process() {
 
 Result<std::unique_ptr<Transport>> make_cpprest_transport(const ClientConfig& config, const CpprestOptions& options,
                                                           Clock& clock) {
+  if (config.proxy.required) {
+    return fail(ErrorCode::kUnsupported, "the kubeconfig asks for proxy-url, which this transport does not support");
+  }
+  if (!config.proxy.url.empty()) log::warning("Proxy environment is not used for the API server");
   if (config.server.find("://[") != std::string::npos) {
     return fail(ErrorCode::kUnsupported,
                 "the API server's address " + config.server +

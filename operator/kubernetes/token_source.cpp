@@ -1,29 +1,31 @@
 #include "operator/kubernetes/token_source.hpp"
 
+#include <openssl/evp.h>
+
 #include <string>
 #include <utility>
 
 #include "common/file.hpp"
 #include "common/guarded.hpp"
 #include "common/log.hpp"
+#include "operator/kubernetes/exec_credential.hpp"
+#include "operator/kubernetes/request.hpp"
 
 namespace imageclassifier::kubernetes {
 namespace {
 
-using std::chrono::seconds;
-
-// client-go: every 60 s, 10 s of leeway.
-constexpr auto kReadEvery = seconds(50);
 constexpr std::size_t kMaximumToken = 64 * 1024;
 
 class FixedToken final : public TokenSource {
  public:
-  explicit FixedToken(Secret token) : token_(std::move(token)) {}
+  explicit FixedToken(Secret token, const char* scheme = "Bearer") : token_(std::move(token)), scheme_(scheme) {}
   Result<Secret> token() override { return token_; }
-  void reject(const Secret&) override {}
+  bool reject(const Secret&, SteadyTime) override { return false; }
+  const char* scheme() const override { return scheme_; }
 
  private:
   Secret token_;
+  const char* scheme_;
 };
 
 Secret read_token(const std::string& path) {
@@ -38,33 +40,33 @@ Secret read_token(const std::string& path) {
 
 class TokenFile final : public TokenSource {
  public:
-  TokenFile(std::string path, Clock& clock) : path_(std::move(path)), clock_(clock) {}
+  TokenFile(std::string path, Clock& clock, Duration read_every)
+      : path_(std::move(path)), clock_(clock), read_every_(read_every) {}
 
   Result<Secret> token() override {
     auto state = state_.lock();
-    if (state->token.empty() || state->stale || clock_.steady_now() - state->read_at >= kReadEvery) read(*state);
+    if (state->token.empty() || clock_.steady_now() - state->read_at >= read_every_) read(*state);
     if (state->token.empty()) {
       return fail(ErrorCode::kUnauthenticated, "the token file " + path_ + " is missing or empty");
     }
     return state->token;
   }
 
-  void reject(const Secret& used) override {
+  bool reject(const Secret& used, SteadyTime) override {
     auto state = state_.lock();
-    if (state->token == used) state->stale = true;
+    if (state->token == used) read(*state);
+    return state->token != used;
   }
 
  private:
   struct State {
     Secret token;
     SteadyTime read_at;
-    bool stale = false;
   };
 
   void read(State& state) {
     Secret fresh = read_token(path_);
     state.read_at = clock_.steady_now();
-    state.stale = false;
     if (!fresh.empty()) {
       state.token = std::move(fresh);
     } else if (!state.token.empty()) {
@@ -74,14 +76,57 @@ class TokenFile final : public TokenSource {
 
   const std::string path_;
   Clock& clock_;
+  const Duration read_every_;
   Guarded<State> state_;
 };
 
+// Any source, as somebody else.
+class Impersonating final : public TokenSource {
+ public:
+  Impersonating(std::unique_ptr<TokenSource> inner, const Impersonation& who) : inner_(std::move(inner)) {
+    headers_.push_back({"Impersonate-User", who.user});
+    if (!who.uid.empty()) headers_.push_back({"Impersonate-Uid", who.uid});
+    for (const std::string& group : who.groups) headers_.push_back({"Impersonate-Group", group});
+    for (const auto& [key, values] : who.extra) {
+      for (const std::string& value : values) headers_.push_back({"Impersonate-Extra-" + percent_encode(key), value});
+    }
+  }
+  Result<Secret> token() override { return inner_->token(); }
+  bool reject(const Secret& used, SteadyTime sent) override { return inner_->reject(used, sent); }
+  const char* scheme() const override { return inner_->scheme(); }
+  std::vector<Header> headers() const override { return headers_; }
+
+ private:
+  std::unique_ptr<TokenSource> inner_;
+  std::vector<Header> headers_;
+};
+
+Secret basic(const std::string& user, const Secret& password) {
+  const Secret plain(user + ":" + password.reveal());
+  std::string encoded((plain.reveal().size() + 2) / 3 * 4 + 1, '\0');
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
+                  reinterpret_cast<const unsigned char*>(plain.reveal().data()),
+                  static_cast<int>(plain.reveal().size()));
+  encoded.pop_back();
+  return Secret(std::move(encoded));
+}
+
+std::unique_ptr<TokenSource> make_plain_source(const ClientConfig& config, Clock& clock, TokenOptions options) {
+  if (!config.token_file.empty()) {
+    return std::make_unique<TokenFile>(config.token_file, clock, options.read_file_every);
+  }
+  if (!config.token.empty()) return std::make_unique<FixedToken>(config.token);
+  if (!config.username.empty()) return std::make_unique<FixedToken>(basic(config.username, config.password), "Basic");
+  if (config.exec) return make_exec_token_source(*config.exec, clock, std::move(options.certificates));
+  return std::make_unique<FixedToken>(Secret());
+}
+
 }  // namespace
 
-std::unique_ptr<TokenSource> make_token_source(const ClientConfig& config, Clock& clock) {
-  if (!config.token_file.empty()) return std::make_unique<TokenFile>(config.token_file, clock);
-  return std::make_unique<FixedToken>(config.token);
+std::unique_ptr<TokenSource> make_token_source(const ClientConfig& config, Clock& clock, TokenOptions options) {
+  auto source = make_plain_source(config, clock, std::move(options));
+  if (config.impersonation.user.empty()) return source;
+  return std::make_unique<Impersonating>(std::move(source), config.impersonation);
 }
 
 }  // namespace imageclassifier::kubernetes

@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "operator/kubernetes/child_process.hpp"
 #include "operator/kubernetes/cpprest_transport.hpp"
 #include "operator/kubernetes/json_scan.hpp"
 #include "operator/kubernetes/watch_decoder.hpp"
@@ -53,6 +55,20 @@ std::string request_token(ApiServer& server, const std::string& namespace_name) 
   REQUIRE(answer);
   REQUIRE(answer->status == 201);
   return find_string(answer->body, {"status", "token"});
+}
+
+/// The kubectl that was built with the control plane, else the one in PATH.
+std::string kubectl_program() {
+  const char* cache = std::getenv("IC_CACHE");
+  const char* home = std::getenv("HOME");
+  const std::filesystem::path tools = cache ? std::filesystem::path(cache) / "tools"
+                                            : std::filesystem::path(home ? home : "") / ".cache/imageclassifier/tools";
+  std::error_code ignored;
+  for (const auto& folder : std::filesystem::directory_iterator(tools, ignored)) {
+    if (std::filesystem::exists(folder.path() / "kubectl")) return folder.path() / "kubectl";
+  }
+  const char* path = std::getenv("PATH");
+  return find_program("kubectl", path ? path : "");
 }
 
 ClientConfig without_certificate() {
@@ -153,6 +169,87 @@ TEST_CASE("a refused token leads to a new look at its file within the same call"
   const auto after = server.client->get(kConfigMaps, {space.name(), "x"}, {});
   REQUIRE_FALSE(after);
   CHECK(after.error().code == ErrorCode::kPermissionDenied);
+}
+
+TEST_CASE("tokens of TokenRequest are swapped in their file while requests go on; a missing file changes nothing") {
+  ApiServer admin;
+  TestNamespace space(admin);
+  TemporaryFolder folder;
+  const std::string path = folder.path() / "token";
+  const auto put = [&](const std::string& token) {
+    std::ofstream(path + ".new") << token;
+    std::filesystem::rename(path + ".new", path);
+  };
+  put(request_token(admin, space.name()));
+  ClientConfig config = without_certificate();
+  config.token_file = path;
+  ApiServer server(config);
+  server.tokens = make_token_source(config, server.clock, {.read_file_every = 1ms});
+  ApiClient client(*server.transport, *server.tokens, server.clock, server.metrics, {});
+  for (int round = 0; round < 5; ++round) {
+    const auto answer = client.get(kConfigMaps, {space.name(), "x"}, {});
+    REQUIRE_FALSE(answer);
+    CHECK(answer.error().code == ErrorCode::kPermissionDenied);
+    if (round == 1) std::filesystem::remove(path);
+    if (round >= 2) put(request_token(admin, space.name()));
+  }
+}
+
+TEST_CASE("a merged KUBECONFIG says what kubectl says of it") {
+  TemporaryFolder folder;
+  const auto write = [&](const std::string& name, const std::string& text) {
+    std::ofstream(folder.path() / name) << text;
+    return (folder.path() / name).string();
+  };
+  const std::string first = write("a", R"(
+clusters: [{name: c, cluster: {server: "https://first", tls-server-name: one, insecure-skip-tls-verify: true}}]
+contexts: [{name: m, context: {cluster: c, user: u}}]
+users: [{name: u, user: {token: a}}]
+)");
+  const std::string second = write("b", R"(
+current-context: m
+clusters: [{name: c, cluster: {server: "https://second"}}, {name: d, cluster: {server: "https://d", insecure-skip-tls-verify: true}}]
+contexts: [{name: m, context: {cluster: d, namespace: later}}, {name: x, context: {cluster: d, user: v, namespace: team}}]
+users: [{name: u, user: {token: b}}, {name: v, user: {username: n, password: p}}]
+)");
+  const std::string third = write("c", "current-context: x\n");
+  const std::string list = GENERATE_COPY(first + ":/nonexistent/x:" + second + ":" + third, second + ":" + first,
+                                         write("empty", "") + ":" + third + ":" + first + ":" + second);
+  const std::string kubectl = kubectl_program();
+  if (kubectl.empty()) FAIL("kubectl is neither built nor in PATH");
+  const auto shown = run_child({.program = kubectl,
+                                .args = {"config", "view", "--raw", "--minify", "-o", "json"},
+                                .environment = {{"KUBECONFIG", list}}});
+  REQUIRE(shown);
+  const auto entry = [&](const char* members, const char* member) {
+    std::string text;
+    for_each_element(find_path(shown->output, {members}).value_or("[]"), [&](std::string_view value) {
+      text = find_path(value, {member}).value_or("");
+      return false;
+    });
+    return text;
+  };
+  const auto config = load_client_config({.environment = [&](const std::string& name) {
+    return name == "KUBECONFIG" ? std::optional(list) : std::nullopt;
+  }});
+  REQUIRE(config);
+  CHECK(config->server == find_string(entry("clusters", "cluster"), {"server"}));
+  CHECK(config->tls.server_name == find_string(entry("clusters", "cluster"), {"tls-server-name"}));
+  CHECK(config->token.reveal() == find_string(entry("users", "user"), {"token"}));
+  CHECK(config->username == find_string(entry("users", "user"), {"username"}));
+  const std::string space = find_string(entry("contexts", "context"), {"namespace"});
+  CHECK(config->default_namespace == (space.empty() ? "default" : space));
+}
+
+TEST_CASE("impersonation is what the server sees") {
+  ApiServer admin;
+  TestNamespace space(admin);
+  ClientConfig config = control_plane_config();
+  config.impersonation = {"jane", "", {"somebody"}, {}};
+  ApiServer server(config);
+  const auto refused = server.client->get(kConfigMaps, {space.name(), "x"}, {});
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Catch::Contains("User \"jane\" cannot get"));
 }
 
 TEST_CASE("a server whose CA is not the configured one is refused") {

@@ -41,7 +41,7 @@ CONFINED = {
     r"boost/": ("common/http_server", "operator/kubernetes/cpprest_transport.cpp"),
     r"(jpeglib|png|webp|gif_lib)": ("inference-server/image/", "inference-server/demo/"),
     r"curl/": ("operator/kubernetes/curl_transport.cpp", "inference-server/model/fetch_model.cpp"),
-    r"yaml-cpp/": ("operator/kubernetes/client_config", "operator/cli/"),
+    r"yaml-cpp/": ("operator/kubernetes/kubeconfig", "operator/cli/"),
     r"spdlog/": ("common/",),
     r"prometheus/": ("common/",),
     r"tl/": ("common/", "inference-server/image/", "inference-server/protocol/"),

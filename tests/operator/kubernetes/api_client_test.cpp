@@ -21,7 +21,10 @@ struct Tokens final : TokenSource {
   std::vector<std::string> values{""};
   std::vector<std::string> rejected;
   Result<Secret> token() override { return Secret(values[std::min(rejected.size(), values.size() - 1)]); }
-  void reject(const Secret& used) override { rejected.push_back(used.reveal()); }
+  bool reject(const Secret& used, SteadyTime) override {
+    rejected.push_back(used.reveal());
+    return rejected.size() < values.size();
+  }
 };
 
 struct Rig {
@@ -140,4 +143,17 @@ TEST_CASE("a deletion of what is gone says so") {
   const auto removed = rig.client.remove(kSecrets, {"a", "b"}, {}, {});
   REQUIRE_FALSE(removed);
   CHECK(removed.error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("no error carries the credential, even if the server quotes the request") {
+  Rig rig;
+  const std::string secret = "sentinel-token-0123456789";
+  rig.tokens.values = {secret};
+  const int status = GENERATE(400, 401, 403, 407, 409, 422, 500);
+  rig.server.expect(kGet, status,
+                    R"({"kind":"Status","reason":"Bad","message":"got Authorization: Bearer )" + secret +
+                        " and again " + secret + R"("})");
+  const auto reply = rig.client.get(kSecrets, {"a", "b"}, {});
+  REQUIRE_FALSE(reply);
+  CHECK_THAT(reply.error().describe(), !Catch::Contains(secret) && Catch::Contains("[redacted]"));
 }

@@ -162,17 +162,78 @@ TEST_CASE("a cluster without CA is refused unless it says insecure") {
   CHECK(insecure->tls.insecure_skip_verify);
 }
 
-TEST_CASE("what is not supported is named") {
+namespace {
+
+std::string with_user(const std::string& user, const std::string& cluster = "insecure-skip-tls-verify: true") {
+  return "current-context: m\nclusters: [{name: c, cluster: {server: 'https://e', " + cluster +
+         "}}]\ncontexts: [{name: m, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {" + user + "}}]\n";
+}
+
+}  // namespace
+
+TEST_CASE("what cannot work is refused with the remedy") {
+  struct Case {
+    const char* user;
+    const char* message;
+  };
+  const auto each = GENERATE(values<Case>({
+      {"auth-provider: {name: azure}", "kubelogin convert-kubeconfig"},
+      {"token: t, username: a", "remove one"},
+      {"as-uid: '7'", "name the user to impersonate"},
+      {"exec: {command: x}", "apiVersion"},
+      {"exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}", "apiVersion"},
+      {"exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never}", "no command"},
+      {"exec: {apiVersion: client.authentication.k8s.io/v1, command: x}", "interactiveMode"},
+      {"exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}", "no terminal"},
+  }));
   Rig rig;
-  const std::string user = GENERATE("exec: {command: kubelogin}", "auth-provider: {name: azure}",
-                                    "username: a, password: b", "as: somebody");
-  const auto config = rig.load(
-      "current-context: m\nclusters: [{name: c, cluster: {server: 'https://e', insecure-skip-tls-verify: true}}]\n"
-      "contexts: [{name: m, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {" +
-      user + "}}]\n");
+  const auto config = rig.load(with_user(each.user));
   REQUIRE_FALSE(config);
-  CHECK(config.error().code == ErrorCode::kUnsupported);
-  CHECK_THAT(config.error().message, Catch::Contains("'" + user.substr(0, user.find(':')) + "'"));
+  CHECK_THAT(config.error().message, Catch::Contains(each.message));
+  CHECK_THAT(rig.load(with_user("token: t", "insecure-skip-tls-verify: true, certificate-authority-data: Q0E="))
+                 .error()
+                 .message,
+             Catch::Contains("remove one"));
+}
+
+TEST_CASE("user and password, impersonation and proxy-url are read") {
+  Rig rig;
+  rig.variables["HTTPS_PROXY"] = "http://environment:1";
+  rig.variables["NO_PROXY"] = "*";
+  const auto config = rig.load(
+      with_user("username: a, password: b, as: jane, as-uid: '7', as-groups: [x, y], as-user-extra: {k: [v, w]}",
+                "insecure-skip-tls-verify: true, proxy-url: 'socks5://u:p@proxy'"));
+  REQUIRE(config);
+  CHECK(config->username == "a");
+  CHECK(config->password.reveal() == "b");
+  CHECK(config->impersonation.user == "jane");
+  CHECK(config->impersonation.groups == std::vector<std::string>{"x", "y"});
+  CHECK(config->impersonation.extra.at(0).second == std::vector<std::string>{"v", "w"});
+  CHECK(config->proxy.url == "socks5://proxy:1080");
+  CHECK(config->proxy.required);
+  rig.variables.erase("NO_PROXY");
+  CHECK(rig.load(with_user("token: t"))->proxy.url == "http://environment:1");
+}
+
+TEST_CASE("an exec plugin is read with the cluster that it asks for") {
+  Rig rig;
+  const auto config = rig.load(with_user(
+      "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: bin/login, args: [a, '1'], env: [{name: N, "
+      "value: v}], provideClusterInfo: true, installHint: get it}",
+      "certificate-authority-data: Q0E=, extensions: [{name: client.authentication.k8s.io/exec, extension: {n: 1, s: "
+      "'1', l: [true, x]}}]"));
+  REQUIRE(config);
+  REQUIRE(config->exec);
+  CHECK(config->exec->command == (rig.folder.path() / "bin/login").string());
+  CHECK(config->exec->args == std::vector<std::string>{"a", "1"});
+  CHECK(config->exec->environment.at(0).second == "v");
+  CHECK(config->exec->cluster_json ==
+        R"({"certificate-authority-data":"Q0E=","config":{"l":[true,"x"],"n":1,"s":"1"},"server":"https://e"})");
+  const auto by_name = rig.load(with_user(
+      "exec: {apiVersion: client.authentication.k8s.io/v1, command: kubelogin, interactiveMode: IfAvailable}"));
+  REQUIRE(by_name);
+  CHECK(by_name->exec->command == "kubelogin");
+  CHECK(by_name->exec->cluster_json.empty());
 }
 
 TEST_CASE("broken kubeconfigs are errors that quote nothing of the file") {

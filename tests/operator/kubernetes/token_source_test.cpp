@@ -65,9 +65,9 @@ TEST_CASE("a rejected token is read again at once, unless it was replaced alread
   Rig rig;
   CHECK(rig.token() == "first");
   rig.write("second");
-  rig.source->reject(Secret("something else"));
+  rig.source->reject(Secret("something else"), {});
   CHECK(rig.token() == "first");
-  rig.source->reject(Secret("first"));
+  rig.source->reject(Secret("first"), {});
   CHECK(rig.token() == "second");
 }
 
@@ -85,4 +85,20 @@ TEST_CASE("an inline token stays, no token is an empty one") {
   CHECK(make_token_source(config, clock)->token()->empty());
   config.token = Secret("inline");
   CHECK(make_token_source(config, clock)->token()->reveal() == "inline");
+}
+
+TEST_CASE("user and password become Basic, impersonation becomes headers") {
+  testing::FakeClock clock;
+  ClientConfig config;
+  config.username = "Aladdin";
+  config.password = Secret("open sesame");
+  config.impersonation = {"jane", "7", {"x", "y"}, {{"example.com/k", {"v"}}}};
+  const auto source = make_token_source(config, clock);
+  CHECK(source->scheme() == std::string("Basic"));
+  CHECK(source->token()->reveal() == "QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+  CHECK(source->headers() == std::vector<Header>{{"Impersonate-User", "jane"},
+                                                 {"Impersonate-Uid", "7"},
+                                                 {"Impersonate-Group", "x"},
+                                                 {"Impersonate-Group", "y"},
+                                                 {"Impersonate-Extra-example.com%2Fk", "v"}});
 }

@@ -23,7 +23,7 @@ namespace {
 class NoToken final : public kubernetes::TokenSource {
  public:
   Result<Secret> token() override { return Secret(); }
-  void reject(const Secret&) override {}
+  bool reject(const Secret&, SteadyTime) override { return false; }
 };
 
 const std::string kSpace = "/api/v1/namespaces/zoo/";

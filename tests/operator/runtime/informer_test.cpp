@@ -22,7 +22,7 @@ namespace {
 class NoToken final : public kubernetes::TokenSource {
  public:
   Result<Secret> token() override { return Secret(); }
-  void reject(const Secret&) override {}
+  bool reject(const Secret&, SteadyTime) override { return false; }
 };
 
 Result<Thing> decode_thing(std::string_view json) {
