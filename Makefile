@@ -49,8 +49,8 @@ fuzz: deps ## Fuzz every parser of outside bytes for FUZZ_SECONDS each (default 
 campaign: build ## The long randomised campaigns (CAMPAIGN=name picks one, CAMPAIGN_MINUTES=60 bounds them)
 	@scripts/campaign
 
-bench-operator: ## Benchmark the operator
-	@echo "bench-operator: no benchmark exists yet" && exit 1
+bench-operator: build ## Measure the operator: memory, latency, writes while idle (BENCH_COUNT=10000 BENCH_IDLE_SECONDS=600)
+	@tests/benchmark/bench_operator
 
 bench-inference: ## Benchmark the inference server
 	@echo "bench-inference: no benchmark exists yet" && exit 1

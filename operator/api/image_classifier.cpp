@@ -127,6 +127,23 @@ Result<ImageClassifier> decode_image_classifier(std::string_view text) {
   return parse_image_classifier(object);
 }
 
+Result<ClassifierRecord> decode_classifier_record(std::string_view text) {
+  const nlohmann::json object = parse_or_null(text);
+  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The text is not a JSON object.");
+  Result<ImageClassifier> whole = parse_image_classifier(object);
+  if (!whole) return fail(whole.error());
+  const nlohmann::json content = {{"metadata", {{"name", whole->metadata.name}}},
+                                  {"spec", member(object, "spec")},
+                                  {"status", member(object, "status")}};
+  return ClassifierRecord{std::move(whole->metadata), PackedText(content.dump())};
+}
+
+Result<ImageClassifier> unpack(const ClassifierRecord& record) {
+  Result<ImageClassifier> whole = decode_image_classifier(record.content.text());
+  if (whole) whole->metadata = record.metadata;
+  return whole;
+}
+
 Status parse_status(const nlohmann::json& source) {
   Status status;
   status.observed_generation = integer_of(source, "observedGeneration", -1);

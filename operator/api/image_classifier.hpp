@@ -12,6 +12,7 @@
 #include "common/result.hpp"
 #include "operator/api/condition.hpp"
 #include "operator/api/object_meta.hpp"
+#include "operator/api/packed_text.hpp"
 
 namespace imageclassifier::api {
 
@@ -133,6 +134,15 @@ struct ImageClassifier {
 /// From the API server's JSON. Members of a wrong type read as their default; only a missing image is an error.
 Result<ImageClassifier> parse_image_classifier(const nlohmann::json& object);
 Result<ImageClassifier> decode_image_classifier(std::string_view text);
+
+/// An ImageClassifier as the cache keeps it: specification and status packed, since a pass reads them whole and seldom.
+struct ClassifierRecord {
+  ObjectMeta metadata;
+  PackedText content;
+};
+/// As decode_image_classifier; what this accepts, unpack() gives back.
+Result<ClassifierRecord> decode_classifier_record(std::string_view text);
+Result<ImageClassifier> unpack(const ClassifierRecord& record);
 
 Status parse_status(const nlohmann::json& status);
 nlohmann::json to_json(const Status& status);

@@ -1,5 +1,6 @@
 #include "operator/api/object_meta.hpp"
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
@@ -14,8 +15,9 @@ ObjectMeta parse_object_meta(const nlohmann::json& object) {
   meta.uid = text_of(source, "uid");
   meta.resource_version = text_of(source, "resourceVersion");
   meta.generation = integer_of(source, "generation");
-  meta.labels = text_map_of(source, "labels");
-  meta.annotations = text_map_of(source, "annotations");
+  meta.instance = text_of(member(source, "labels"), "app.kubernetes.io/instance");
+  meta.revision =
+      std::strtoll(text_of(member(source, "annotations"), "deployment.kubernetes.io/revision").c_str(), nullptr, 10);
   meta.creation_timestamp = text_of(source, "creationTimestamp");
   meta.deleting = !text_of(source, "deletionTimestamp").empty();
   for (const auto& owner : member(source, "ownerReferences")) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -9,15 +8,15 @@ namespace imageclassifier::api {
 
 inline constexpr const char* kFieldManager = "imageclassifier-operator";
 
-/// The part of metav1.ObjectMeta that we use.
+/// The part of metav1.ObjectMeta that we use. Caches hold one of these per object: what nobody reads is not kept.
 struct ObjectMeta {
   std::string name;
   std::string namespace_name;
   std::string uid;
   std::string resource_version;
   std::int64_t generation = 0;
-  std::map<std::string, std::string> labels;
-  std::map<std::string, std::string> annotations;
+  std::int64_t revision = 0;       ///< annotation deployment.kubernetes.io/revision of a ReplicaSet; 0 without
+  std::string instance;            ///< label app.kubernetes.io/instance; empty without
   std::string owner_uid;           ///< of the owner with `controller: true`; empty if there is none
   std::string creation_timestamp;  ///< RFC 3339
   bool deleting = false;           ///< deletionTimestamp is set

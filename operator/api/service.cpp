@@ -19,7 +19,7 @@ Service parse_service(const nlohmann::json& object) {
     if (!address.empty()) service.ingress.push_back(std::move(address));
   }
   service.conditions = parse_conditions(member_at(object, {"status", "conditions"}));
-  service.owned_json = owned_part(object);
+  service.owned = PackedText(owned_part(object));
   return service;
 }
 
@@ -31,6 +31,7 @@ Event parse_event(const nlohmann::json& object) {
   event.involved_namespace = text_of(involved, "namespace");
   event.involved_name = text_of(involved, "name");
   event.involved_uid = text_of(involved, "uid");
+  event.metadata.owner_uid = event.involved_uid;
   event.type = text_of(object, "type");
   event.reason = text_of(object, "reason");
   event.message = text_of(object, "message");

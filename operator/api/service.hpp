@@ -8,6 +8,7 @@
 #include "common/result.hpp"
 #include "operator/api/condition.hpp"
 #include "operator/api/object_meta.hpp"
+#include "operator/api/packed_text.hpp"
 
 namespace imageclassifier::api {
 
@@ -19,9 +20,10 @@ struct Service {
   std::string cluster_ip;            ///< empty or "None" if there is none
   std::vector<std::string> ingress;  ///< status.loadBalancer.ingress[], IP address or host name
   std::vector<Condition> conditions;
-  std::string owned_json;  ///< as Deployment::owned_json
+  PackedText owned;  ///< as Deployment::owned
 };
 
+/// Its metadata.owner_uid is the uid of the object that it speaks of, so that a store finds all Events of an object.
 struct Event {
   ObjectMeta metadata;
   std::string involved_kind;

@@ -1,5 +1,6 @@
 #include "operator/api/workload.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
@@ -42,6 +43,26 @@ void add_containers(Pod& pod, const nlohmann::json& statuses, const nlohmann::js
   }
 }
 
+/// Nobody asks how old these are.
+ObjectMeta child_meta(const nlohmann::json& object) {
+  ObjectMeta metadata = parse_object_meta(object);
+  metadata.creation_timestamp = {};
+  return metadata;
+}
+
+/// The conditions of these types, cut to what is read.
+std::vector<Condition> conditions_of(const nlohmann::json& object, std::initializer_list<const char*> types) {
+  std::vector<Condition> kept;
+  for (Condition& condition : parse_conditions(member_at(object, {"status", "conditions"}))) {
+    if (std::find(types.begin(), types.end(), condition.type) == types.end()) continue;
+    condition.last_transition_time = {};
+    if (condition.status == "True" && condition.type != "ReplicaFailure") condition.reason = condition.message = {};
+    kept.push_back(std::move(condition));
+  }
+  kept.shrink_to_fit();
+  return kept;
+}
+
 }  // namespace
 
 std::string owned_part(const nlohmann::json& object) {
@@ -56,7 +77,7 @@ std::string owned_part(const nlohmann::json& object) {
 
 Deployment parse_deployment(const nlohmann::json& object) {
   Deployment deployment;
-  deployment.metadata = parse_object_meta(object);
+  deployment.metadata = child_meta(object);
   deployment.replicas = integer_of(member(object, "spec"), "replicas", 1);
   const nlohmann::json& status = member(object, "status");
   deployment.observed_generation = integer_of(status, "observedGeneration");
@@ -64,29 +85,29 @@ Deployment parse_deployment(const nlohmann::json& object) {
   deployment.updated_replicas = integer_of(status, "updatedReplicas");
   deployment.ready_replicas = integer_of(status, "readyReplicas");
   deployment.available_replicas = integer_of(status, "availableReplicas");
-  deployment.conditions = parse_conditions(member(status, "conditions"));
-  deployment.owned_json = owned_part(object);
+  deployment.conditions = conditions_of(object, {"ReplicaFailure", "Progressing"});
+  deployment.owned = PackedText(owned_part(object));
   return deployment;
 }
 
 ReplicaSet parse_replica_set(const nlohmann::json& object) {
   ReplicaSet replica_set;
-  replica_set.metadata = parse_object_meta(object);
+  replica_set.metadata = child_meta(object);
   replica_set.replicas = integer_of(member(object, "spec"), "replicas");
-  replica_set.conditions = parse_conditions(member_at(object, {"status", "conditions"}));
+  replica_set.conditions = conditions_of(object, {"ReplicaFailure"});
   return replica_set;
 }
 
 Pod parse_pod(const nlohmann::json& object) {
   Pod pod;
-  pod.metadata = parse_object_meta(object);
+  pod.metadata = child_meta(object);
   const nlohmann::json& spec = member(object, "spec");
   const nlohmann::json& status = member(object, "status");
   pod.phase = text_of(status, "phase");
   pod.reason = text_of(status, "reason");
   pod.message = text_of(status, "message");
   pod.node_name = text_of(spec, "nodeName");
-  pod.conditions = parse_conditions(member(status, "conditions"));
+  pod.conditions = conditions_of(object, {"Ready", "PodScheduled"});
   add_containers(pod, member(status, "initContainerStatuses"), member(spec, "initContainers"), true);
   add_containers(pod, member(status, "containerStatuses"), member(spec, "containers"), false);
   return pod;

@@ -10,10 +10,12 @@
 #include "common/result.hpp"
 #include "operator/api/condition.hpp"
 #include "operator/api/object_meta.hpp"
+#include "operator/api/packed_text.hpp"
 
 namespace imageclassifier::api {
 
-// What we read of apps/v1 Deployment and ReplicaSet and core/v1 Pod.
+// What we read of apps/v1 Deployment and ReplicaSet and core/v1 Pod. Of their conditions only those are kept that the
+// diagnosis asks for, without times, and without words when they are True.
 
 struct Deployment {
   ObjectMeta metadata;
@@ -26,7 +28,7 @@ struct Deployment {
   std::vector<Condition> conditions;
   /// metadata.labels, metadata.annotations, metadata.ownerReferences and spec as JSON text, for comparing with what we
   /// want.
-  std::string owned_json;
+  PackedText owned;
 };
 
 struct ReplicaSet {

@@ -51,15 +51,14 @@ template <typename T>
 void Watches::tell_instance(Informer<T>& informer) {
   informer.add_handler([this](const runtime::Change<T>& change) {
     const api::ObjectMeta& metadata = object_of(change).metadata;
-    const auto instance = metadata.labels.find(resources::kInstanceLabel);
-    if (instance != metadata.labels.end()) enqueue({metadata.namespace_name, instance->second}, change.initial);
+    if (!metadata.instance.empty()) enqueue({metadata.namespace_name, metadata.instance}, change.initial);
   });
 }
 
 Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQueue& queue, Clock& clock,
                  MetricsRegistry& metrics)
     : queue_(queue),
-      classifiers_(client, watched(reconciler::image_classifiers(), options, {}), api::decode_image_classifier, clock,
+      classifiers_(client, watched(reconciler::image_classifiers(), options, {}), api::decode_classifier_record, clock,
                    metrics),
       deployments_(client, watched(reconciler::deployments(), options, our_children()), api::decode_deployment, clock,
                    metrics),

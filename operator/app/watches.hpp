@@ -35,7 +35,7 @@ class Watches {
   void enqueue(const runtime::ObjectKey& key, bool initial);
 
   runtime::WorkQueue& queue_;
-  runtime::Informer<api::ImageClassifier> classifiers_;
+  runtime::Informer<api::ClassifierRecord> classifiers_;
   runtime::Informer<api::Deployment> deployments_;
   runtime::Informer<api::ReplicaSet> replica_sets_;
   runtime::Informer<api::Pod> pods_;

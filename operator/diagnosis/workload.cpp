@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
@@ -13,12 +12,6 @@ namespace {
 
 /// The server's own exit status for "cannot ever become ready" (EX_CONFIG of sysexits.h).
 constexpr std::int64_t kExitNeverReady = 78;
-constexpr std::string_view kRevision = "deployment.kubernetes.io/revision";
-
-std::int64_t revision_of(const api::ObjectMeta& metadata) {
-  const auto found = metadata.annotations.find(std::string(kRevision));
-  return found == metadata.annotations.end() ? 0 : std::strtoll(found->second.c_str(), nullptr, 10);
-}
 
 Finding at_pod(Finding finding, const api::Pod& pod, const api::ContainerStatus* container) {
   finding.object = "Pod";
@@ -142,7 +135,7 @@ const api::ReplicaSet* current_replica_set(const Workload& workload) {
   const api::ReplicaSet* newest = nullptr;
   for (const api::ReplicaSet* candidate : workload.replica_sets) {
     if (candidate->metadata.owner_uid != workload.deployment->metadata.uid) continue;
-    if (newest == nullptr || revision_of(candidate->metadata) > revision_of(newest->metadata)) newest = candidate;
+    if (newest == nullptr || candidate->metadata.revision > newest->metadata.revision) newest = candidate;
   }
   return newest;
 }

@@ -100,8 +100,13 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
                                         kubernetes::ApiClient& client, const EndpointProber& prober, bool live,
                                         std::stop_token stop) {
   const kubernetes::ObjectName name{key.namespace_name, key.name};
-  auto classifier = stores.classifiers.get(key);
   Observed observed;
+  std::shared_ptr<const api::ImageClassifier> classifier;
+  if (const auto record = stores.classifiers.get(key); record && !live) {
+    Result<api::ImageClassifier> unpacked = api::unpack(*record);
+    if (!unpacked) return fail(unpacked.error());
+    classifier = std::make_shared<const api::ImageClassifier>(std::move(*unpacked));
+  }
   observed.deployment = stores.deployments.get(key);
   observed.service = stores.services.get(key);
   if (live) {
@@ -126,9 +131,8 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
     observed.pods = owned_by_any(stores.pods, uids);
   }
   if (observed.service && observed.service->ingress.empty()) {
-    for (auto& event : stores.events.list()) {
-      if (event->involved_uid == observed.service->metadata.uid) observed.service_events.push_back(std::move(event));
-    }
+    // An Event belongs to what it speaks of, as a child to its owner: see api::parse_event.
+    observed.service_events = stores.events.owned_by(observed.service->metadata.uid);
   }
   observed.endpoint = prober.state(key);
   return observed;

@@ -14,7 +14,7 @@ namespace imageclassifier::reconciler {
 
 /// The caches that a pass reads.
 struct Stores {
-  const runtime::Store<api::ImageClassifier>& classifiers;
+  const runtime::Store<api::ClassifierRecord>& classifiers;
   const runtime::Store<api::Deployment>& deployments;
   const runtime::Store<api::ReplicaSet>& replica_sets;
   const runtime::Store<api::Pod>& pods;

@@ -96,7 +96,7 @@ Plan make_plan(const Observed& observed) {
   const bool secret_unwanted = !std::holds_alternative<api::BasicCredential>(observed.classifier.spec.auth);
   if (!secret_unwanted) plan_pull_secret(plan, observed);
   std::optional<Child> deployment;
-  if (observed.deployment) deployment.emplace(Child{observed.deployment->metadata, observed.deployment->owned_json});
+  if (observed.deployment) deployment.emplace(Child{observed.deployment->metadata, observed.deployment->owned.text()});
   // A pod that starts before its credential exists reports failures that are none; what runs already is kept in shape.
   if (!deployment && !plan.credential.usable) {
     plan.deployment_held = true;
@@ -104,7 +104,7 @@ Plan make_plan(const Observed& observed) {
     plan_child(plan, observed, resources::build_deployment(observed.classifier), deployment);
   }
   std::optional<Child> service;
-  if (observed.service) service.emplace(Child{observed.service->metadata, observed.service->owned_json});
+  if (observed.service) service.emplace(Child{observed.service->metadata, observed.service->owned.text()});
   // Nor does a resource that cannot run yet take an address from those that can.
   if (service || !plan.deployment_held) {
     plan_child(plan, observed, resources::build_service(observed.classifier), service);

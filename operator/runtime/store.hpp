@@ -6,7 +6,8 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -25,8 +26,9 @@ struct Change {
 };
 
 /// The objects of one kind, by key and by uid of the controlling owner. Objects are immutable; a pointer that was got
-/// stays valid and unchanged. Thread safe: one writer (the informer's thread), any number of readers; a replacement of
-/// the whole content is atomic for readers.
+/// stays valid and unchanged. Both indexes read keys and owners from the objects themselves and hold no text of their
+/// own. Thread safe: one writer (the informer's thread), any number of readers; a replacement of the whole content is
+/// atomic for readers.
 template <StoredObject T>
 class Store {
  public:
@@ -34,17 +36,14 @@ class Store {
 
   Object get(const ObjectKey& key) const {
     std::shared_lock hold(mutex_);
-    const auto found = objects_.find(key);
-    return found == objects_.end() ? nullptr : found->second;
+    const auto found = objects_.find(View(key));
+    return found == objects_.end() ? nullptr : *found;
   }
 
   /// In no particular order.
   std::vector<Object> list() const {
     std::shared_lock hold(mutex_);
-    std::vector<Object> all;
-    all.reserve(objects_.size());
-    for (const auto& [key, object] : objects_) all.push_back(object);
-    return all;
+    return {objects_.begin(), objects_.end()};
   }
 
   /// Objects whose controlling owner has this uid, in the order of their names.
@@ -52,10 +51,10 @@ class Store {
     std::vector<Object> owned;
     {
       std::shared_lock hold(mutex_);
-      const auto [first, last] = by_owner_.equal_range(owner_uid);
-      for (auto it = first; it != last; ++it) owned.push_back(objects_.at(it->second));
+      const auto [first, last] = by_owner_.equal_range(std::string_view(owner_uid));
+      owned.assign(first, last);
     }
-    std::sort(owned.begin(), owned.end(), [](const Object& a, const Object& b) { return key_of(*a) < key_of(*b); });
+    std::sort(owned.begin(), owned.end(), [](const Object& a, const Object& b) { return View(*a) < View(*b); });
     return owned;
   }
 
@@ -73,36 +72,63 @@ class Store {
   std::vector<Change<T>> replace(std::vector<Object> objects);
 
  private:
-  using Map = std::unordered_map<ObjectKey, Object>;
-  using OwnerIndex = std::unordered_multimap<std::string, ObjectKey>;
+  struct View {
+    explicit View(const ObjectKey& key) : namespace_name(key.namespace_name), name(key.name) {}
+    explicit View(const T& object) : namespace_name(object.metadata.namespace_name), name(object.metadata.name) {}
+    friend auto operator<=>(const View&, const View&) = default;
+    std::string_view namespace_name;
+    std::string_view name;
+  };
+  struct KeyHash {
+    using is_transparent = void;
+    std::size_t operator()(const View& key) const noexcept {
+      const std::size_t first = std::hash<std::string_view>()(key.namespace_name);
+      return first ^ (std::hash<std::string_view>()(key.name) + 0x9e3779b97f4a7c15U + (first << 6) + (first >> 2));
+    }
+    std::size_t operator()(const Object& object) const noexcept { return (*this)(View(*object)); }
+  };
+  struct SameKey {
+    using is_transparent = void;
+    bool operator()(const Object& a, const Object& b) const { return View(*a) == View(*b); }
+    bool operator()(const View& a, const Object& b) const { return a == View(*b); }
+    bool operator()(const Object& a, const View& b) const { return View(*a) == b; }
+  };
+  static std::string_view owner_of(const Object& object) { return object->metadata.owner_uid; }
+  struct OwnerHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view uid) const noexcept { return std::hash<std::string_view>()(uid); }
+    std::size_t operator()(const Object& object) const noexcept { return (*this)(owner_of(object)); }
+  };
+  struct SameOwner {
+    using is_transparent = void;
+    bool operator()(const Object& a, const Object& b) const { return owner_of(a) == owner_of(b); }
+    bool operator()(std::string_view a, const Object& b) const { return a == owner_of(b); }
+    bool operator()(const Object& a, std::string_view b) const { return owner_of(a) == b; }
+  };
+  using Set = std::unordered_set<Object, KeyHash, SameKey>;
+  using OwnerIndex = std::unordered_multiset<Object, OwnerHash, SameOwner>;
 
-  static void index(OwnerIndex& owners, const T& object);
-  static void unindex(OwnerIndex& owners, const T& object);
+  static void index(OwnerIndex& owners, const Object& object);
+  static void unindex(OwnerIndex& owners, const Object& object);
   static void append_difference(std::vector<Change<T>>& changes, const Object& before, const Object& after);
 
   mutable std::shared_mutex mutex_;
-  Map objects_;
+  Set objects_;
   OwnerIndex by_owner_;
 };
 
 // ---- implementation ----
 
 template <StoredObject T>
-void Store<T>::index(OwnerIndex& owners, const T& object) {
-  const std::string owner(object.metadata.owner_uid);
-  if (!owner.empty()) owners.emplace(owner, key_of(object));
+void Store<T>::index(OwnerIndex& owners, const Object& object) {
+  if (!owner_of(object).empty()) owners.insert(object);
 }
 
 template <StoredObject T>
-void Store<T>::unindex(OwnerIndex& owners, const T& object) {
-  const auto [first, last] = owners.equal_range(std::string(object.metadata.owner_uid));
-  const ObjectKey key = key_of(object);
-  for (auto it = first; it != last; ++it) {
-    if (it->second == key) {
-      owners.erase(it);
-      return;
-    }
-  }
+void Store<T>::unindex(OwnerIndex& owners, const Object& object) {
+  const auto [first, last] = owners.equal_range(owner_of(object));
+  const auto found = std::find(first, last, object);
+  if (found != last) owners.erase(found);
 }
 
 template <StoredObject T>
@@ -118,43 +144,48 @@ void Store<T>::append_difference(std::vector<Change<T>>& changes, const Object& 
 template <StoredObject T>
 std::vector<Change<T>> Store<T>::upsert(Object object) {
   std::vector<Change<T>> changes;
-  const ObjectKey key = key_of(*object);
   std::unique_lock hold(mutex_);
-  Object& slot = objects_[key];
-  append_difference(changes, slot, object);
-  if (slot) unindex(by_owner_, *slot);
-  index(by_owner_, *object);
-  slot = std::move(object);
+  Object before;
+  if (const auto found = objects_.find(View(*object)); found != objects_.end()) {
+    before = *found;
+    unindex(by_owner_, before);
+    objects_.erase(found);
+  }
+  append_difference(changes, before, object);
+  index(by_owner_, object);
+  objects_.insert(std::move(object));
   return changes;
 }
 
 template <StoredObject T>
 std::vector<Change<T>> Store<T>::remove(const ObjectKey& key, Object last) {
   std::unique_lock hold(mutex_);
-  const auto found = objects_.find(key);
+  const auto found = objects_.find(View(key));
   if (found == objects_.end()) return {};
-  Object before = std::move(found->second);
-  unindex(by_owner_, *before);
+  Object before = *found;
+  unindex(by_owner_, before);
   objects_.erase(found);
   return {{last ? std::move(last) : std::move(before), nullptr}};
 }
 
 template <StoredObject T>
 std::vector<Change<T>> Store<T>::replace(std::vector<Object> objects) {
-  Map fresh;
+  Set fresh;
   OwnerIndex owners;
+  fresh.reserve(objects.size());
   for (Object& object : objects) {
-    const auto [place, added] = fresh.try_emplace(key_of(*object), object);
-    if (added) index(owners, *object);
+    const auto [place, added] = fresh.insert(std::move(object));
+    if (added) index(owners, *place);
   }
+  objects = {};
   std::vector<Change<T>> changes;
   std::unique_lock hold(mutex_);
-  for (const auto& [key, before] : objects_) {
-    if (fresh.find(key) == fresh.end()) changes.push_back({before, nullptr});
+  for (const Object& before : objects_) {
+    if (fresh.find(before) == fresh.end()) changes.push_back({before, nullptr});
   }
-  for (auto& [key, after] : fresh) {
-    const auto known = objects_.find(key);
-    append_difference(changes, known == objects_.end() ? nullptr : known->second, after);
+  for (const Object& after : fresh) {
+    const auto known = objects_.find(after);
+    append_difference(changes, known == objects_.end() ? nullptr : *known, after);
   }
   objects_.swap(fresh);
   by_owner_.swap(owners);

@@ -43,6 +43,7 @@ CONFINED = {
     r"curl/": ("operator/kubernetes/curl_transport.cpp", "inference-server/model/fetch_model.cpp"),
     r"yaml-cpp/": ("operator/kubernetes/kubeconfig", "operator/cli/"),
     r"spdlog/": ("common/",),
+    r"zlib": ("operator/api/packed_text.cpp",),
     r"prometheus/": ("common/",),
     r"tl/": ("common/", "inference-server/image/", "inference-server/protocol/"),
     r"CLI/": ("operator/app/", "operator/cli/", "operator/main.cpp", "inference-server/app/",

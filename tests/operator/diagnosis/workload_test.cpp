@@ -50,7 +50,7 @@ class Scene {
     api::ReplicaSet made;
     made.metadata.uid = uid;
     made.metadata.owner_uid = "deployment";
-    made.metadata.annotations["deployment.kubernetes.io/revision"] = revision;
+    made.metadata.revision = std::stoll(revision);
     return made;
   }
 

@@ -86,9 +86,9 @@ TEST_CASE("an object that our POST made is taken over by apply, also when a cras
 TEST_CASE("drift of an owned field is repaired on the object that was observed") {
   World world = World().settle();
   auto drifted = std::make_shared<api::Deployment>(*world.observed.deployment);
-  json owned = json::parse(drifted->owned_json);
+  json owned = json::parse(drifted->owned.text());
   owned["spec"]["replicas"] = 9;
-  drifted->owned_json = owned.dump();
+  drifted->owned = api::PackedText(owned.dump());
   world.observed.deployment = drifted;
   const Plan plan = make_plan(world.observed);
   CHECK(summary(plan) == "apply Deployment pets");

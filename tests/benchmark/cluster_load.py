@@ -1,0 +1,239 @@
+"""Many ImageClassifiers with children, and what the API server says of them, for the operator's benchmark."""
+
+import http.client
+import json
+import ssl
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+RESOURCES = "/apis/imageclassifier.dev/v1alpha1/namespaces/{}/imageclassifiers"
+PODS = "/api/v1/namespaces/{}/pods"
+OURS = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Dimageclassifier-operator"
+
+
+class Api:
+    """JSON requests as the admin; a connection per thread."""
+
+    def __init__(self, state, pki):
+        self.host = urlsplit(state["server"]).netloc
+        self.context = ssl.create_default_context(cafile=state["ca"])
+        self.context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
+        self.local = threading.local()
+
+    def connect(self, timeout=60):
+        return http.client.HTTPSConnection(self.host, context=self.context, timeout=timeout)
+
+    def call(self, method, path, body=None, content_type="application/json"):
+        """The answer's object; AssertionError with the server's words if it refuses. A lost connection is renewed."""
+        data = None if body is None else json.dumps(body)
+        for attempt in range(3):
+            connection = getattr(self.local, "connection", None) or self.connect()
+            self.local.connection = connection
+            try:
+                connection.request(method, path, data, {"Content-Type": content_type, "User-Agent": "bench-operator"})
+                reply = connection.getresponse()
+                text = reply.read()
+            except (OSError, http.client.HTTPException):
+                self.local.connection = None
+                if attempt == 2:
+                    raise
+                continue
+            if reply.status == 429:
+                time.sleep(int(reply.headers.get("Retry-After", "1")))
+                continue
+            if reply.status >= 300 and reply.status != 409:
+                raise AssertionError(f"{method} {path}: {reply.status} {text[:300]!r}")
+            return json.loads(text)
+        raise AssertionError(f"{method} {path}: refused again and again")
+
+    def watch(self, path, on_event, stop):
+        """Calls on_event(event) on the calling thread until stop is set or the server ends the watch."""
+        connection = self.connect(timeout=5)
+        connection.request("GET", path, headers={"User-Agent": "bench-operator"})
+        reply = connection.getresponse()
+        while not stop.is_set():
+            try:
+                line = reply.readline()
+            except TimeoutError:
+                return
+            if not line:
+                return
+            on_event(json.loads(line))
+
+
+def name_of(number):
+    return f"classifier-{number:05d}"
+
+
+def progress(title, done, total, last=[0.0]):
+    if time.monotonic() - last[0] > 5:
+        last[0] = time.monotonic()
+        print(f"  {title}: {done()} of {total}", flush=True)
+
+
+def wait_for(title, count, total, seconds):
+    """Polls count() until it reaches total; says how far it is. AssertionError when it does not move for `seconds`."""
+    best, moved = -1, time.monotonic()
+    while (now := count()) < total:
+        if now > best:
+            best, moved = now, time.monotonic()
+        if time.monotonic() - moved > seconds:
+            raise AssertionError(f"{title}: stuck at {now} of {total} for {seconds} s")
+        progress(title, lambda: now, total)
+        time.sleep(0.5)
+
+
+def classifier(namespace, number):
+    return {"apiVersion": "imageclassifier.dev/v1alpha1", "kind": "ImageClassifier",
+            "metadata": {"name": name_of(number), "namespace": namespace},
+            "spec": {"image": "registry.example.com/vision/inference-server:1.0", "service": {"type": "ClusterIP"}}}
+
+
+def create_classifiers(api, namespace, count):
+    made = [0]
+
+    def create(number):
+        api.call("POST", RESOURCES.format(namespace), classifier(namespace, number))
+        made[0] += 1
+        progress("ImageClassifiers created", lambda: made[0], count)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(create, range(count)))
+
+
+def count_of(api, path):
+    """From the API server's own count: one item and what remains."""
+    page = api.call("GET", f"{path}?limit=1")
+    return len(page["items"]) + page["metadata"].get("remainingItemCount", 0)
+
+
+def pod_status(pod):
+    """What a kubelet reports of a pod that serves."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {"status": {
+        "phase": "Running", "podIP": "10.0.0.9", "startTime": now,
+        "conditions": [{"type": kind, "status": "True", "lastTransitionTime": now}
+                       for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")],
+        "containerStatuses": [{"name": entry["name"], "image": entry["image"], "imageID": "sha256:" + "0" * 64,
+                               "ready": True, "started": True, "restartCount": 0, "state": {"running": {"startedAt": now}}}
+                              for entry in pod["spec"]["containers"]]}}
+
+
+def make_pods_ready(api, namespace, count):
+    """Plays the kubelet for the pods that the controller manager makes."""
+    done = set()
+
+    def make_ready(pod):
+        name = pod["metadata"]["name"]
+        api.call("PATCH", f"{PODS.format(namespace)}/{name}/status", pod_status(pod), "application/strategic-merge-patch+json")
+        done.add(name)
+
+    moved = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        while len(done) < count:
+            token, before = "", len(done)
+            while True:
+                page = api.call("GET", f"{PODS.format(namespace)}?limit=500&{OURS}&continue={token}")
+                list(pool.map(make_ready, [pod for pod in page["items"] if pod["metadata"]["name"] not in done]))
+                progress("pods made ready", lambda: len(done), count)
+                token = page["metadata"].get("continue", "")
+                if not token:
+                    break
+            moved = time.monotonic() if len(done) > before else moved
+            if time.monotonic() - moved > 120:
+                raise AssertionError(f"pods: stuck at {len(done)} of {count}")
+            time.sleep(0.2)
+
+
+def quiet(operator_writes, seconds, limit):
+    """Waits until the operator has not written for `seconds`; AssertionError after `limit` seconds."""
+    end, seen, since = time.monotonic() + limit, -1, time.monotonic()
+    while time.monotonic() - since < seconds:
+        now = operator_writes()
+        if now != seen:
+            seen, since = now, time.monotonic()
+        if time.monotonic() > end:
+            raise AssertionError(f"the operator still writes after {limit} s")
+        progress("waiting for the last write; writes so far", lambda: now, "?")
+        time.sleep(0.5)
+
+
+class AuditLog:
+    """The operator's requests in the API server's own record, read on as it grows."""
+
+    def __init__(self, path):
+        self.file = open(path, encoding="utf-8")
+        self.file.seek(0, 2)
+        self.rest = ""
+
+    def requests(self):
+        """Those that have been answered since the last call."""
+        found = []
+        for line in self.file:
+            if not line.endswith("\n"):
+                self.rest += line
+                break
+            line, self.rest = self.rest + line, ""
+            if '"userAgent":"imageclassifier-operator' in line and '"stage":"ResponseComplete"' in line:
+                found.append(json.loads(line))
+        return found
+
+    @staticmethod
+    def is_write(event):
+        return (event["verb"] in ("create", "update", "patch", "delete")
+                and event.get("objectRef", {}).get("resource") not in ("leases", "tokenreviews", "subjectaccessreviews"))
+
+
+class Operator:
+    """The program under test as a process of its own."""
+
+    def __init__(self, program, kubeconfig, namespace, port, log, options=()):
+        self.port = port
+        self.started = time.monotonic()
+        with open(log, "wb") as sink:
+            self.process = subprocess.Popen([program, "--kubeconfig", kubeconfig, "--namespace", namespace, "--listen",
+                                             f"127.0.0.1:{port}", *options], stdout=sink, stderr=sink)
+
+    def ask(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            reply = connection.getresponse()
+            return reply.status, reply.read().decode()
+        except OSError:
+            return 0, ""
+        finally:
+            connection.close()
+
+    def seconds_to_ready(self, limit=300):
+        while self.ask("/readyz")[0] != 200:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the operator ended with {self.process.returncode}")
+            if time.monotonic() - self.started > limit:
+                raise AssertionError(f"the operator is not ready after {limit} s")
+            time.sleep(0.005)
+        return time.monotonic() - self.started
+
+    def metric(self, name):
+        """The sum over all series of this name."""
+        lines = self.ask("/metrics")[1].splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + "{", name + " ")))
+
+    def memory(self, field):
+        """VmRSS or VmHWM in bytes."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError(field)
+
+    def forget_peak(self):
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(timeout=30)
