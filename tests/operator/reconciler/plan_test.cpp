@@ -103,7 +103,7 @@ TEST_CASE("nothing is planned for what is being deleted") {
   world = World().settle();
   auto going = std::make_shared<api::Deployment>(*world.observed.deployment);
   going->metadata.deleting = true;
-  going->owned_json = "{}";
+  going->owned = api::PackedText("{}");
   world.observed.deployment = going;
   CHECK(planned(world) == "");
 }
@@ -139,8 +139,8 @@ TEST_CASE("from any specification to any other, the children end as those of a f
     world.observed.classifier = fresh.observed.classifier;
     world.settle();
     fresh.settle();
-    RC_ASSERT(world.observed.deployment->owned_json == fresh.observed.deployment->owned_json);
-    RC_ASSERT(world.observed.service->owned_json == fresh.observed.service->owned_json);
+    RC_ASSERT(world.observed.deployment->owned.text() == fresh.observed.deployment->owned.text());
+    RC_ASSERT(world.observed.service->owned.text() == fresh.observed.service->owned.text());
     RC_ASSERT(world.observed.pull_secret.has_value() == fresh.observed.pull_secret.has_value());
   });
 }

@@ -58,7 +58,10 @@ struct Rig {
   explicit Rig(const std::string& spec = "{}") {
     const json object = classifier_object(spec);
     classifier = *api::parse_image_classifier(object);
-    classifiers.upsert(std::make_shared<const api::ImageClassifier>(classifier));
+    cache(object);
+  }
+  void cache(const json& object) {
+    classifiers.upsert(std::make_shared<const api::ClassifierRecord>(*api::decode_classifier_record(object.dump())));
   }
   json deployment() const { return stored(resources::build_deployment(classifier), "10"); }
   json service() const { return stored(resources::build_service(classifier), "10"); }
@@ -83,7 +86,7 @@ struct Rig {
   FakeTransport server;
   NoToken tokens;
   kubernetes::ApiClient client{server, tokens, clock, metrics, {}};
-  runtime::Store<api::ImageClassifier> classifiers;
+  runtime::Store<api::ClassifierRecord> classifiers;
   runtime::Store<api::Deployment> deployments;
   runtime::Store<api::ReplicaSet> replica_sets;
   runtime::Store<api::Pod> pods;
@@ -122,9 +125,9 @@ TEST_CASE("when the watch stays behind, resource and children are read live: wha
 
 TEST_CASE("a Secret that only an old cache calls unwanted is not deleted") {
   Rig rig;  // the cache: no credential is wanted any more
-  api::ImageClassifier shown = rig.classifier;
-  shown.status.pull_secret_name = "pets-acr-pull";
-  rig.classifiers.upsert(std::make_shared<const api::ImageClassifier>(shown));
+  json shown = classifier_object("{}");
+  shown["status"]["pullSecret"]["name"] = "pets-acr-pull";
+  rig.cache(shown);
   rig.cache_children();
   const api::ImageClassifier wanting = *api::parse_image_classifier(classifier_object(kBasic));
   World world(kBasic);
@@ -146,9 +149,9 @@ TEST_CASE("a Secret that only an old cache calls unwanted is not deleted") {
 
 TEST_CASE("an unwanted Secret is deleted only in the version that was read") {
   Rig rig;
-  api::ImageClassifier shown = rig.classifier;
-  shown.status.pull_secret_name = "pets-acr-pull";
-  rig.classifiers.upsert(std::make_shared<const api::ImageClassifier>(shown));
+  json shown = classifier_object("{}");
+  shown["status"]["pullSecret"]["name"] = "pets-acr-pull";
+  rig.cache(shown);
   rig.cache_children();
   const api::ImageClassifier wanting = *api::parse_image_classifier(classifier_object(kBasic));
   const std::string pull = stored(resources::build_pull_secret(wanting, Secret("e30=")), "7").dump();
