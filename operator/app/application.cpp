@@ -57,7 +57,10 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   const auto faulty = inject_faults(options.faults, **transport, clock);
   kubernetes::ApiClient client(faulty ? *faulty : **transport, *tokens, clock, metrics, client_options);
 
-  WorkQueue queue({.name = "imageclassifier"}, clock, metrics);
+  WorkQueue::Options queue_options;
+  queue_options.name = "imageclassifier";
+  queue_options.spacing = std::chrono::milliseconds(25);
+  WorkQueue queue(queue_options, clock, metrics);
   Watches watches(client, options, queue, clock, metrics);
   runtime::WriteBarrier barrier(
       {}, [&watches](std::string_view kind) { return watches.last_seen(kind); }, clock);

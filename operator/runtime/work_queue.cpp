@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <set>
@@ -88,6 +89,14 @@ struct WorkQueue::Impl {
 
   void add(const ObjectKey& key, Priority priority) {
     if (shut_down) return;
+    const auto cooling = recent.find(key);
+    if (cooling != recent.end() && processing.count(key) == 0 && cooling->second > clock.steady_now()) {
+      return delay_until(key, cooling->second, priority);
+    }
+    add_now(key, priority);
+  }
+
+  void add_now(const ObjectKey& key, Priority priority) {
     priority = std::min(priority, drop_delay(key).value_or(priority));
     const auto [entry, is_new] = dirty.try_emplace(key, Waiting{priority, clock.steady_now()});
     if (is_new) {
@@ -111,7 +120,10 @@ struct WorkQueue::Impl {
   void add_after(const ObjectKey& key, Duration delay, Priority priority) {
     if (shut_down) return;
     if (delay <= Duration::zero() || dirty.count(key) != 0) return add(key, priority);
-    const SteadyTime ready_at = clock.steady_now() + delay;
+    delay_until(key, clock.steady_now() + delay, priority);
+  }
+
+  void delay_until(const ObjectKey& key, SteadyTime ready_at, Priority priority) {
     const auto found = delayed.find(key);
     if (found != delayed.end()) {
       priority = std::min(found->second.priority, priority);
@@ -140,7 +152,12 @@ struct WorkQueue::Impl {
     const SteadyTime now = clock.steady_now();
     while (!by_time.empty() && by_time.begin()->first <= now) {
       const ObjectKey key = by_time.begin()->second;
-      add(key, delayed.at(key).priority);
+      add_now(key, delayed.at(key).priority);
+    }
+    while (!recent_order.empty() && recent_order.front().first <= now) {
+      const auto found = recent.find(recent_order.front().second);
+      if (found != recent.end() && found->second <= now) recent.erase(found);
+      recent_order.pop_front();
     }
   }
 
@@ -163,6 +180,10 @@ struct WorkQueue::Impl {
     metrics.queue_duration.observe(seconds_between(waiting->second.since, now));
     dirty.erase(waiting);
     processing.emplace(item.key, now);
+    if (options.spacing > Duration::zero()) {
+      recent[item.key] = now + options.spacing;
+      recent_order.emplace_back(now + options.spacing, item.key);
+    }
     update_depth();
     return item;
   }
@@ -196,6 +217,8 @@ struct WorkQueue::Impl {
   std::unordered_map<ObjectKey, SteadyTime> processing;
   std::unordered_map<ObjectKey, Delayed> delayed;
   std::set<std::pair<SteadyTime, ObjectKey>> by_time;  // the same entries as `delayed`
+  std::unordered_map<ObjectKey, SteadyTime> recent;    // handed out less than Options::spacing ago: until when
+  std::deque<std::pair<SteadyTime, ObjectKey>> recent_order;
   std::unordered_map<ObjectKey, int> failed;
   bool shut_down = false;
   std::shared_ptr<void> before_scrape;  // last: its function uses what is above
@@ -258,7 +281,14 @@ void WorkQueue::done(const ObjectKey& key) {
   impl_->metrics.work_duration.observe(seconds_between(found->second, impl_->clock.steady_now()));
   impl_->processing.erase(found);
   const auto waiting = impl_->dirty.find(key);
-  if (waiting != impl_->dirty.end()) impl_->make_ready(key, waiting->second);
+  if (waiting == impl_->dirty.end()) return;
+  const auto cooling = impl_->recent.find(key);
+  if (cooling == impl_->recent.end() || cooling->second <= impl_->clock.steady_now() || impl_->shut_down) {
+    return impl_->make_ready(key, waiting->second);
+  }
+  const Priority priority = waiting->second.priority;
+  impl_->dirty.erase(waiting);
+  impl_->delay_until(key, cooling->second, priority);
 }
 
 void WorkQueue::shutdown() {

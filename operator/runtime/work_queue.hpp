@@ -22,6 +22,9 @@ namespace imageclassifier::runtime {
 ///   new line. Inside a priority keys come out in the order in which they became ready.
 /// - No background key waits for ever: after Options::fresh_in_a_row fresh keys one background key has its turn. A
 ///   time limit instead would let the 10,000 keys of a resync overtake an edit as soon as they have waited that long.
+/// - Options::spacing: a key that is added again so soon waits until then, so that a hundred edits in a burst make a
+/// few
+///   passes: one at the first edit, one after the last. What was delayed on purpose comes at its time.
 /// - add_after: of several delays for one key the earliest wins; a key that waits for a worker already is not delayed.
 /// - add_rate_limited: add_after with a delay of 5 ms that doubles with every call for the key until forget(), at most
 ///   1000 s. There is no limit over all keys: the API server has one of its own.
@@ -39,6 +42,8 @@ class WorkQueue {
     Duration maximum_delay = std::chrono::seconds(1000);
     /// So a resync makes edits at most 1/16 slower, and edits without end make a resync at most 17 times slower.
     int fresh_in_a_row = 16;
+    /// Least time from handing out a key to handing it out again because of an add(). 0: none.
+    Duration spacing{};
   };
 
   /// What a worker got, with the priority it had: what follows from routine work is routine again.

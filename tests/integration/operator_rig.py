@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+import urllib.error
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -52,10 +55,10 @@ def condition(obj, kind):
 class Operator:
     """One process with a user agent of its own in the audit log: the log tells apart operators by their source port only."""
 
-    def __init__(self, kubectl, namespace):
+    def __init__(self, kubectl, namespace, *options, kubeconfig=None):
         self.log = tempfile.NamedTemporaryFile(prefix="operator-", suffix=".log")
         self.process = subprocess.Popen(
-            [PROGRAM, "--kubeconfig", kubectl.folder / "kubeconfig", "--namespace", namespace, "--listen", "127.0.0.1:0"],
+            [PROGRAM, "--kubeconfig", kubeconfig or kubectl.folder / "kubeconfig", "--namespace", namespace, "--listen", "127.0.0.1:0", *options],
             stdout=self.log, stderr=self.log)
 
     def port(self):
@@ -63,6 +66,25 @@ class Operator:
             match = re.search(r'"Serving health and metrics".*"port":(\d+)', Path(self.log.name).read_text())
             return match and int(match.group(1))
         return wait_until(found, 20, "the operator to open its port")
+
+    def lines(self):
+        """The log, parsed."""
+        return [json.loads(line) for line in Path(self.log.name).read_text().splitlines() if line.startswith("{")]
+
+    def ask(self, path):
+        """Status and body of a GET from the port of health and metrics."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, name, **labels):
+        """Sum of the series of this name that have these labels."""
+        _, text = self.ask("/metrics")
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if re.match(name + r"[{ ]", line) and all(label in line for label in wanted))
 
     def end(self, how=signal.SIGTERM):
         if self.process.poll() is None:
@@ -90,8 +112,8 @@ class OperatorTest(unittest.TestCase):
         if self.starts_operator:
             self.operator = self.start()
 
-    def start(self):
-        operator = Operator(self.kubectl, self.namespace)
+    def start(self, *options, kubeconfig=None):
+        operator = Operator(self.kubectl, self.namespace, *options, kubeconfig=kubeconfig)
         self.addCleanup(self.stop, operator)
         return operator
 
@@ -130,6 +152,14 @@ class OperatorTest(unittest.TestCase):
             entry = condition(self.get("ic", name), kind)
             return entry if (entry.get("status"), entry.get("reason")) == (status, reason) else None
         return wait_until(reached, timeout, f"{name}: {kind}={status}/{reason}")
+
+    def wait_until_settled(self, seconds=2):
+        """No request of the operator for so long, watches aside."""
+        def settled():
+            count = len(self.requests())
+            time.sleep(seconds)
+            return len(self.requests()) == count
+        wait_until(settled, 60, "the operator to have nothing to do")
 
     def requests(self):
         """What this test's operator asked of its namespace, from the API server's own record."""

@@ -17,6 +17,8 @@ namespace {
 
 /// The queue's contract in the plainest words: a list that is searched from the front.
 struct Model {
+  Duration spacing{};
+  std::map<std::string, Duration> recent;  // until when an add waits
   struct Entry {
     std::string name;
     Priority priority;
@@ -34,6 +36,13 @@ struct Model {
   int fresh_in_a_row = 0;
 
   void add(const std::string& name, Priority priority) {
+    const auto cooling = recent.find(name);
+    if (working.count(name) == 0 && cooling != recent.end() && cooling->second > now) {
+      return delay_until(name, cooling->second, priority);
+    }
+    add_now(name, priority);
+  }
+  void add_now(const std::string& name, Priority priority) {
     if (const auto found = delayed.find(name); found != delayed.end()) {
       priority = std::min(priority, found->second.priority);
       delayed.erase(found);
@@ -56,8 +65,11 @@ struct Model {
   }
   void add_after(const std::string& name, Duration delay, Priority priority) {
     if (delay <= 0ms || waits(name)) return add(name, priority);
-    const auto [found, fresh] = delayed.emplace(name, Delay{now + delay, priority});
-    found->second.at = std::min(found->second.at, now + delay);
+    delay_until(name, now + delay, priority);
+  }
+  void delay_until(const std::string& name, Duration at, Priority priority) {
+    const auto [found, fresh] = delayed.emplace(name, Delay{at, priority});
+    found->second.at = std::min(found->second.at, at);
     found->second.priority = std::min(found->second.priority, priority);
   }
   void add_rate_limited(const std::string& name, Priority priority) {
@@ -73,7 +85,7 @@ struct Model {
       });
       if (due == delayed.end() || due->second.at > now) return;
       const std::string name = due->first;
-      add(name, due->second.priority);
+      add_now(name, due->second.priority);
     }
   }
   Entry take() {
@@ -87,20 +99,24 @@ struct Model {
     ready.erase(chosen);
     fresh_in_a_row = entry.priority == Priority::kFresh ? fresh_in_a_row + 1 : 0;
     working.insert(entry.name);
+    if (spacing > 0ms) recent[entry.name] = now + spacing;
     return entry;
   }
   void done(const std::string& name) {
     working.erase(name);
     const auto found = again.find(name);
     if (found == again.end()) return;
-    ready.push_back({name, found->second});
+    const Priority priority = found->second;
     again.erase(found);
+    const auto cooling = recent.find(name);
+    if (cooling != recent.end() && cooling->second > now) return delay_until(name, cooling->second, priority);
+    ready.push_back({name, priority});
   }
 };
 
 class Walk {
  public:
-  explicit Walk(unsigned seed) : random_(seed) {}
+  explicit Walk(unsigned seed) : random_(seed), spacing_(seed % 2 == 0 ? 15ms : 0ms) { model_.spacing = spacing_; }
 
   void step() {
     const std::string name = std::string(1, static_cast<char>('a' + pick(8)));
@@ -160,9 +176,10 @@ class Walk {
   }
 
   std::mt19937 random_;
+  Duration spacing_;
   testing::FakeClock clock_;
   MetricsRegistry metrics_;
-  WorkQueue queue_{{.name = "walk"}, clock_, metrics_};
+  WorkQueue queue_{{.name = "walk", .spacing = spacing_}, clock_, metrics_};
   Model model_;
 };
 

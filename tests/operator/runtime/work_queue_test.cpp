@@ -134,6 +134,26 @@ TEST_CASE("a key that waits for a worker is not delayed, and one that is added w
   CHECK(rig.queue.size() == 0);
 }
 
+TEST_CASE("with a spacing a hundred adds in a burst are handed out once at the first and once after the last") {
+  testing::FakeClock clock;
+  MetricsRegistry metrics;
+  WorkQueue queue({.name = "test", .spacing = 25ms}, clock, metrics);
+  queue.add(key("a"));
+  CHECK(queue.get({}));
+  for (int i = 0; i < 50; ++i) queue.add(key("a"));
+  queue.done(key("a"));
+  CHECK(queue.size() == 0);
+  for (int i = 0; i < 50; ++i) queue.add(key("a"));
+  CHECK(queue.size() == 0);
+  clock.advance(25ms);
+  CHECK(queue.get({})->key.name == "a");
+  queue.done(key("a"));
+  CHECK(queue.size() == 0);
+  clock.advance(25ms);
+  queue.add(key("a"));
+  CHECK(queue.size() == 1);
+}
+
 TEST_CASE("what is being worked on is measured when the metrics are read") {
   Rig rig;
   rig.queue.add(key("a"));

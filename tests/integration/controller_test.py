@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""Queue, controller and write barrier of the operator's program against a real API server.
+
+IC_IDLE_SECONDS (20) is the window in which a settled operator may write nothing.
+"""
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import signal
+import ssl
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from operator_rig import OperatorTest, resource, wait_until, with_basic
+
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+IDLE_SECONDS = float(os.environ.get("IC_IDLE_SECONDS", "20"))
+LATE = "late:ms=1000-1000"
+
+
+@contextlib.contextmanager
+def api_connection(kubectl):
+    """One kept connection as the administrator, for more requests a second than kubectl can make."""
+    config = json.loads(kubectl.run("config", "view", "--raw", "--flatten", "-o", "json").stdout)
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    with tempfile.TemporaryDirectory() as folder:
+        def pem(data):
+            path = Path(folder) / f"{len(os.listdir(folder))}.pem"
+            path.write_bytes(base64.b64decode(data))
+            return str(path)
+        context = ssl.create_default_context(cafile=pem(cluster["certificate-authority-data"]))
+        context.load_cert_chain(pem(user["client-certificate-data"]), pem(user["client-key-data"]))
+        server = urlsplit(cluster["server"])
+        connection = http.client.HTTPSConnection(server.hostname, server.port, context=context, timeout=10)
+        yield connection
+        connection.close()
+
+
+class Reconciles(OperatorTest):
+    def edit(self, connection, number):
+        body = json.dumps({"metadata": {"annotations": {"example.com/edit": str(number)}}})
+        connection.request("PATCH", f"/apis/imageclassifier.dev/v1alpha1/namespaces/{self.namespace}/imageclassifiers/pets", body,
+                           {"Content-Type": "application/merge-patch+json"})
+        answer = connection.getresponse()
+        answer.read()
+        self.assertEqual(answer.status, 200)
+
+    def test_a_hundred_edits_that_arrive_in_a_burst_make_at_most_three_reconciles(self):
+        self.apply(resource("pets"))
+        self.wait_for_children("pets")
+        self.wait_until_settled()
+        before = self.operator.metric("controller_runtime_reconcile_total")
+        adds = self.operator.metric("workqueue_adds_total")
+        # While it stands still the edits wait in its socket; then they come as fast as they can be read.
+        self.operator.process.send_signal(signal.SIGSTOP)
+        try:
+            with api_connection(self.kubectl) as connection:
+                for number in range(100):
+                    self.edit(connection, number)
+        finally:
+            self.operator.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: self.operator.metric("workqueue_adds_total") > adds, 10, "the edits to arrive")
+        self.wait_until_settled()
+        made = self.operator.metric("controller_runtime_reconcile_total") - before
+        print(f"100 edits: {made:.0f} reconciles")
+        self.assertLessEqual(made, 3)
+        self.assertGreaterEqual(made, 1)
+
+    def test_settled_it_writes_nothing(self):
+        self.make_credentials()
+        self.apply(with_basic("pets"), resource("dogs"))
+        for name in ("pets", "dogs"):
+            self.wait_for_children(name)
+        self.wait_until_settled()
+        before = len(self.writes())
+        time.sleep(IDLE_SECONDS)
+        self.assertEqual(self.writes()[before:], [])
+
+    def writes(self):
+        return [(event["verb"], event["requestURI"]) for event in self.requests()
+                if event["verb"] in WRITES and event["objectRef"]["resource"] not in ("leases", "events")]
+
+    def test_every_line_of_a_reconcile_names_controller_reconcile_and_object(self):
+        self.apply(resource("pets"))
+        self.wait_for_children("pets")
+        lines = [line for line in self.operator.lines() if line["message"] in ("Wrote a child object", "Changed the state of a resource")]
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertEqual(line["controller"], "imageclassifier")
+            self.assertEqual(line["object"], {"kind": "ImageClassifier", "namespace": self.namespace, "name": "pets"})
+            self.assertRegex(line["reconcileID"], "^[0-9a-f-]{36}$")
+
+
+class LateWatches(OperatorTest):
+    """Every line of the watches of resource and children arrives a second late, and a burst of them later still."""
+
+    starts_operator = False
+
+    def setUp(self):
+        super().setUp()
+        self.operator = self.start("--inject-faults", ",".join(
+            ["seed=1", *(f"watch@/{kind}={LATE}" for kind in ("imageclassifiers", "deployments", "services"))]))
+        wait_until(lambda: self.operator.ask("/readyz")[0] == 200, 20, "the operator to be ready")
+
+    def test_nothing_is_made_twice_and_no_number_of_replicas_comes_back(self):
+        self.apply(resource("pets"))
+        self.wait_for_children("pets")
+        history = self.watch_replicas()
+        for replicas in (3, 2, 5):
+            self.run_kubectl("patch", "ic", "pets", "--type=merge", "-p", json.dumps({"spec": {"replicas": replicas}}))
+            wait_until(lambda: self.get("deployment", "pets")["spec"]["replicas"] == replicas, 30, f"{replicas} replicas")
+        wait_until(lambda: self.get("ic", "pets")["status"].get("observedGeneration") == self.get("ic", "pets")["metadata"]["generation"],
+                   30, "the status to follow")
+        self.wait_until_settled(4)
+        creates = [event["objectRef"]["resource"] for event in self.requests() if event["verb"] == "create"]
+        self.assertEqual(sorted(creates), ["deployments", "services"])
+        self.assertEqual(history(), [1, 3, 2, 5])
+
+    def watch_replicas(self):
+        """A function that ends the watch and gives the numbers, repetitions left out."""
+        command = [self.kubectl.program, "--kubeconfig", self.kubectl.folder / "kubeconfig", "-n", self.namespace, "get", "deployment",
+                   "pets", "--watch", "-o", 'jsonpath={.spec.replicas}{"\\n"}']
+        log = tempfile.NamedTemporaryFile()
+        process = subprocess.Popen(command, stdout=log)
+        self.addCleanup(process.kill)
+        wait_until(lambda: Path(log.name).read_text(), 10, "the watch to begin")
+
+        def end():
+            process.kill()
+            process.wait()
+            numbers = [int(line) for line in Path(log.name).read_text().split()]
+            return [number for i, number in enumerate(numbers) if i == 0 or numbers[i - 1] != number]
+        return end
+
+
+if __name__ == "__main__":
+    unittest.main()
