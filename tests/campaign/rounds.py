@@ -29,7 +29,7 @@ def main(name, default_rounds, chunk, run_chunk):
     parser.add_argument("--rounds", type=int, default=default_rounds)
     parser.add_argument("--seed", type=int, default=1, help="of the first part; the next parts count on")
     parser.add_argument("--state", type=pathlib.Path, required=True,
-                        help="folder of the progress; the same folder again goes on where it ended")
+                        help="folder of the progress; the same folder again goes on where it ended, unless something failed")
     parser.add_argument("--minutes", type=float,
                         default=float(os.environ.get("CAMPAIGN_MINUTES") or 60), help="no new part is begun after this time")
     options = parser.parse_args()
@@ -39,7 +39,7 @@ def main(name, default_rounds, chunk, run_chunk):
     done = {"seed": options.seed, "rounds": 0, "parts": 0, "failed": []}
     if progress.exists():
         earlier = json.loads(progress.read_text())
-        if earlier["seed"] == options.seed and earlier["rounds"] < options.rounds:
+        if earlier["seed"] == options.seed and earlier["rounds"] < options.rounds and not earlier["failed"]:
             done = earlier
     plane = state / f"{name}.control_plane"
     subprocess.run([CONTROL_PLANE, "up", "--state", plane], check=True)
