@@ -6,6 +6,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,7 +54,7 @@ class HistogramOf final : public Histogram {
 using Key = std::pair<std::string, MetricLabels>;
 
 struct ProcessSample {
-  double resident_bytes = 0, cpu_seconds = 0, start_time = 0, threads = 0, open_fds = 0;
+  double resident_bytes = 0, virtual_bytes = 0, cpu_seconds = 0, start_time = 0, threads = 0, open_fds = 0, max_fds = 0;
 };
 
 // Field numbers of proc(5), /proc/[pid]/stat.
@@ -69,6 +70,7 @@ ProcessSample sample_process() {
   };
   sample.cpu_seconds = (field(14) + field(15)) / ticks;
   sample.threads = field(20);
+  sample.virtual_bytes = field(23);
   sample.resident_bytes = field(24) * static_cast<double>(sysconf(_SC_PAGESIZE));
   std::ifstream boot("/proc/stat");
   for (std::string word; boot >> word;) {
@@ -83,6 +85,8 @@ ProcessSample sample_process() {
        it != std::filesystem::directory_iterator(); it.increment(ignored)) {
     sample.open_fds += 1;
   }
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) sample.max_fds = static_cast<double>(limit.rlim_cur);
   return sample;
 }
 
@@ -100,7 +104,9 @@ struct MetricsRegistry::Impl {
   bool process = false;
   Counter* cpu_seconds = nullptr;
   Gauge* resident = nullptr;
+  Gauge* virtual_memory = nullptr;
   Gauge* open_fds = nullptr;
+  Gauge* max_fds = nullptr;
   Gauge* start_time = nullptr;
   Gauge* threads = nullptr;
 };
@@ -143,6 +149,8 @@ Histogram& MetricsRegistry::histogram(std::string_view name, std::string_view he
 void MetricsRegistry::export_process_metrics() {
   impl_->cpu_seconds = &counter("process_cpu_seconds_total", "User and system CPU time spent, in seconds.");
   impl_->resident = &gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
+  impl_->virtual_memory = &gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.");
+  impl_->max_fds = &gauge("process_max_fds", "Maximum number of open file descriptors.");
   impl_->open_fds = &gauge("process_open_fds", "Number of open file descriptors.");
   impl_->start_time = &gauge("process_start_time_seconds", "Start time of the process since the Unix epoch.");
   impl_->threads = &gauge("process_threads", "Number of threads.");
@@ -170,7 +178,9 @@ std::string MetricsRegistry::text() const {
     std::lock_guard hold(impl_->mutex);
     impl_->cpu_seconds->increment(std::max(0.0, sample.cpu_seconds - impl_->cpu_seconds->value()));
     impl_->resident->set(sample.resident_bytes);
+    impl_->virtual_memory->set(sample.virtual_bytes);
     impl_->open_fds->set(sample.open_fds);
+    impl_->max_fds->set(sample.max_fds);
     impl_->start_time->set(sample.start_time);
     impl_->threads->set(sample.threads);
   }

@@ -51,8 +51,8 @@ class MetricsRegistry {
   Histogram& histogram(std::string_view name, std::string_view help, const std::vector<double>& upper_bounds,
                        const MetricLabels& labels = {});
 
-  /// Adds process_resident_memory_bytes, process_open_fds, process_cpu_seconds_total, process_start_time_seconds,
-  /// process_threads, read from /proc/self whenever text() is called.
+  /// Adds process_cpu_seconds_total, process_{resident,virtual}_memory_bytes, process_{open,max}_fds,
+  /// process_start_time_seconds and process_threads, read from /proc/self whenever text() is called.
   void export_process_metrics();
 
   /// `update` runs at the beginning of every text(), for values that are cheaper to read than to keep: it may set
