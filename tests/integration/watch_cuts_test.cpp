@@ -2,57 +2,19 @@
 // (random); the campaign watch_cuts runs many.
 #include <catch2/catch.hpp>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
-#include <map>
 #include <random>
 
-#include "operator/kubernetes/fault_transport.hpp"
-#include "operator/kubernetes/json_scan.hpp"
-#include "operator/kubernetes/watch_decoder.hpp"
-#include "operator/runtime/informer.hpp"
-#include "tests/integration/api_server.hpp"
-#include "tests/operator/runtime/thing.hpp"
+#include "tests/integration/followed.hpp"
 
 using namespace imageclassifier;
-using namespace imageclassifier::kubernetes;
-using namespace imageclassifier::runtime;
 using namespace imageclassifier::testing;
-using namespace std::chrono_literals;
-using testing_types::Thing;
 
 namespace {
-
-const GroupVersionResource kConfigMaps{"", "v1", "configmaps"};
-using Versions = std::map<std::string, std::string>;  // uid -> resourceVersion
 
 std::uint64_t setting(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::stoull(text);
-}
-
-Result<Thing> decode_thing(std::string_view json) {
-  const auto metadata = find_member(json, "metadata").value_or(std::string_view());
-  return Thing{{find_string(metadata, {"namespace"}), find_string(metadata, {"name"}), find_string(metadata, {"uid"}),
-                find_string(metadata, {"resourceVersion"}), ""},
-               ""};
-}
-
-Versions listed(ApiServer& server, const std::string& space) {
-  Versions all;
-  const auto answer =
-      server.client->execute(list_request(kConfigMaps, space, {.selectors = {.labels = "app=cuts"}}), {});
-  REQUIRE(answer);
-  REQUIRE(decode_list(answer->body, [&](std::string_view item) {
-    all[find_string(item, {"metadata", "uid"})] = find_string(item, {"metadata", "resourceVersion"});
-  }));
-  return all;
-}
-
-Versions cached(const Informer<Thing>& informer) {
-  Versions all;
-  for (const auto& thing : informer.store().list()) all[thing->metadata.uid] = thing->metadata.resource_version;
-  return all;
 }
 
 void change_something(ApiServer& server, const std::string& space, std::mt19937_64& random) {
@@ -61,20 +23,7 @@ void change_something(ApiServer& server, const std::string& space, std::mt19937_
     (void)server.client->remove(kConfigMaps, {space, name}, {}, {});
     return;
   }
-  const std::string body = R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":")" + name +
-                           R"(","labels":{"app":"cuts"}},"data":{"value":")" + std::to_string(random()) + R"("}})";
-  REQUIRE(server.client->apply(kConfigMaps, {space, name}, body, {.field_manager = "churn"}, {}));
-}
-
-int audited_lists(const std::string& agent) {
-  std::ifstream log(control_plane_state("auditLog"));
-  int count = 0;
-  for (std::string line; std::getline(log, line);) {
-    count += line.find("\"userAgent\":\"" + agent + "\"") != std::string::npos &&
-             line.find("\"verb\":\"list\"") != std::string::npos &&
-             line.find("\"stage\":\"ResponseComplete\"") != std::string::npos;
-  }
-  return count;
+  apply_config_map(server, space, name, std::to_string(random()));
 }
 
 }  // namespace
@@ -87,37 +36,49 @@ TEST_CASE("no event is lost over random cuts of the watch, and none of them lead
   std::mt19937_64 random(seed);
   ApiServer server;
   TestNamespace space(server);
-  ApiServer direct;
-  const auto plan = parse_fault_plan("in-a-row=0,watch=cut:bytes=4000,seed=" + std::to_string(seed));
-  REQUIRE(plan);
-  FaultTransport faulty(*direct.transport, *plan, direct.clock, {});
-  const std::string agent = "cuts-" + space.name();
-  ApiClient::Options client_options;
-  client_options.user_agent = agent;
-  ApiClient client(faulty, *direct.tokens, direct.clock, direct.metrics, client_options);
-  ResourceWatch::Options options;
-  options.resource = kConfigMaps;
-  options.namespace_name = space.name();
-  options.selectors.labels = "app=cuts";
-  options.reflector.backoff_base = 5ms;
-  options.reflector.backoff_cap = 20ms;
-  Informer<Thing> informer(client, options, decode_thing, direct.clock, direct.metrics);
-  informer.start();
-  REQUIRE(eventually([&] { return informer.has_synced(); }));
-  const auto cuts = [&] {
-    const auto injected = faulty.injected();
-    const auto found = injected.find("cut");
-    return found == injected.end() ? 0 : found->second;
-  };
-  for (std::uint64_t compared = 0; cuts() < rounds;) {
+  Followed followed(space.name(), "in-a-row=0,watch=cut:bytes=4000,seed=" + std::to_string(seed), quick());
+  followed.informer.start();
+  REQUIRE(eventually([&] { return followed.informer.has_synced(); }));
+  for (std::uint64_t compared = 0; followed.injected("cut") < rounds;) {
     for (int i = 0; i < 5; ++i) change_something(server, space.name(), random);
-    if (cuts() / 100 == compared) continue;
-    compared = cuts() / 100;
-    REQUIRE(eventually([&] { return cached(informer) == listed(server, space.name()); }));
+    if (followed.injected("cut") / 100 == compared) continue;
+    compared = followed.injected("cut") / 100;
+    REQUIRE(eventually([&] { return followed.cached() == listed(server, space.name()); }));
   }
-  CHECK(eventually([&] { return cached(informer) == listed(server, space.name()); }));
-  informer.stop();
-  CHECK(direct.metrics.counter("reflector_expired_total", "", {{"resource", "configmaps"}}).value() == 0);
-  CHECK(eventually([&] { return audited_lists(agent) >= 1; }));
-  CHECK(audited_lists(agent) == 1);
+  CHECK(eventually([&] { return followed.cached() == listed(server, space.name()); }));
+  followed.informer.stop();
+  CHECK(followed.counted("reflector_expired_total") == 0);
+  CHECK(eventually([&] { return !audited(followed.agent, "list").empty(); }));
+  CHECK(audited(followed.agent, "list").size() == 1);
+}
+
+TEST_CASE("what is garbled, doubled, delayed or answered with an error is repaired") {
+  const std::uint64_t seed = setting("IC_SEED", std::random_device{}());
+  const std::uint64_t rounds = setting("IC_ROUNDS", 25);
+  std::cout << "garbled lines: seed " << seed << ", " << rounds << " rounds" << std::endl;
+  INFO("seed " << seed);
+  std::mt19937_64 random(seed);
+  ApiServer server;
+  TestNamespace space(server);
+  runtime::reflector::Options options = quick();
+  options.stream_list = seed % 2 == 0;
+  Followed followed(space.name(),
+                    "watch=garble:0.1,watch=duplicate:0.1,watch=late:0.1:ms=0-5,any=reset:0.1,any=lose:0.1,"
+                    "any=status:0.1:code=500,any=status:0.05:code=410,get=garble:0.2,get=stale:0.2,seed=" +
+                        std::to_string(seed),
+                    options);
+  followed.informer.start();
+  REQUIRE(eventually([&] { return followed.informer.has_synced(); }));
+  const auto errors = [&] {
+    std::uint64_t sum = 0;
+    for (const auto& [name, count] : followed.faulty.injected()) sum += count;
+    return sum;
+  };
+  while (errors() < rounds * 2) change_something(server, space.name(), random);
+  // A garbled value inside an object is still JSON: only a later event of the object repairs it.
+  for (int i = 0; i < 20; ++i) apply_config_map(server, space.name(), "m" + std::to_string(i), "end");
+  CHECK(eventually([&] {
+    change_something(server, space.name(), random);
+    return followed.cached() == listed(server, space.name());
+  }));
 }

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "operator/kubernetes/fault_transport.hpp"
+#include "operator/runtime/informer.hpp"
+#include "tests/integration/api_server.hpp"
+#include "tests/operator/runtime/thing.hpp"
+
+namespace imageclassifier::testing {
+
+inline const kubernetes::GroupVersionResource kConfigMaps{"", "v1", "configmaps"};
+inline const std::string kFollowedLabel = "app=followed";
+
+Result<testing_types::Thing> decode_thing(std::string_view json);
+/// A ConfigMap with the label above.
+std::string config_map(const std::string& name, const std::string& value);
+void apply_config_map(ApiServer& server, const std::string& space, const std::string& name, const std::string& value);
+/// uid -> resourceVersion of the labelled ConfigMaps, as the server lists them.
+std::map<std::string, std::string> listed(ApiServer& server, const std::string& space);
+
+/// Events of the API server's audit log, completed ones, of this user agent and verb: the request URIs.
+std::vector<std::string> audited(const std::string& agent, const std::string& verb);
+
+/// A cache of the labelled ConfigMaps of a namespace behind a FaultTransport, with a user agent of its own.
+struct Followed {
+  /// `faults` as for --inject-faults, "" for none. `url`: the server to ask, "" for the control plane's.
+  Followed(const std::string& space, const std::string& faults, runtime::reflector::Options options,
+           const std::string& url = "");
+
+  std::map<std::string, std::string> cached() const;
+  double counted(const std::string& name) const;
+  std::uint64_t injected(const std::string& fault) const;
+
+  std::string agent;
+  ApiServer direct;
+  kubernetes::FaultTransport faulty;
+  kubernetes::ApiClient client;
+  mutable runtime::Informer<testing_types::Thing> informer;
+};
+
+/// Short pauses, so that a test is quick.
+runtime::reflector::Options quick();
+
+}  // namespace imageclassifier::testing
