@@ -6,9 +6,9 @@
 #include "operator/app/health.hpp"
 #include "operator/app/watches.hpp"
 #include "operator/kubernetes/api_client.hpp"
-#include "operator/kubernetes/cpprest_transport.hpp"
 #include "operator/kubernetes/fault_transport.hpp"
 #include "operator/kubernetes/token_source.hpp"
+#include "operator/kubernetes/transport_factory.hpp"
 #include "operator/reconciler/reconciler.hpp"
 
 namespace imageclassifier::app {
@@ -49,9 +49,15 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
 
   const auto config = kubernetes::load_client_config(options.client);
   if (!config) return give_up("Found no way to reach the cluster", config.error());
-  auto transport = kubernetes::make_cpprest_transport(*config, {}, clock);
+  const auto identity = kubernetes::TlsIdentitySource::make(config->tls, clock, {.metrics = &metrics});
+  if (!identity) return give_up("Could not set up the connection to the cluster", identity.error());
+  auto transport = kubernetes::make_transport(*config, {.kind = options.transport}, *identity, clock);
   if (!transport) return give_up("Could not set up the connection to the cluster", transport.error());
-  const auto tokens = kubernetes::make_token_source(*config, clock);
+  kubernetes::TokenOptions token_options;
+  token_options.certificates = [source = *identity](const std::string& certificate, const Secret& key) {
+    return source->set_client_certificate(certificate, key);
+  };
+  const auto tokens = kubernetes::make_token_source(*config, clock, std::move(token_options));
   kubernetes::ApiClient::Options client_options;
   client_options.host_label = host_of(config->server);
   const auto faulty = inject_faults(options.faults, **transport, clock);

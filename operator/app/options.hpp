@@ -5,6 +5,7 @@
 
 #include "common/log.hpp"
 #include "operator/kubernetes/client_config.hpp"
+#include "operator/kubernetes/transport_options.hpp"
 
 namespace imageclassifier::app {
 
@@ -18,6 +19,7 @@ enum class Command {
 
 struct RunOptions {
   kubernetes::LoadOptions client;
+  kubernetes::TransportKind transport = kubernetes::TransportKind::kCpprest;
   std::string namespace_name;              ///< empty: all namespaces
   int workers = 4;                         ///< resources that are worked on at the same time
   std::string listen_address = "0.0.0.0";  ///< of health and metrics

@@ -15,9 +15,8 @@
 #include <utility>
 
 #include "common/guarded.hpp"
-#include "common/log.hpp"
 #include "operator/kubernetes/line_splitter.hpp"
-#include "operator/kubernetes/tls_identity.hpp"
+#include "operator/kubernetes/request_slots.hpp"
 
 // Row numbers in comments: docs/designs/20261125-cpprestsdk.md, the table of this library's limits.
 namespace imageclassifier::kubernetes {
@@ -204,17 +203,22 @@ Head read_head(const web::http::http_response& response) {
 
 class CpprestTransport final : public Transport {
  public:
-  CpprestTransport(const ClientConfig& config, const CpprestOptions& options, TlsIdentity identity, Clock& clock)
+  CpprestTransport(const ClientConfig& config, const TransportOptions& options,
+                   std::shared_ptr<TlsIdentitySource> identity, Clock& clock)
       : server_(config.server),
+        proxy_(config.proxy.url),
         server_name_(config.tls.server_name),
         verify_(!config.tls.insecure_skip_verify),
         identity_(std::move(identity)),
         options_(options),
-        clock_(clock) {}
+        clock_(clock),
+        slots_(options.maximum_requests) {}
 
   ~CpprestTransport() override { in_flight_->wait_until_none(clock_, kShutdownPatience); }
 
   Result<Response> send(const Request& request, SteadyTime deadline, std::stop_token stop) override {
+    const auto slot = slots_.acquire(clock_, deadline, stop);
+    if (!slot) return too_late(stop);
     const bool fresh = request.method == Method::kPost;  // row 4
     const auto exchange = start(request, fresh ? make_client() : shared_client());
     Response response;
@@ -225,8 +229,7 @@ class CpprestTransport final : public Transport {
       if (!ready) {
         lock.unlock();
         exchange->abandon();
-        if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped while waiting for the API server");
-        return fail(ErrorCode::kDeadlineExceeded, "the API server did not answer in time");
+        return too_late(stop);
       }
       append_pieces(*exchange, response.body);
       if (response.body.size() > options_.maximum_body) {
@@ -295,6 +298,11 @@ class CpprestTransport final : public Transport {
  private:
   using Client = web::http::client::http_client;
 
+  static tl::unexpected<Error> too_late(const std::stop_token& stop) {
+    if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped while waiting for the API server");
+    return fail(ErrorCode::kDeadlineExceeded, "the API server did not answer in time");
+  }
+
   static bool is_chunked(const StreamEnd& end) {
     const auto encoding = find_header(end.headers, "Transfer-Encoding");
     return encoding && encoding->find("chunked") != std::string_view::npos;
@@ -342,19 +350,22 @@ class CpprestTransport final : public Transport {
     config.set_timeout(kLibraryTimeout);
     config.set_max_redirects(0);  // row 6
     config.set_validate_certificates(verify_);
+    if (!proxy_.empty()) config.set_proxy(web::web_proxy(web::uri(proxy_)));
     config.set_ssl_context_callback([identity = identity_](boost::asio::ssl::context& context) {
       // The library has just loaded the system's CAs into the context (row 14); only ours stay.
-      if (!identity.apply(context.native_handle())) throw std::runtime_error("TLS identity refused");
+      if (!identity->current().identity.apply(context.native_handle()))
+        throw std::runtime_error("TLS identity refused");
     });
     return std::make_shared<Client>(server_, config);
   }
 
   std::shared_ptr<Client> shared_client() {
+    const std::uint64_t generation = identity_->current().generation;
     auto shared = shared_.lock();
     const SteadyTime now = clock_.steady_now();
-    if (!shared->client || now - shared->made_at >= options_.maximum_client_age) {
-      shared->client = make_client();
-      shared->made_at = now;
+    if (!shared->client || shared->generation != generation ||
+        now - shared->made_at >= options_.maximum_connection_age) {
+      *shared = {make_client(), now, generation};
     }
     return shared->client;
   }
@@ -414,14 +425,17 @@ class CpprestTransport final : public Transport {
   struct Shared {
     std::shared_ptr<Client> client;
     SteadyTime made_at{};
+    std::uint64_t generation = 0;
   };
 
   const std::string server_;
+  const std::string proxy_;
   const std::string server_name_;
   const bool verify_;
-  const TlsIdentity identity_;
-  const CpprestOptions options_;
+  const std::shared_ptr<TlsIdentitySource> identity_;
+  const TransportOptions options_;
   Clock& clock_;
+  RequestSlots slots_;
   const std::shared_ptr<InFlight> in_flight_ = std::make_shared<InFlight>();
   Guarded<Shared> shared_;
 };
@@ -436,27 +450,26 @@ void initialize_cpprest_process() {
   crossplat::threadpool::initialize_with_threads(4);  // row 8
 }
 
-Result<std::unique_ptr<Transport>> make_cpprest_transport(const ClientConfig& config, const CpprestOptions& options,
-                                                          Clock& clock) {
-  if (config.proxy.required) {
-    return fail(ErrorCode::kUnsupported, "the kubeconfig asks for proxy-url, which this transport does not support");
+Result<std::unique_ptr<Transport>> make_cpprest_transport(const ClientConfig& config, const TransportOptions& options,
+                                                          std::shared_ptr<TlsIdentitySource> identity, Clock& clock) {
+  if (config.server.find("://[") != std::string::npos) {  // row 7
+    return fail(ErrorCode::kUnsupported, "the API server's address " + config.server +
+                                             " is an IPv6 literal, which cpprestsdk cannot resolve; use "
+                                             "--transport=curl, or a DNS name such as kubernetes.default.svc");
   }
-  if (!config.proxy.url.empty()) log::warning("Proxy environment is not used for the API server");
-  if (config.server.find("://[") != std::string::npos) {
+  const ProxyConfig& proxy = config.proxy;
+  if (!proxy.url.empty() && (proxy.url.rfind("http://", 0) != 0 || !proxy.user.empty())) {  // rows 16, 19
     return fail(ErrorCode::kUnsupported,
-                "the API server's address " + config.server +
-                    " is an IPv6 literal, which this build cannot resolve; use a DNS name such as "
-                    "kubernetes.default.svc");
+                "the proxy " + proxy.url + (proxy.user.empty() ? "" : " with a user") +
+                    " is of a kind that cpprestsdk cannot use; use --transport=curl, or an http:// proxy without user");
   }
-  auto identity = TlsIdentity::parse(config.tls);
-  if (!identity) return fail(identity.error());
   try {
     web::uri parsed(config.server);
     if (parsed.host().empty()) return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
   } catch (const std::exception&) {
     return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
   }
-  return std::make_unique<CpprestTransport>(config, options, std::move(*identity), clock);
+  return std::make_unique<CpprestTransport>(config, options, std::move(identity), clock);
 }
 
 }  // namespace imageclassifier::kubernetes

@@ -48,6 +48,8 @@ struct TlsIdentity::Impl {
 Result<TlsIdentity> TlsIdentity::parse(const TlsConfig& config) {
   auto impl = std::make_shared<Impl>();
   impl->trust.reset(X509_STORE_new());
+  // As Go: each certificate of the bundle is an anchor, also one that another CA has signed.
+  X509_STORE_set_flags(impl->trust.get(), X509_V_FLAG_PARTIAL_CHAIN);
   const auto authorities = parse_certificates(config.ca_pem);
   if (authorities.empty() && !config.ca_pem.empty()) {
     return fail(ErrorCode::kInvalidArgument, "the certificate authority of the API server holds no PEM certificate");

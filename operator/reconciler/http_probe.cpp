@@ -2,7 +2,7 @@
 
 #include "operator/api/json_access.hpp"
 #include "operator/diagnosis/reasons.hpp"
-#include "operator/kubernetes/cpprest_transport.hpp"
+#include "operator/kubernetes/transport_factory.hpp"
 #include "operator/reconciler/prober.hpp"
 
 namespace imageclassifier::reconciler {
@@ -42,9 +42,9 @@ std::optional<api::ModelStatus> model_in_readiness(const std::string& body) {
 ProbeResult probe_over_http(const std::string& url, Clock& clock, std::stop_token stop) {
   kubernetes::ClientConfig config;
   config.server = url;
-  kubernetes::CpprestOptions options;
+  kubernetes::TransportOptions options;
   options.maximum_body = kMaxBody;
-  auto transport = kubernetes::make_cpprest_transport(config, options, clock);
+  auto transport = kubernetes::make_transport(config, options, clock);
   if (!transport) return {false, failure_text(transport.error()), std::nullopt};
   kubernetes::Request request;
   request.target = "/readyz";

@@ -8,6 +8,7 @@
 
 #include "operator/kubernetes/cpprest_transport.hpp"
 #include "operator/kubernetes/json_scan.hpp"
+#include "operator/kubernetes/transport_factory.hpp"
 
 namespace imageclassifier::testing {
 namespace {
@@ -42,7 +43,7 @@ int control_plane_port() {
 }
 
 ApiServer::ApiServer(const kubernetes::ClientConfig& config, kubernetes::ApiClient::Options options) {
-  auto made = kubernetes::make_cpprest_transport(config, {}, clock);
+  auto made = kubernetes::make_transport(config, {}, clock);
   if (!made) FAIL(made.error().describe());
   transport = std::move(*made);
   tokens = kubernetes::make_token_source(config, clock);

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "operator/kubernetes/transport_factory.hpp"
 #include "tests/support/scripted_server.hpp"
 
 using namespace imageclassifier;
@@ -41,10 +42,10 @@ struct Rig {
   SystemClock clock;
   std::unique_ptr<Transport> transport;
 
-  explicit Rig(const std::string& url, CpprestOptions options = {}) {
+  explicit Rig(const std::string& url, TransportOptions options = {}) {
     ClientConfig config;
     config.server = url;
-    auto made = make_cpprest_transport(config, options, clock);
+    auto made = make_transport(config, options, clock);
     REQUIRE(made);
     transport = std::move(*made);
   }
@@ -175,7 +176,7 @@ TEST_CASE("a body beyond the limit is refused") {
     while (connection.send(chunk(std::string(10000, 'x')))) {
     }
   });
-  CpprestOptions options;
+  TransportOptions options;
   options.maximum_body = 100000;
   Rig rig(server.url(), options);
   const auto response = rig.send(kGet);
@@ -282,7 +283,7 @@ TEST_CASE("a sink that has enough, and a line that is too long, end the stream")
     while (connection.send(chunk(std::string(10000, 'x')))) {
     }
   });
-  CpprestOptions options;
+  TransportOptions options;
   options.maximum_line = 50000;
   Rig rig(server.url(), options);
   Lines enough;
@@ -347,14 +348,14 @@ TEST_CASE("an IPv6 literal, a URL that is none and a broken CA are refused with 
   SystemClock clock;
   ClientConfig config;
   config.server = "https://[::1]:6443";
-  const auto ipv6 = make_cpprest_transport(config, {}, clock);
+  const auto ipv6 = make_transport(config, {}, clock);
   REQUIRE_FALSE(ipv6);
   CHECK(ipv6.error().code == ErrorCode::kUnsupported);
   config.server = "https://h ost";
-  CHECK_FALSE(make_cpprest_transport(config, {}, clock));
+  CHECK_FALSE(make_transport(config, {}, clock));
   config.server = "https://example";
   config.tls.ca_pem = "no PEM";
-  const auto no_ca = make_cpprest_transport(config, {}, clock);
+  const auto no_ca = make_transport(config, {}, clock);
   REQUIRE_FALSE(no_ca);
   CHECK(no_ca.error().code == ErrorCode::kInvalidArgument);
 }

@@ -1,0 +1,27 @@
+#include "operator/kubernetes/transport_factory.hpp"
+
+#include <utility>
+
+#include "operator/kubernetes/cpprest_transport.hpp"
+
+namespace imageclassifier::kubernetes {
+
+std::optional<TransportKind> parse_transport_kind(std::string_view name) {
+  if (name == "cpprest") return TransportKind::kCpprest;
+  if (name == "curl") return TransportKind::kCurl;
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<Transport>> make_transport(const ClientConfig& config, const TransportOptions& options,
+                                                  std::shared_ptr<TlsIdentitySource> identity, Clock& clock) {
+  return make_cpprest_transport(config, options, std::move(identity), clock);
+}
+
+Result<std::unique_ptr<Transport>> make_transport(const ClientConfig& config, const TransportOptions& options,
+                                                  Clock& clock) {
+  auto identity = TlsIdentitySource::make(config.tls, clock);
+  if (!identity) return fail(identity.error());
+  return make_transport(config, options, std::move(*identity), clock);
+}
+
+}  // namespace imageclassifier::kubernetes
