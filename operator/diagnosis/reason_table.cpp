@@ -120,6 +120,8 @@ constexpr std::array kReasons = {
     Reason{"RegistryUnreachable", kFailing, 55,
            "A node cannot reach the registry {server} for image {image}: {detail}.",
            "Check DNS, routes, private endpoints and firewalls between the nodes and the registry."},
+    Reason{"RightMissing", kFailing, 50, "The operator lacks a right to bring {kind} {object} into shape: {detail}.",
+           "Give its ClusterRole the verb that the message names; the operator tries again by itself."},
     Reason{"RolloutInProgress", kWaiting, 3, "New pods are being started; the ones before keep serving.", ""},
     Reason{"ScaledToZero", kGood, 0, "spec.replicas is 0: no pod runs, the Service and its address stay.", ""},
     Reason{"SecretForbidden", kFailing, 80, "The operator may not read Secret {secret}: {detail}.",

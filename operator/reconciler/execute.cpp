@@ -37,7 +37,7 @@ Result<std::optional<Finding>> judge(const Action& action, const Error& error) {
       if (action.manifest.kind == resources::Kind::kService) return about("ServiceInvalid", action, error.message);
       return about("ObjectRefused", action, error.message);
     case ErrorCode::kPermissionDenied:
-      log::warning("The API server forbids a write", {{"error", error.describe()}});
+      log::warning("The API server forbids a request", {{"error", error.describe()}});
       return about("ObjectRefused", action, error.message);
     case ErrorCode::kTooLarge:
     case ErrorCode::kInternal:  // an admission webhook that fails answers so: people must see it
@@ -76,7 +76,7 @@ Executor::Done Executor::create(const Action& action, const api::ImageClassifier
 
 Executor::Done Executor::meet_existing(const Action& action, const api::ImageClassifier& owner, std::stop_token stop) {
   const auto live = client_.get(collection_of(action.manifest.kind), name_of(action), stop);
-  if (!live) return fail(live.error());
+  if (!live) return judge(action, live.error());
   const api::ObjectMeta metadata = api::parse_object_meta(api::parse_or_null(live->body));
   if (metadata.owner_uid != owner.metadata.uid) return about("NameConflict", action);
   if (metadata.deleting) return fail(ErrorCode::kConflict, action.manifest.name + " is still being deleted");
@@ -97,7 +97,7 @@ Executor::Done Executor::apply(const Action& action, const api::ImageClassifier&
 
 Executor::Done Executor::take_manager(const Action& action, const api::ImageClassifier& owner, std::stop_token stop) {
   const auto live = client_.get(collection_of(action.manifest.kind), name_of(action), stop);
-  if (!live) return fail(live.error());
+  if (!live) return judge(action, live.error());
   if (live->uid != action.uid) return fail(ErrorCode::kConflict, action.manifest.name + " was made anew");
   return convert(action, owner, live->body, stop);
 }
@@ -118,7 +118,10 @@ Executor::Done Executor::convert(const Action& action, const api::ImageClassifie
     const auto reply = client_.patch(collection_of(action.manifest.kind), name_of(action), kubernetes::PatchType::kJson,
                                      patch.dump(), api::kFieldManager, stop);
     // A failed test means that the entries moved in between: the next pass sees them again.
-    if (!reply) return fail(ErrorCode::kConflict, reply.error().message);
+    if (!reply && reply.error().code == ErrorCode::kInvalidArgument) {
+      return fail(ErrorCode::kConflict, reply.error().message);
+    }
+    if (!reply) return judge(action, reply.error());
     record(action, owner, reply->resource_version);
     return std::nullopt;
   }

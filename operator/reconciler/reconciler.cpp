@@ -60,6 +60,10 @@ Outcome Reconciler::reconcile(const runtime::ObjectKey& key, std::stop_token sto
   const bool late = barrier.gate == WriteBarrier::Gate::kTimedOut;
   if (late) write_not_seen_.increment();
   Result<std::optional<Observed>> observed = observe(key, stores_, client_, prober_, late, stop);
+  if (!observed && late && observed.error().code == ErrorCode::kPermissionDenied) {
+    const auto cached = observe(key, stores_, client_, prober_, false, stop);
+    if (cached && *cached) return show_missing_right(**cached, make_plan(**cached), observed.error(), stop);
+  }
   if (!observed) return after(observed.error());
   if (!*observed || (*observed)->classifier.metadata.deleting) {
     // The children go with their owner references.
@@ -70,13 +74,28 @@ Outcome Reconciler::reconcile(const runtime::ObjectKey& key, std::stop_token sto
   Plan plan = make_plan(**observed);
   if (!late && needs_live_reads(plan)) {
     destructive_.increment();
-    observed = observe(key, stores_, client_, prober_, true, stop);
-    if (!observed) return after(observed.error());
+    auto live = observe(key, stores_, client_, prober_, true, stop);
+    if (!live) return show_missing_right(**observed, std::move(plan), live.error(), stop);
+    observed = std::move(live);
     // Its deletion is on the way to us.
     if (!*observed || (*observed)->classifier.metadata.deleting) return Outcome::success();
     plan = make_plan(**observed);
   }
   return carry_out(key, **observed, plan, stop);
+}
+
+Outcome Reconciler::show_missing_right(const Observed& observed, Plan plan, Error error, std::stop_token stop) {
+  if (error.code == ErrorCode::kPermissionDenied && !plan.actions.empty()) {
+    const resources::Manifest& wanted = plan.actions.front().manifest;
+    const char* kind = to_string(wanted.kind);
+    diagnosis::Finding finding =
+        diagnosis::make_finding("RightMissing", {{"kind", kind}, {"object", wanted.name}, {"detail", error.message}});
+    finding.object = std::string(kind) + " " + wanted.name;
+    plan.actions.clear();
+    const Report report = make_report(observed, plan, {finding}, clock_.wall_now());
+    if (const auto written = write_status(observed, report.status, stop); !written) return after(written.error());
+  }
+  return after(std::move(error));
 }
 
 Outcome Reconciler::carry_out(const runtime::ObjectKey& key, const Observed& observed, const Plan& plan,

@@ -30,6 +30,8 @@ class Reconciler {
   };
   runtime::Outcome carry_out(const runtime::ObjectKey& key, const Observed& observed, const Plan& plan,
                              std::stop_token stop);
+  /// Nothing is done; a right that is missing is shown on the resource.
+  runtime::Outcome show_missing_right(const Observed& observed, Plan plan, Error error, std::stop_token stop);
   Executed execute(const Observed& observed, const Plan& plan, std::stop_token stop);
   /// Writes the status if it is not what the resource shows already.
   Result<void> write_status(const Observed& observed, const api::Status& status, std::stop_token stop);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Queue, controller and write barrier of the operator's program against a real API server.
 
-IC_IDLE_SECONDS (20) is the window in which a settled operator may write nothing.
+IC_IDLE_SECONDS (10) is the window in which a settled operator may write nothing.
 """
 
 import base64
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from operator_rig import OperatorTest, resource, wait_until, with_basic
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
-IDLE_SECONDS = float(os.environ.get("IC_IDLE_SECONDS", "20"))
+IDLE_SECONDS = float(os.environ.get("IC_IDLE_SECONDS", "10"))
 LATE = "late:ms=1000-1000"
 
 

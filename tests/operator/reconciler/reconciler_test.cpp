@@ -181,6 +181,19 @@ TEST_CASE("pods are not scaled to what only an old cache says") {
   CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
 }
 
+TEST_CASE("a right that is missing for a live read is shown on the resource and nothing is done") {
+  Rig rig(R"({"replicas": 1})");
+  Rig newer(R"({"replicas": 5})");
+  rig.deployments.upsert(std::make_shared<const api::Deployment>(api::parse_deployment(newer.deployment())));
+  rig.services.upsert(std::make_shared<const api::Service>(api::parse_service(rig.service())));
+  const std::string sentence = "cannot get resource";
+  rig.server.expect("GET " + kClassifier, 403, status_body(403, "Forbidden", sentence));
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRetry);
+  CHECK_THAT(rig.server.requests().back().body, Catch::Contains("RightMissing"));
+  CHECK_THAT(rig.server.requests().back().body, Catch::Contains(sentence));
+}
+
 TEST_CASE("a conflict begins anew and is no error") {
   Rig rig;
   rig.cache_children();
