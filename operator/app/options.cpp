@@ -52,6 +52,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
          "every minute")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
+  app.add_flag("--stream-lists,!--no-stream-lists", line.run.stream_lists,
+               "Fill caches by streams (WatchList), or by lists page by page");
   app.add_option("--inject-faults", line.run.faults,
                  "For tests only: make requests to the API server fail, for example "
                  "seed=7,any=reset:0.1,watch=cut:0.5; docs/testing.md has the grammar");

@@ -25,6 +25,7 @@ struct RunOptions {
   std::string listen_address = "0.0.0.0";  ///< of health and metrics
   std::uint16_t listen_port = 8080;        ///< 0: any free port, written to the log
   int watch_idle_seconds = 75;             ///< at least; plus a random share of 20/75 of it
+  bool stream_lists = true;                ///< WatchList; false: lists page by page
   std::string faults;                      ///< kubernetes::parse_fault_plan; checked; empty: none
 };
 

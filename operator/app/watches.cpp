@@ -17,13 +17,8 @@ runtime::ResourceWatch::Options watched(const kubernetes::GroupVersionResource& 
   watch.namespace_name = options.namespace_name;
   watch.selectors = std::move(selectors);
   watch.reflector.idle_timeout = std::chrono::seconds(options.watch_idle_seconds);
+  watch.reflector.stream_list = options.stream_lists;
   watch.reflector.idle_jitter = watch.reflector.idle_timeout * 20 / 75;
-  return watch;
-}
-
-/// For kinds without a watch cache in the API server: see reflector::Options::stream_list.
-runtime::ResourceWatch::Options streamed(runtime::ResourceWatch::Options watch) {
-  watch.reflector.stream_list = true;
   return watch;
 }
 
@@ -66,8 +61,7 @@ Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQ
                     clock, metrics),
       pods_(client, watched(reconciler::pods(), options, our_children()), api::decode_pod, clock, metrics),
       services_(client, watched(reconciler::services(), options, our_children()), api::decode_service, clock, metrics),
-      events_(client, streamed(watched(reconciler::events(), options, events_of_services())), api::decode_event, clock,
-              metrics) {
+      events_(client, watched(reconciler::events(), options, events_of_services()), api::decode_event, clock, metrics) {
   classifiers_.add_handler([this](const auto& change) { enqueue(runtime::key_of(object_of(change)), change.initial); });
   tell_instance(deployments_);
   tell_instance(replica_sets_);

@@ -88,6 +88,7 @@ class Stepper {
       case Failure::kServerError:
       case Failure::kMalformed:
         return pause(++state_.failed_watches >= options_.failures_before_list, failed.retry_after);
+      case Failure::kNotUnderstood:
       case Failure::kOther:
         return pause(true, failed.retry_after);
     }
@@ -162,7 +163,7 @@ class Stepper {
     if (failed.failure == Failure::kUnreachable || failed.failure == Failure::kTooManyRequests) {
       next = pause(true, failed.retry_after);
     } else {
-      state_.stream_refused = failed.failure == Failure::kOther;
+      state_.stream_refused = failed.failure == Failure::kNotUnderstood;
       next = list();
     }
     next.store = {StoreEffect::kDiscard};

@@ -28,6 +28,7 @@ enum class Failure {
   kServerError,              ///< 5xx
   kUnreachable,              ///< no connection, or lost before an answer
   kMalformed,                ///< the answer makes no sense
+  kNotUnderstood,            ///< 400, 422: this server does not know what was asked (streaming lists)
   kOther                     ///< 401, 403, 404, ...: somebody must repair something
 };
 
@@ -90,9 +91,10 @@ using Action = std::variant<SendList, OpenWatch, Pause>;
 
 struct Options {
   int page_size = 500;
-  /// Get the whole content by a watch. For kinds that the API server keeps no watch cache of (events): their watches
-  /// get no bookmarks, so an idle one is refused after each compaction, and a list by the clock would follow.
-  bool stream_list = false;
+  /// Get the whole content by a watch (WatchList, as client-go does since 1.35), with the list as what any failure
+  /// falls back to. It takes no paging, no body of many megabytes, and serves kinds that the API server keeps no watch
+  /// cache of (events): their watches get no bookmarks, so an idle one is refused after each compaction.
+  bool stream_list = true;
   Duration backoff_base = std::chrono::milliseconds(800);
   Duration backoff_cap = std::chrono::seconds(30);  ///< before jitter, which at most doubles it
   Duration backoff_reset = std::chrono::minutes(2);

@@ -29,6 +29,7 @@ Failure classify(const Status& status) {
   if (kubernetes::is_too_large_resource_version(status)) return Failure::kTooLargeResourceVersion;
   if (status.code == 429) return Failure::kTooManyRequests;
   if (status.code >= 500) return Failure::kServerError;
+  if (status.code == 400 || status.code == 422) return Failure::kNotUnderstood;
   return Failure::kOther;
 }
 
@@ -58,6 +59,26 @@ reflector::EventArrived::Type to_reflector(WatchEvent::Type type) {
       return Type::kBookmark;
   }
 }
+
+/// Says every ten seconds that a streaming list has not ended; a server whose etcd sends no progress would keep it open
+/// for ever without a word. Lives as long as the list.
+class Patience {
+ public:
+  Patience(Clock& clock, std::string resource, std::string namespace_name)
+      : thread_([&clock, resource = std::move(resource),
+                 namespace_name = std::move(namespace_name)](const std::stop_token& over) {
+          const SteadyTime begin = clock.steady_now();
+          while (clock.sleep_for(std::chrono::seconds(10), over)) {
+            const std::chrono::duration<double> waited = clock.steady_now() - begin;
+            log::warning(
+                "Streaming list has not ended yet",
+                {{"resource", resource}, {"namespace", namespace_name}, {"seconds", static_cast<int>(waited.count())}});
+          }
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
 
 }  // namespace
 
@@ -116,6 +137,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
         sink.discard();
         return;
       case reflector::StoreEffect::kCommit:
+        patience.reset();
         sink.commit();
         break;
       case reflector::StoreEffect::kApplyEvent:
@@ -166,8 +188,12 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     request.send_initial_events = open.send_initial_events;
     watches->increment();
     after_event = {};
+    if (open.send_initial_events) {
+      patience.emplace(clock, to_string(options.resource), options.namespace_name);
+    }
     const auto end =
         client.watch(watch_request(options.resource, options.namespace_name, request), *this, open.idle_timeout, stop);
+    patience.reset();
     if (stop.stop_requested()) return {};
     // The machine has already decided in the middle of the stream.
     if (after_event.action) return std::exchange(after_event, {});
@@ -243,6 +269,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   reflector::State state;
   reflector::Step after_event;
   std::set<std::string> reported;
+  std::optional<Patience> patience;
 
   Guarded<Progress> progress;
   std::jthread thread;  // last: it uses all the rest

@@ -116,6 +116,7 @@ std::uint64_t Followed::injected(const std::string& fault) const {
 
 runtime::reflector::Options quick() {
   runtime::reflector::Options options;
+  options.stream_list = false;
   options.backoff_base = std::chrono::milliseconds(5);
   options.backoff_cap = std::chrono::milliseconds(20);
   return options;

@@ -44,7 +44,7 @@ struct Followed {
   mutable runtime::Informer<testing_types::Thing> informer;
 };
 
-/// Short pauses, so that a test is quick.
+/// Short pauses, so that a test is quick; lists, so that the audit log tells them from watches.
 runtime::reflector::Options quick();
 
 }  // namespace imageclassifier::testing

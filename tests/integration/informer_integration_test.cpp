@@ -51,12 +51,18 @@ std::map<std::string, std::string> cached(const Informer<Thing>& informer) {
   return all;
 }
 
+reflector::Options by_lists() {
+  reflector::Options options;
+  options.stream_list = false;
+  return options;
+}
+
 struct Watched {
   TcpProxy proxy{control_plane_port()};
   ApiServer through;
   Informer<Thing> informer;
 
-  Watched(const std::string& namespace_name, const std::string& user_agent, reflector::Options options = {},
+  Watched(const std::string& namespace_name, const std::string& user_agent, reflector::Options options = by_lists(),
           const GroupVersionResource& kind = kConfigMaps)
       : through(config(proxy), {.user_agent = user_agent}),
         informer(*through.client,
@@ -142,7 +148,7 @@ TEST_CASE("pages make one list") {
     const std::string name = "m" + std::to_string(i);
     REQUIRE(server.client->apply(kConfigMaps, {space.name(), name}, config_map(name, "1"), {.field_manager = "t"}, {}));
   }
-  reflector::Options options;
+  reflector::Options options = by_lists();
   options.page_size = 10;
   Watched watched(space.name(), "pages-test", options);
   watched.informer.start();
@@ -157,7 +163,7 @@ TEST_CASE("no event is lost over fifty random cuts of the watch, and none leads 
   std::mt19937 random(seed);
   ApiServer server;
   TestNamespace space(server);
-  reflector::Options options;
+  reflector::Options options = by_lists();
   options.backoff_base = 10ms;
   options.backoff_cap = 50ms;
   Watched watched(space.name(), "cuts-test", options);
@@ -186,7 +192,7 @@ TEST_CASE("a frozen connection is noticed by its silence, and the watch goes on 
   ApiServer server;
   TestNamespace space(server);
   const std::string agent = "silence-" + space.name();
-  reflector::Options options;
+  reflector::Options options = by_lists();
   options.idle_timeout = 500ms;
   options.idle_jitter = 0ms;
   options.backoff_base = 10ms;
@@ -216,7 +222,7 @@ TEST_CASE("after the server has forgotten the version, one list brings the cache
   };
   make("kept");
   make("deleted");
-  reflector::Options options;
+  reflector::Options options = by_lists();
   options.idle_timeout = 500ms;
   options.backoff_base = 10ms;
   Watched watched(space.name(), "compaction-test", options, kEvents);

@@ -57,6 +57,12 @@ std::string watch_from(const std::string& version) {
          "&allowWatchBookmarks=true&timeoutSeconds=*";
 }
 
+reflector::Options by_lists() {
+  reflector::Options options;
+  options.stream_list = false;
+  return options;
+}
+
 struct Rig {
   FakeClock clock{true};
   MetricsRegistry metrics;
@@ -64,12 +70,14 @@ struct Rig {
   NoToken tokens;
   kubernetes::ApiClient client{server, tokens, clock, metrics, {}};
   std::vector<std::string> changes;
-  Informer<Thing> informer{
-      client,
-      {.resource = {"example.com", "v1", "things"}, .namespace_name = "ns", .selectors = {"app=x", ""}},
-      decode_thing,
-      clock,
-      metrics};
+  Informer<Thing> informer{client,
+                           {.resource = {"example.com", "v1", "things"},
+                            .namespace_name = "ns",
+                            .selectors = {"app=x", ""},
+                            .reflector = by_lists()},
+                           decode_thing,
+                           clock,
+                           metrics};
 
   /// Runs the whole script until the informer is in a watch that goes on for ever.
   void run() {
