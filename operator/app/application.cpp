@@ -1,15 +1,19 @@
 #include "operator/app/application.hpp"
 
+#include <unistd.h>
+
+#include <array>
+
 #include "common/build_info.hpp"
 #include "common/log.hpp"
 #include "common/metrics.hpp"
+#include "common/uuid.hpp"
+#include "operator/app/connection.hpp"
 #include "operator/app/health.hpp"
 #include "operator/app/watches.hpp"
 #include "operator/kubernetes/api_client.hpp"
-#include "operator/kubernetes/fault_transport.hpp"
-#include "operator/kubernetes/token_source.hpp"
-#include "operator/kubernetes/transport_factory.hpp"
 #include "operator/reconciler/reconciler.hpp"
+#include "operator/runtime/leader_election.hpp"
 
 namespace imageclassifier::app {
 namespace {
@@ -17,21 +21,46 @@ namespace {
 using runtime::ObjectKey;
 using runtime::WorkQueue;
 
-std::string host_of(const std::string& server) {
-  const std::size_t scheme = server.find("://");
-  const std::string rest = scheme == std::string::npos ? server : server.substr(scheme + 3);
-  return rest.substr(0, rest.find('/'));
+/// The election and the connection of its own that it keeps the Lease with; empty without --leader-elect.
+struct Election {
+  Connection connection;
+  std::unique_ptr<runtime::LeaderElection> leader;
+};
+
+/// Unlike that of any other process, also of an earlier one on the same host.
+std::string process_identity() {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host = {};
+  return std::string(host.data()) + "_" + random_uuid();
 }
 
-/// In front of the transport when faults were asked for; null otherwise.
-std::unique_ptr<kubernetes::FaultTransport> inject_faults(const std::string& text, kubernetes::Transport& inner,
-                                                          Clock& clock) {
-  if (text.empty()) return nullptr;
-  const auto plan = kubernetes::parse_fault_plan(text);
-  if (!plan) return nullptr;  // parse_command_line has refused it
-  log::warning("Injecting faults into requests to the API server, as --inject-faults says: never do this in production",
-               {{"seed", plan->seed}, {"faults", text}});
-  return std::make_unique<kubernetes::FaultTransport>(inner, *plan, clock, kubernetes::FaultTransport::Options{});
+Result<Election> make_election(const RunOptions& options, const Identity& identity, Clock& clock,
+                               MetricsRegistry& metrics) {
+  Election election;
+  if (!options.leader.elect) return election;
+  kubernetes::ApiClient::Options client_options;
+  client_options.request_timeout = runtime::LeaderElection::request_time(options.leader.timing);
+  auto connection = connect(options, identity, std::move(client_options), clock, metrics);
+  if (!connection) return fail(connection.error());
+  election.connection = std::move(*connection);
+  runtime::LeaderElection::Options leader_options;
+  leader_options.namespace_name =
+      options.leader.namespace_name.empty() ? identity.config.default_namespace : options.leader.namespace_name;
+  leader_options.name = options.leader.name;
+  leader_options.identity = process_identity();
+  leader_options.timing = options.leader.timing;
+  election.leader =
+      std::make_unique<runtime::LeaderElection>(leader_options, *election.connection.client, clock, metrics);
+  return election;
+}
+
+/// Until `stop`. Only who has seen everything stands for election, so that a leader begins at once.
+Result<void> work(runtime::Controller& controller, runtime::LeaderElection* leader, std::stop_token stop) {
+  if (Result<void> filled = controller.wait_for_caches(stop); !filled) {
+    return stop.stop_requested() ? Result<void>{} : filled;
+  }
+  if (leader == nullptr) return controller.run(stop);
+  return leader->run(stop, [&controller](std::stop_token lost) { return controller.run(lost); });
 }
 
 int give_up(const char* what, const Error& error) {
@@ -47,21 +76,22 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   MetricsRegistry metrics;
   metrics.export_process_metrics();
 
-  const auto config = kubernetes::load_client_config(options.client);
-  if (!config) return give_up("Found no way to reach the cluster", config.error());
-  const auto identity = kubernetes::TlsIdentitySource::make(config->tls, clock, {.metrics = &metrics});
-  if (!identity) return give_up("Could not set up the connection to the cluster", identity.error());
-  auto transport = kubernetes::make_transport(*config, {.kind = options.transport}, *identity, clock);
-  if (!transport) return give_up("Could not set up the connection to the cluster", transport.error());
-  kubernetes::TokenOptions token_options;
-  token_options.certificates = [source = *identity](const std::string& certificate, const Secret& key) {
-    return source->set_client_certificate(certificate, key);
-  };
-  const auto tokens = kubernetes::make_token_source(*config, clock, std::move(token_options));
+  if (!options.faults.empty()) {
+    log::warning(
+        "Injecting faults into requests to the API server, as --inject-faults says: never do this in production",
+        {{"faults", options.faults}});
+  }
+  const auto identity = load_identity(options, clock, metrics);
+  if (!identity) return give_up("Found no way to reach the cluster", identity.error());
+  auto election = make_election(options, *identity, clock, metrics);
+  if (!election) return give_up("Could not set up the connection to the cluster", election.error());
   kubernetes::ApiClient::Options client_options;
-  client_options.host_label = host_of(config->server);
-  const auto faulty = inject_faults(options.faults, **transport, clock);
-  kubernetes::ApiClient client(faulty ? *faulty : **transport, *tokens, clock, metrics, client_options);
+  if (options.leader.elect) {
+    client_options.fence = [&leader = *election->leader] { return leader.valid_until(); };
+  }
+  const auto connection = connect(options, *identity, std::move(client_options), clock, metrics);
+  if (!connection) return give_up("Could not set up the connection to the cluster", connection.error());
+  kubernetes::ApiClient& client = *connection->client;
 
   WorkQueue::Options queue_options;
   queue_options.name = "imageclassifier";
@@ -88,6 +118,9 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
 
   HealthChecks checks;
   checks.live.push_back({"workers", [&controller] { return controller.check_workers(); }});
+  if (options.leader.elect) {
+    checks.live.push_back({"lease", [&leader = *election->leader] { return leader.fresh(); }});
+  }
   checks.ready.push_back({"caches", [&watches]() -> Result<void> {
                             if (watches.synced()) return {};
                             return fail(ErrorCode::kUnavailable, "the caches are not filled yet");
@@ -97,7 +130,7 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   log::info("Serving health and metrics", {{"address", options.listen_address}, {"port", (*health)->port()}});
   watches.start();
   prober.start();
-  const Result<void> ended = controller.run(signals.token());
+  const Result<void> ended = work(controller, election->leader.get(), signals.token());
   log::info("Stopping");
   prober.stop();
   watches.stop();

@@ -1,6 +1,7 @@
 #include "operator/app/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <sstream>
 
 #include "common/build_info.hpp"
@@ -24,6 +25,38 @@ bool parse_listen(const std::string& text, RunOptions& options) {
   if (colon > 0) options.listen_address = text.substr(0, colon);
   options.listen_port = static_cast<std::uint16_t>(port);
   return true;
+}
+
+/// A duration with its unit, as other Kubernetes components take it ("15s"), in milliseconds.
+void add_duration(CLI::App& app, const std::string& name, std::int64_t& milliseconds, const std::string& help) {
+  static const std::map<std::string, std::int64_t> kUnits{{"ms", 1}, {"s", 1000}, {"m", 60000}};
+  app.add_option(name, milliseconds, help)
+      ->transform(CLI::AsNumberWithUnit(kUnits, CLI::AsNumberWithUnit::Options(CLI::AsNumberWithUnit::CASE_SENSITIVE |
+                                                                               CLI::AsNumberWithUnit::UNIT_REQUIRED)))
+      ->type_name("DURATION");
+}
+
+struct LeaseTimes {
+  std::int64_t duration = 15000;
+  std::int64_t renew = 10000;
+  std::int64_t retry = 2000;
+
+  runtime::LeaseTiming timing() const {
+    return {std::chrono::milliseconds(duration), std::chrono::milliseconds(renew), std::chrono::milliseconds(retry)};
+  }
+};
+
+// Names and defaults are those of kube-controller-manager.
+void add_leader_options(CLI::App& app, LeaderOptions& leader, LeaseTimes& times) {
+  app.add_flag("--leader-elect", leader.elect, "Work only while holding a Lease, so that several processes may run");
+  app.add_option("--leader-elect-resource-namespace", leader.namespace_name,
+                 "Namespace of the Lease; default: the pod's own, or that of the kubeconfig's context");
+  app.add_option("--leader-elect-resource-name", leader.name, "Name of the Lease")->capture_default_str();
+  add_duration(app, "--leader-elect-lease-duration", times.duration,
+               "How long others wait for a leader that is not heard of (15s)");
+  add_duration(app, "--leader-elect-renew-deadline", times.renew,
+               "How long a leader writes without having renewed its Lease (10s)");
+  add_duration(app, "--leader-elect-retry-period", times.retry, "Between two renewals (2s)");
 }
 
 }  // namespace
@@ -57,6 +90,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_option("--inject-faults", line.run.faults,
                  "For tests only: make requests to the API server fail, for example "
                  "seed=7,any=reset:0.1,watch=cut:0.5; docs/testing.md has the grammar");
+  LeaseTimes lease_times;
+  add_leader_options(app, line.run.leader, lease_times);
   CLI::App& render = *app.add_subcommand("render", "Print the objects that the operator makes from a resource");
   render.add_option("-f,--filename", line.file, "YAML or JSON file with the ImageClassifier; - is standard input")
       ->required();
@@ -78,6 +113,12 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (const auto plan = kubernetes::parse_fault_plan(line.run.faults); !line.run.faults.empty() && !plan) {
     line.exit_code = kExitUsage;
     line.message = "--inject-faults: " + plan.error().describe() + "\n";
+    return line;
+  }
+  line.run.leader.timing = lease_times.timing();
+  if (const auto checked = line.run.leader.timing.check(); !checked) {
+    line.exit_code = kExitUsage;
+    line.message = "--leader-elect-...: " + checked.error().describe() + "\n";
     return line;
   }
   if (level == "trace") level = "debug";

@@ -6,6 +6,7 @@
 #include "common/log.hpp"
 #include "operator/kubernetes/client_config.hpp"
 #include "operator/kubernetes/transport_options.hpp"
+#include "operator/runtime/election.hpp"
 
 namespace imageclassifier::app {
 
@@ -17,6 +18,13 @@ enum class Command {
   kReasons   ///< list all reasons
 };
 
+struct LeaderOptions {
+  bool elect = false;               ///< several processes, of which one works at a time
+  std::string namespace_name = {};  ///< of the Lease; empty: the pod's or the context's namespace
+  std::string name = "imageclassifier-operator";
+  runtime::LeaseTiming timing = {};  ///< checked
+};
+
 struct RunOptions {
   kubernetes::LoadOptions client;
   kubernetes::TransportKind transport = kubernetes::TransportKind::kCpprest;
@@ -25,8 +33,9 @@ struct RunOptions {
   std::string listen_address = "0.0.0.0";  ///< of health and metrics
   std::uint16_t listen_port = 8080;        ///< 0: any free port, written to the log
   int watch_idle_seconds = 75;             ///< at least; plus a random share of 20/75 of it
-  bool stream_lists = true;                ///< WatchList; false: lists page by page
-  std::string faults;                      ///< kubernetes::parse_fault_plan; checked; empty: none
+  LeaderOptions leader = {};
+  bool stream_lists = true;  ///< WatchList; false: lists page by page
+  std::string faults;        ///< kubernetes::parse_fault_plan; checked; empty: none
 };
 
 struct CommandLine {

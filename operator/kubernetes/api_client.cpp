@@ -125,6 +125,14 @@ struct ApiClient::Impl {
     return answer;
   }
 
+  // `deadline`, or the earlier end that the fence sets.
+  Result<SteadyTime> bounded(Method method, SteadyTime deadline) const {
+    if (method == Method::kGet || !options.fence) return deadline;
+    const std::optional<SteadyTime> until = options.fence();
+    if (!until) return fail(ErrorCode::kUnavailable, "this process does not lead: it may not write");
+    return std::min(*until, deadline);
+  }
+
   Result<Response> execute(Request request, std::stop_token stop) {
     for (Header& header : tokens.headers()) request.headers.push_back(std::move(header));
     SteadyTime deadline;
@@ -135,7 +143,9 @@ struct ApiClient::Impl {
       const SteadyTime sent = clock.steady_now();
       // The first credential may have come from a plugin that took its time.
       if (tries == 1) deadline = sent + options.request_timeout;
-      Result<Response> answer = send_once(request, *used, deadline, stop);
+      const Result<SteadyTime> end = bounded(request.method, deadline);
+      if (!end) return fail(end.error());
+      Result<Response> answer = send_once(request, *used, *end, stop);
       if (answer && answer->status == 401 && !std::exchange(reauthorized, true) && tokens.reject(*used, sent)) continue;
       const auto delay = retry_delay(request.method, tries, options.max_tries, answer);
       if (!delay || clock.steady_now() + *delay >= deadline) return answer;

@@ -10,6 +10,7 @@
 #include "operator/kubernetes/request.hpp"
 #include "operator/kubernetes/token_source.hpp"
 #include "operator/kubernetes/transport.hpp"
+#include "operator/kubernetes/write_fence.hpp"
 
 namespace imageclassifier::kubernetes {
 
@@ -36,6 +37,8 @@ class ApiClient {
     int max_tries = 10;
     std::string user_agent = "imageclassifier-operator";
     std::string host_label = {};  ///< label `host` of the metrics: host:port of the server
+    /// With it, a request other than GET is sent only while it allows writes, and ends when it says: kUnavailable.
+    WriteFence fence = {};
   };
 
   /// All references must outlive the client.

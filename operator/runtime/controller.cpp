@@ -218,6 +218,10 @@ Controller::Controller(Options options, WorkQueue& queue, Reconcile reconcile, C
 }
 Controller::~Controller() = default;
 
+Result<void> Controller::wait_for_caches(std::stop_token stop) {
+  return impl_->wait_for_caches(stop);
+}
+
 Result<void> Controller::run(std::stop_token stop) {
   if (auto synced = impl_->wait_for_caches(stop); !synced) return synced;
   impl_->add_all_keys();

@@ -76,9 +76,13 @@ class Controller {
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
+  /// Waits until all of Options::wait_for hold. Errors: kDeadlineExceeded if one did not in time, kCancelled if stopped
+  /// before that.
+  Result<void> wait_for_caches(std::stop_token stop);
+
   /// Waits for the caches, then works until `stop`, and returns when the last reconcile has ended. What waits stays in
-  /// the queue: run() may be called again (leadership lost and gained), never twice at a time. Errors:
-  /// kDeadlineExceeded if a cache did not sync in time, kCancelled if stopped before that.
+  /// the queue: run() may be called again (leadership lost and gained), never twice at a time. Errors
+  /// are those of wait_for_caches.
   Result<void> run(std::stop_token stop);
 
   /// Workers that are inside a reconcile now.

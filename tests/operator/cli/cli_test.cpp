@@ -80,3 +80,20 @@ TEST_CASE("the command line is the operator unless it names something else") {
   CHECK(parse({"--help"}).exit_code == 0);
   CHECK(parse({"--version"}).command == app::Command::kNone);
 }
+
+TEST_CASE("the lease's times are taken with their units and refused where they could lead to two leaders") {
+  const auto parse = [](std::vector<const char*> words) {
+    words.insert(words.begin(), "operator");
+    return app::parse_command_line(static_cast<int>(words.size()), words.data());
+  };
+  const app::CommandLine line = parse({"--leader-elect", "--leader-elect-lease-duration=1500ms",
+                                       "--leader-elect-renew-deadline=1s", "--leader-elect-retry-period=200ms"});
+  CHECK(line.message.empty());
+  CHECK(line.run.leader.elect);
+  CHECK(line.run.leader.timing.lease_duration == std::chrono::milliseconds(1500));
+  CHECK(parse({}).run.leader.timing.renew_deadline == std::chrono::seconds(10));
+  CHECK(parse({"--leader-elect-lease-duration=10s"}).message.find("longer than the renew deadline") !=
+        std::string::npos);
+  CHECK(parse({"--leader-elect-lease-duration=10"}).exit_code == 2);
+  CHECK(parse({"--leader-elect-retry-period=soon"}).exit_code == 2);
+}

@@ -1,6 +1,7 @@
 #include "operator/kubernetes/api_client.hpp"
 
 #include <catch2/catch.hpp>
+#include <utility>
 
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_transport.hpp"
@@ -156,4 +157,26 @@ TEST_CASE("no error carries the credential, even if the server quotes the reques
   const auto reply = rig.client.get(kSecrets, {"a", "b"}, {});
   REQUIRE_FALSE(reply);
   CHECK_THAT(reply.error().describe(), !Catch::Contains(secret) && Catch::Contains("[redacted]"));
+}
+
+TEST_CASE("a fence lets reads through, ends writes when it says, and is asked before each repetition") {
+  Rig rig;
+  std::optional<SteadyTime> until;
+  int asked = 0;
+  ApiClient client(rig.server, rig.tokens, rig.clock, rig.metrics, {.fence = [&] {
+                     ++asked;
+                     return std::exchange(until, std::nullopt);
+                   }});
+  rig.server.expect(kGet, 200, "{}");
+  CHECK(client.get(kSecrets, {"a", "b"}, {}));
+  CHECK(asked == 0);
+  const auto refused = client.apply(kSecrets, {"a", "b"}, "{}", {.field_manager = "me"}, {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kUnavailable);
+  CHECK(rig.server.requests().size() == 1);
+  until = rig.clock.steady_now() + 5s;
+  rig.server.expect(kApply, 429, "", {{"Retry-After", "1"}});
+  CHECK_FALSE(client.apply(kSecrets, {"a", "b"}, "{}", {.field_manager = "me"}, {}));
+  CHECK(asked == 3);
+  CHECK(rig.server.requests().size() == 2);
 }

@@ -1,0 +1,55 @@
+#include "operator/app/connection.hpp"
+
+#include <string>
+#include <utility>
+
+#include "operator/kubernetes/fault_plan.hpp"
+#include "operator/kubernetes/transport_factory.hpp"
+
+namespace imageclassifier::app {
+namespace {
+
+std::string host_of(const std::string& server) {
+  const std::size_t scheme = server.find("://");
+  const std::string rest = scheme == std::string::npos ? server : server.substr(scheme + 3);
+  return rest.substr(0, rest.find('/'));
+}
+
+std::unique_ptr<kubernetes::FaultTransport> inject_faults(const std::string& text, kubernetes::Transport& inner,
+                                                          Clock& clock) {
+  if (text.empty()) return nullptr;
+  const auto plan = kubernetes::parse_fault_plan(text);
+  if (!plan) return nullptr;  // parse_command_line has refused it
+  return std::make_unique<kubernetes::FaultTransport>(inner, *plan, clock, kubernetes::FaultTransport::Options{});
+}
+
+}  // namespace
+
+Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsRegistry& metrics) {
+  auto config = kubernetes::load_client_config(options.client);
+  if (!config) return fail(config.error());
+  auto tls = kubernetes::TlsIdentitySource::make(config->tls, clock, {.metrics = &metrics});
+  if (!tls) return fail(tls.error());
+  kubernetes::TokenOptions token_options;
+  token_options.certificates = [source = *tls](const std::string& certificate, const Secret& key) {
+    return source->set_client_certificate(certificate, key);
+  };
+  auto tokens = kubernetes::make_token_source(*config, clock, std::move(token_options));
+  return Identity{std::move(*config), std::move(*tls), std::move(tokens)};
+}
+
+Result<Connection> connect(const RunOptions& options, const Identity& identity,
+                           kubernetes::ApiClient::Options client_options, Clock& clock, MetricsRegistry& metrics) {
+  auto transport = kubernetes::make_transport(identity.config, {.kind = options.transport}, identity.tls, clock);
+  if (!transport) return fail(transport.error());
+  Connection connection;
+  connection.transport = std::move(*transport);
+  connection.faulty = inject_faults(options.faults, *connection.transport, clock);
+  kubernetes::Transport& outer = connection.faulty ? *connection.faulty : *connection.transport;
+  client_options.host_label = host_of(identity.config.server);
+  connection.client =
+      std::make_unique<kubernetes::ApiClient>(outer, *identity.tokens, clock, metrics, std::move(client_options));
+  return connection;
+}
+
+}  // namespace imageclassifier::app
