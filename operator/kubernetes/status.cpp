@@ -121,4 +121,8 @@ bool is_too_large_resource_version(const Status& status) {
   return status.code == 504 && mentions(status, "ResourceVersionTooLarge");
 }
 
+bool is_namespace_terminating(const Status& status) {
+  return status.code == 403 && mentions(status, "NamespaceTerminating");
+}
+
 }  // namespace imageclassifier::kubernetes

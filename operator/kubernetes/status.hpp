@@ -44,5 +44,7 @@ Error to_error(const Status& status, std::string_view what);
 bool is_expired(const Status& status);
 /// The requested resource version is newer than anything this server has seen (cause ResourceVersionTooLarge).
 bool is_too_large_resource_version(const Status& status);
+/// Nothing can be made any more in a namespace that is being deleted (403 with the cause NamespaceTerminating).
+bool is_namespace_terminating(const Status& status);
 
 }  // namespace imageclassifier::kubernetes

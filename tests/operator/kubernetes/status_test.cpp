@@ -65,3 +65,10 @@ TEST_CASE("hostile Status bodies are cut to size") {
   CHECK_FALSE(parse_status(R"({"kind":["Status"]})"));
   CHECK_FALSE(parse_status("[1,2"));
 }
+
+TEST_CASE("a namespace that is being deleted is told from a right that is missing by the cause") {
+  const std::string body =
+      R"({"kind":"Status","reason":"Forbidden","details":{"causes":[{"reason":"NamespaceTerminating"}]}})";
+  CHECK(is_namespace_terminating(status_of(403, {}, body)));
+  CHECK_FALSE(is_namespace_terminating(status_of(403, {}, R"({"kind":"Status","reason":"Forbidden"})")));
+}
