@@ -13,6 +13,7 @@
 #include "operator/app/watches.hpp"
 #include "operator/kubernetes/api_client.hpp"
 #include "operator/reconciler/reconciler.hpp"
+#include "operator/runtime/event_recorder.hpp"
 #include "operator/runtime/leader_election.hpp"
 
 namespace imageclassifier::app {
@@ -27,11 +28,14 @@ struct Election {
   std::unique_ptr<runtime::LeaderElection> leader;
 };
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
+}
+
 /// Unlike that of any other process, also of an earlier one on the same host.
 std::string process_identity() {
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) host = {};
-  return std::string(host.data()) + "_" + random_uuid();
+  return host_name() + "_" + random_uuid();
 }
 
 Result<Election> make_election(const RunOptions& options, const Identity& identity, Clock& clock,
@@ -54,13 +58,19 @@ Result<Election> make_election(const RunOptions& options, const Identity& identi
   return election;
 }
 
-/// Until `stop`. Only who has seen everything stands for election, so that a leader begins at once.
-Result<void> work(runtime::Controller& controller, runtime::LeaderElection* leader, std::stop_token stop) {
+/// Until `stop`. Only who has seen everything stands for election, so that a leader begins at once. The last events are
+/// written while writing is still allowed, before the Lease is given back.
+Result<void> work(runtime::Controller& controller, runtime::EventRecorder& recorder, runtime::LeaderElection* leader,
+                  std::stop_token stop) {
   if (Result<void> filled = controller.wait_for_caches(stop); !filled) {
     return stop.stop_requested() ? Result<void>{} : filled;
   }
   if (leader == nullptr) return controller.run(stop);
-  return leader->run(stop, [&controller](std::stop_token lost) { return controller.run(lost); });
+  return leader->run(stop, [&](std::stop_token lost) {
+    Result<void> ended = controller.run(lost);
+    if (stop.stop_requested()) recorder.stop();
+    return ended;
+  });
 }
 
 int give_up(const char* what, const Error& error) {
@@ -104,7 +114,12 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
       {},
       [&clock](const std::string& url, std::stop_token stop) { return reconciler::probe_over_http(url, clock, stop); },
       [&queue](const ObjectKey& key) { queue.add(key); }, clock);
-  reconciler::Reconciler reconciler(watches.stores(), client, prober, barrier, clock, metrics);
+  runtime::EventRecorder::Options recorder_options;
+  recorder_options.source = {api::kFieldManager, std::string(api::kFieldManager) + "-" + host_name()};
+  runtime::EventRecorder recorder(recorder_options, client, clock, metrics);
+  reconciler::Reconciler reconciler(
+      watches.stores(), client, prober, barrier,
+      [&recorder](runtime::Event event) { recorder.record(std::move(event)); }, clock, metrics);
   runtime::Controller::Options controller_options;
   controller_options.name = "imageclassifier";
   controller_options.kind = api::kKind;
@@ -130,8 +145,10 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   log::info("Serving health and metrics", {{"address", options.listen_address}, {"port", (*health)->port()}});
   watches.start();
   prober.start();
-  const Result<void> ended = work(controller, election->leader.get(), signals.token());
+  recorder.start();
+  const Result<void> ended = work(controller, recorder, election->leader.get(), signals.token());
   log::info("Stopping");
+  recorder.stop();
   prober.stop();
   watches.stop();
   health->reset();

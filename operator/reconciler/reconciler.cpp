@@ -1,8 +1,10 @@
 #include "operator/reconciler/reconciler.hpp"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "common/log.hpp"
+#include "operator/reconciler/events.hpp"
 #include "operator/reconciler/kinds.hpp"
 #include "operator/reconciler/status.hpp"
 
@@ -35,11 +37,12 @@ std::string ready_reason(const api::Status& status) {
 }  // namespace
 
 Reconciler::Reconciler(Stores stores, kubernetes::ApiClient& client, EndpointProber& prober, WriteBarrier& barrier,
-                       Clock& clock, MetricsRegistry& metrics)
+                       runtime::RecordEvent record_event, Clock& clock, MetricsRegistry& metrics)
     : stores_(stores),
       client_(client),
       prober_(prober),
       barrier_(barrier),
+      record_event_(std::move(record_event)),
       clock_(clock),
       executor_(client, barrier),
       status_writes_(metrics.counter("imageclassifier_status_writes_total", "Writes to the status of a resource.")),
@@ -129,7 +132,11 @@ Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& p
       executed.error = done.error();
       return executed;
     }
-    if (*done) executed.failures.push_back(**done);
+    if (*done) {
+      executed.failures.push_back(**done);
+    } else if (auto event = event_of(action, observed.classifier)) {
+      record_event_(std::move(*event));
+    }
   }
   return executed;
 }
@@ -152,6 +159,7 @@ Result<void> Reconciler::write_status(const Observed& observed, const api::Statu
   }
   status_writes_.increment();
   barrier_.record({name.namespace_name, name.name}, image_classifiers().plural, reply->resource_version);
+  for (runtime::Event& event : events_of(classifier, status)) record_event_(std::move(event));
   const std::string before = ready_reason(classifier.status), after = ready_reason(status);
   if (before != after) {
     log::info("Changed the state of a resource",

@@ -9,17 +9,18 @@
 #include "operator/reconciler/observe.hpp"
 #include "operator/reconciler/prober.hpp"
 #include "operator/runtime/controller.hpp"
+#include "operator/runtime/event.hpp"
 #include "operator/runtime/write_barrier.hpp"
 
 namespace imageclassifier::reconciler {
 
 /// One pass over one resource: observe -> plan -> execute -> status. Not from caches older than our own last write
-/// (runtime::WriteBarrier), and nothing destructive from caches alone. Holds nothing that a restart would lose. Thread
-/// safe for different keys; references must outlive it.
+/// (runtime::WriteBarrier), and nothing destructive from caches alone. What it has changed it tells as events: see
+/// events.hpp. Holds nothing that a restart would lose. Thread safe for different keys; references must outlive it.
 class Reconciler {
  public:
   Reconciler(Stores stores, kubernetes::ApiClient& client, EndpointProber& prober, runtime::WriteBarrier& barrier,
-             Clock& clock, MetricsRegistry& metrics);
+             runtime::RecordEvent record_event, Clock& clock, MetricsRegistry& metrics);
 
   runtime::Outcome reconcile(const runtime::ObjectKey& key, std::stop_token stop);
 
@@ -40,6 +41,7 @@ class Reconciler {
   kubernetes::ApiClient& client_;
   EndpointProber& prober_;
   runtime::WriteBarrier& barrier_;
+  runtime::RecordEvent record_event_;
   Clock& clock_;
   Executor executor_;
   Counter& status_writes_;

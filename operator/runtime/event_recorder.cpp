@@ -28,19 +28,20 @@ struct Tried {
   Kind kind = Kind::kCreated;
   EventLoss loss = EventLoss::kRefused;  ///< kLost
   Duration at_least{};                   ///< kRetry: as the server asked
-  std::string detail = {};               ///< kRetry, kLost
+  std::string detail = {};               ///< kRetry, kLost: for the log; empty: not worth a line
 };
 
 Tried lost(EventLoss loss, std::string detail) {
   return {Tried::Kind::kLost, loss, {}, std::move(detail)};
 }
-Tried retry(std::string detail, Duration at_least = {}) {
+Tried retry(std::string detail, Duration at_least = Duration::zero()) {
   return {Tried::Kind::kRetry, EventLoss::kTriesExhausted, at_least, std::move(detail)};
 }
 
 Tried judge_refusal(const Response& answer, bool series) {
   const kubernetes::Status status = kubernetes::status_of(answer.status, answer.headers, answer.body);
   const std::string detail = kubernetes::to_error(status, "Writing an Event").message;
+  const Duration at_least = status.retry_after.value_or(std::chrono::seconds(0));
   if (kubernetes::is_namespace_terminating(status)) return lost(EventLoss::kNamespaceDeleted, detail);
   switch (answer.status) {
     case 403:
@@ -48,14 +49,13 @@ Tried judge_refusal(const Response& answer, bool series) {
     case 404:
       return lost(EventLoss::kNamespaceDeleted, detail);
     case 409:
-      // A series that was gone and is there again: somebody else's try of ours came through.
       if (status.reason == "AlreadyExists" && !series) return {Tried::Kind::kCreated};
       return retry(detail);
     case 401:
     case 429:
-      return retry(detail, status.retry_after.value_or(std::chrono::seconds(0)));
+      return retry(detail, at_least);
     default:
-      if (answer.status >= 500) return retry(detail, status.retry_after.value_or(std::chrono::seconds(0)));
+      if (answer.status >= 500) return retry(detail, at_least);
       return lost(EventLoss::kRefused, detail);
   }
 }
@@ -165,7 +165,8 @@ struct EventRecorder::Impl {
   static Tried judge(const Result<Response>& answer, bool series, Tried::Kind done) {
     if (answer) return answer->status < 300 ? Tried{done} : judge_refusal(*answer, series);
     const Error& error = answer.error();
-    return error.code == ErrorCode::kCancelled ? lost(EventLoss::kStopped, error.message) : retry(error.describe());
+    // The watches say already that the server cannot be reached.
+    return error.code == ErrorCode::kCancelled ? lost(EventLoss::kStopped, {}) : retry({});
   }
 
   void finish(Job job, const Tried& tried, const std::stop_token& stop) {
@@ -194,7 +195,7 @@ struct EventRecorder::Impl {
 
   void give_up(const Job& job, EventLoss loss, const std::string& detail) {
     metrics.lost(loss).increment();
-    if (loss == EventLoss::kStopped || loss == EventLoss::kNamespaceDeleted) return;
+    if (detail.empty() || loss == EventLoss::kStopped || loss == EventLoss::kNamespaceDeleted) return;
     if (loss == EventLoss::kForbidden) {
       if (std::exchange(forbidden_said, true)) return;
       log::warning(

@@ -14,12 +14,14 @@ namespace imageclassifier::runtime {
 /// Tells people what happens, as Events of events.k8s.io/v1; after client-go's tools/events. Which occurrences are
 /// written stands in EventAggregator. One thread sends them, in order, from a bounded queue; nobody ever waits for it.
 /// Events are a convenience: when the queue is full or the server does not take one, it is lost, counted, and said in
-/// the log at most once per Options::log_every; what a controller does never depends on them.
+/// the log at most once per Options::log_every (what the server refused or was too slow for; that it cannot be reached
+/// the watches say); what a controller does never depends on them.
 ///
 /// - No answer, 401, 429 or 5xx: tried again up to Options::tries times, others go on meanwhile. An object that exists
 ///   already is ours from a try whose answer was lost. A series whose object is gone (they expire) is made anew.
 /// - Forbidden: one warning with the remedy until a write succeeds again. A namespace that is being deleted, or is
-///   gone, takes no events: nothing is logged. The same goes for a client that was told to stop writing (kCancelled).
+///   gone, takes no events: nothing is logged. Nor is anything when a client may not write because another process
+///   leads.
 ///
 /// Thread safe but for start() and stop(), which are called once each. `client`, `clock` and `metrics` must outlive it.
 class EventRecorder {

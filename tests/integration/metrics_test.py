@@ -57,6 +57,8 @@ class Metrics(OperatorTest):
                        'workqueue_depth{controller="imageclassifier",name="imageclassifier",priority="-100"}',
                        'workqueue_depth{controller="imageclassifier",name="imageclassifier",priority="0"}',
                        'imageclassifier_child_writes_total{kind="Deployment",step="create"}',
+                       'event_recorder_writes_total{result="failed"}',
+                       'event_recorder_lost_total{reason="queue_full"}',
                        'imageclassifier_live_observations_total{why="write_not_seen"}'):
             self.assertIn(f"\n{series} 0\n", text)
         self.assertIn('controller_runtime_max_concurrent_reconciles{controller="imageclassifier"} 4\n', text)

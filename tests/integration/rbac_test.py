@@ -144,8 +144,7 @@ class Rights(OperatorTest):
         wait_until(lambda: account.get("deployment", "pets") and account.get("service", "pets"), 20, "the children")
         self.rotate(account)
         run = lambda *words: account.kubectl.run("-n", account.namespace, *words)  # noqa: E731
-        run("scale", "deployment/pets", "--replicas=4")
-        wait_until(lambda: account.get("deployment", "pets")["spec"]["replicas"] == 1, 10, "the replicas to be put right")
+        self.disturb(account)
         run("patch", "ic", "pets", "--type=merge", "-p", '{"spec": {"service": {"port": 8080}}}')
         wait_until(lambda: account.get("service", "pets")["spec"]["ports"][0]["port"] == 8080, 10, "the port")
         run("patch", "ic", "pets", "--type=merge", "-p", '{"spec": {"registry": null}}')
@@ -161,6 +160,12 @@ class Rights(OperatorTest):
         used = {right_asked(event) for event in account.requests()}
         unused = rights_of(self.whole_role()) - used - set(NOT_USED)
         self.assertEqual(sorted(unused), [], "rights that the chart gives and nothing uses")
+
+    def disturb(self, account):
+        """The same event twice: the second one is a patch."""
+        for replicas in (4, 5):
+            account.kubectl.run("-n", account.namespace, "scale", "deployment/pets", f"--replicas={replicas}")
+            wait_until(lambda: account.get("deployment", "pets")["spec"]["replicas"] == 1, 10, "the replicas to be put right")
 
     def rotate(self, account):
         """Another password reaches the pull Secret; touching the resource saves the half minute until it is looked at again."""
@@ -191,21 +196,30 @@ class Rights(OperatorTest):
                 self.assertLess(len(account.requests()) - account.before, MOST_REFUSED, "a hot loop")
 
     def provoke(self, right, account):
-        _, name, verb = right
+        group, name, verb = right
         # Whatever can be done without the right is done, so that the operator needs it.
         if verb not in CACHES and (name, verb) != ("secrets", "get"):
             self.move_on(right, account)
         sentence = f'cannot {verb} resource \\"{name}\\"'
         wait_until(lambda: sentence.replace("\\", "") in account.log().replace("\\", ""), 30, f"the log to say: {sentence}")
-        if verb in CACHES:
+        if group == "events.k8s.io":
+            self.assert_nothing_else_suffers(account)
+        elif verb in CACHES:
             if verb == "list":
                 self.assertEqual(account.operator.ask("/readyz")[0], 500)
         elif name != "imageclassifiers/status":
             wait_until(lambda: f"cannot {verb} resource" in json.dumps(account.get("ic", "pets").get("status", {})), 30,
                        "the resource's condition to name it")
 
+    def assert_nothing_else_suffers(self, account):
+        wait_until(lambda: account.get("deployment", "pets") and account.get("service", "pets"), 20, "the children")
+        wait_until(lambda: account.get("ic", "pets").get("status"), 20, "the status")
+        warnings = [line for line in account.operator.lines() if line["level"] == "warning"]
+        self.assertEqual(len(warnings), 1, warnings)
+        self.assertIn("verbs create and patch on events", warnings[0]["message"])
+
     def move_on(self, right, account):
-        _, name, verb = right
+        group, name, verb = right
         patch = lambda spec: account.kubectl.run("-n", account.namespace, "patch", "ic", "pets", "--type=merge", "-p",  # noqa: E731
                                                  json.dumps({"spec": spec}))
         if (name, verb) == ("secrets", "patch"):
@@ -213,6 +227,9 @@ class Rights(OperatorTest):
             account.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "acr-credentials", "namespace": account.namespace},
                            "stringData": {"username": "puller", "password": "second"}})
             account.kubectl.run("-n", account.namespace, "annotate", "ic", "pets", "example.com/touched=yes")
+        elif (group, verb) == ("events.k8s.io", "patch"):
+            wait_until(lambda: account.get("deployment", "pets"), 20, "the Deployment")
+            self.disturb(account)
         elif verb in ("delete", "get"):
             wait_until(lambda: account.get("deployment", "pets") and account.get("service", "pets"), 20, "the children")
             patch({"registry": None, "replicas": 2})

@@ -97,8 +97,9 @@ struct Rig {
   runtime::WriteBarrier barrier{{}, [this](std::string_view) { return seen; }, clock};
   EndpointProber prober{
       {}, [](const std::string&, std::stop_token) { return ProbeResult{}; }, [](const auto&) {}, clock};
-  Reconciler reconciler{
-      {classifiers, deployments, replica_sets, pods, services, events}, client, prober, barrier, clock, metrics};
+  std::vector<runtime::Event> told;
+  Reconciler reconciler{{classifiers, deployments, replica_sets, pods, services, events},   client, prober, barrier,
+                        [this](runtime::Event event) { told.push_back(std::move(event)); }, clock,  metrics};
 };
 
 }  // namespace
@@ -210,4 +211,29 @@ TEST_CASE("a Secret that may not be read is named on the resource, with the serv
   const std::string written = rig.server.requests().back().body;
   CHECK_THAT(written, Catch::Contains("SecretForbidden"));
   CHECK_THAT(written, Catch::Contains("cannot get resource"));
+}
+
+TEST_CASE("what was written is told, and what the server refused or has not taken is not") {
+  Rig rig;
+  rig.server.expect("POST /apis/apps/v1/namespaces/zoo/deployments*", 201, rig.deployment().dump());
+  rig.server.expect("POST " + kSpace + "services*", 422, status_body(422, "Invalid", "no such port"));
+  rig.server.expect("PATCH " + kClassifier + "/status*", 503, status_body(503, "ServiceUnavailable", "later"));
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRetry);
+  REQUIRE(rig.told.size() == 1);
+  CHECK(rig.told[0].note == "Created Deployment pets.");
+}
+
+TEST_CASE("a change of the status is told once it is written; a pass that changes nothing tells nothing") {
+  Rig rig;
+  rig.cache_children().expect_status();
+  rig.reconcile();
+  REQUIRE(rig.told.size() == 1);
+  CHECK(rig.told[0].reason == "PodsStarting");
+  json shown = classifier_object("{}");
+  shown["status"] = json::parse(rig.server.requests().back().body)["status"];
+  rig.cache(shown);
+  rig.seen = "20";
+  rig.reconcile();
+  CHECK(rig.told.size() == 1);
+  CHECK(rig.server.requests().size() == 1);
 }
