@@ -24,6 +24,7 @@ using runtime::WorkQueue;
 
 /// The election and the connection of its own that it keeps the Lease with; empty without --leader-elect.
 struct Election {
+  std::unique_ptr<runtime::LeaseFence> fence;
   Connection connection;
   std::unique_ptr<runtime::LeaderElection> leader;
 };
@@ -53,8 +54,12 @@ Result<Election> make_election(const RunOptions& options, const Identity& identi
   leader_options.name = options.leader.name;
   leader_options.identity = process_identity();
   leader_options.timing = options.leader.timing;
-  election.leader =
-      std::make_unique<runtime::LeaderElection>(leader_options, *election.connection.client, clock, metrics);
+  // Half of the time in which nobody may write.
+  const runtime::LeaseTiming& timing = options.leader.timing;
+  election.fence = std::make_unique<runtime::LeaseFence>(
+      runtime::LeaseFence::Options{(timing.lease_duration - timing.renew_deadline) / 2, true}, clock);
+  election.leader = std::make_unique<runtime::LeaderElection>(leader_options, *election.connection.client,
+                                                              *election.fence, clock, metrics);
   return election;
 }
 
@@ -96,9 +101,7 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   auto election = make_election(options, *identity, clock, metrics);
   if (!election) return give_up("Could not set up the connection to the cluster", election.error());
   kubernetes::ApiClient::Options client_options;
-  if (options.leader.elect) {
-    client_options.fence = [&leader = *election->leader] { return leader.valid_until(); };
-  }
+  client_options.fence = election->fence.get();
   const auto connection = connect(options, *identity, std::move(client_options), clock, metrics);
   if (!connection) return give_up("Could not set up the connection to the cluster", connection.error());
   kubernetes::ApiClient& client = *connection->client;

@@ -125,12 +125,15 @@ struct ApiClient::Impl {
     return answer;
   }
 
-  // `deadline`, or the earlier end that the fence sets.
-  Result<SteadyTime> bounded(Method method, SteadyTime deadline) const {
-    if (method == Method::kGet || !options.fence) return deadline;
-    const std::optional<SteadyTime> until = options.fence();
+  Result<Response> send_fenced(const Request& request, const Secret& token, SteadyTime deadline, std::stop_token stop) {
+    if (request.method == Method::kGet || options.fence == nullptr) return send_once(request, token, deadline, stop);
+    const std::optional<SteadyTime> until = options.fence->enter();
     if (!until) return fail(ErrorCode::kUnavailable, "this process does not lead: it may not write");
-    return std::min(*until, deadline);
+    struct Leave {
+      WriteFence& fence;
+      ~Leave() { fence.leave(); }
+    } leave{*options.fence};
+    return send_once(request, token, std::min(*until, deadline), stop);
   }
 
   Result<Response> execute(Request request, std::stop_token stop) {
@@ -143,9 +146,7 @@ struct ApiClient::Impl {
       const SteadyTime sent = clock.steady_now();
       // The first credential may have come from a plugin that took its time.
       if (tries == 1) deadline = sent + options.request_timeout;
-      const Result<SteadyTime> end = bounded(request.method, deadline);
-      if (!end) return fail(end.error());
-      Result<Response> answer = send_once(request, *used, *end, stop);
+      Result<Response> answer = send_fenced(request, *used, deadline, stop);
       if (answer && answer->status == 401 && !std::exchange(reauthorized, true) && tokens.reject(*used, sent)) continue;
       const auto delay = retry_delay(request.method, tries, options.max_tries, answer);
       if (!delay || clock.steady_now() + *delay >= deadline) return answer;

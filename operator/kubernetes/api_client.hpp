@@ -37,8 +37,9 @@ class ApiClient {
     int max_tries = 10;
     std::string user_agent = "imageclassifier-operator";
     std::string host_label = {};  ///< label `host` of the metrics: host:port of the server
-    /// With it, a request other than GET is sent only while it allows writes, and ends when it says: kUnavailable.
-    WriteFence fence = {};
+    /// With it, a request other than GET is sent only while it allows writes, and ends when it says: kUnavailable. Must
+    /// outlive the client.
+    WriteFence* fence = nullptr;
   };
 
   /// All references must outlive the client.

@@ -44,9 +44,11 @@ class LeaseSink final : public kubernetes::LineSink {
 }  // namespace
 
 struct LeaderElection::Impl {
-  Impl(Options options_in, kubernetes::ApiClient& client_in, Clock& clock_in, MetricsRegistry& metrics)
+  Impl(Options options_in, kubernetes::ApiClient& client_in, LeaseFence& fence_in, Clock& clock_in,
+       MetricsRegistry& metrics)
       : options(std::move(options_in)),
         client(client_in),
+        fence(fence_in),
         clock(clock_in),
         election(options.identity, options.timing),
         master(metrics.gauge("leader_election_master_status",
@@ -89,11 +91,10 @@ struct LeaderElection::Impl {
 
   void publish() {
     const auto until = election.valid_until();
-    valid_until.store(until ? until->time_since_epoch().count() : 0);
-    if (until) last_valid.store(until->time_since_epoch().count());
+    if (!until) return fence.close();
+    last_valid.store(until->time_since_epoch().count());
+    fence.open(*until);
   }
-
-  void close_fence() { valid_until.store(0); }
 
   void tell_holder() {
     const std::string holder = election.holder();
@@ -212,7 +213,7 @@ struct LeaderElection::Impl {
     std::jthread renewing([&](std::stop_token ended) {
       kept = renew(ended);
       if (kept) return;
-      close_fence();
+      fence.close();
       log::warning("Stopped leading", {{"lease", lease_text()}, {"error", kept.error().describe()}});
       end_work.request_stop();
     });
@@ -221,7 +222,7 @@ struct LeaderElection::Impl {
     renewing.join();
     leading.store(false);
     master.set(0);
-    close_fence();
+    fence.close();
     if (kept) release();
     if (!worked && end_work.stop_requested()) return {};
     return worked;
@@ -244,6 +245,7 @@ struct LeaderElection::Impl {
 
   const Options options;
   kubernetes::ApiClient& client;
+  LeaseFence& fence;
   Clock& clock;
   Election election;
   Gauge& master;
@@ -251,13 +253,13 @@ struct LeaderElection::Impl {
   std::minstd_rand random{std::random_device{}()};
   std::string told;
   std::string told_error;
-  std::atomic<SteadyTime::rep> valid_until{0};
   std::atomic<bool> leading{false};
   std::atomic<SteadyTime::rep> last_valid{0};
 };
 
-LeaderElection::LeaderElection(Options options, kubernetes::ApiClient& client, Clock& clock, MetricsRegistry& metrics)
-    : impl_(std::make_unique<Impl>(std::move(options), client, clock, metrics)) {}
+LeaderElection::LeaderElection(Options options, kubernetes::ApiClient& client, LeaseFence& fence, Clock& clock,
+                               MetricsRegistry& metrics)
+    : impl_(std::make_unique<Impl>(std::move(options), client, fence, clock, metrics)) {}
 LeaderElection::~LeaderElection() = default;
 
 Duration LeaderElection::request_time(const LeaseTiming& timing) {
@@ -270,12 +272,6 @@ Result<void> LeaderElection::run(std::stop_token stop, const std::function<Resul
     if (Result<void> led = impl_->lead(stop, lead); !led || stop.stop_requested()) return led;
   }
   return {};
-}
-
-std::optional<SteadyTime> LeaderElection::valid_until() const {
-  const SteadyTime until{Duration(impl_->valid_until.load())};
-  if (impl_->clock.steady_now() >= until) return std::nullopt;
-  return until;
 }
 
 Result<void> LeaderElection::fresh() const {

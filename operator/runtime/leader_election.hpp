@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -11,13 +10,14 @@
 #include "common/result.hpp"
 #include "operator/kubernetes/api_client.hpp"
 #include "operator/runtime/election.hpp"
+#include "operator/runtime/lease_fence.hpp"
 
 namespace imageclassifier::runtime {
 
 /// Lets one of several processes work at a time, by a Lease (coordination.k8s.io/v1; client-go tools/leaderelection).
 ///
 /// A follower watches the Lease, so that a leader that leaves in good order is replaced at once; one that crashed is
-/// replaced lease_duration after its last renewal was seen. A leader that cannot renew stops writing (valid_until) at
+/// replaced lease_duration after its last renewal was seen. A leader that cannot renew stops writing (LeaseFence) at
 /// renew_deadline, well before others may take over, and becomes a follower again: the process need not end
 /// (KEP-5366). Metrics: leader_election_master_status{name}, leader_election_slowpath_total{name}.
 class LeaderElection {
@@ -33,8 +33,9 @@ class LeaderElection {
   };
 
   /// `client` should have a transport of its own, so that a busy pool cannot cost the lease, request_time(timing) as
-  /// time-out, and no fence. References must outlive this.
-  LeaderElection(Options options, kubernetes::ApiClient& client, Clock& clock, MetricsRegistry& metrics);
+  /// time-out, and no fence. `fence` is opened and closed. References must outlive this.
+  LeaderElection(Options options, kubernetes::ApiClient& client, LeaseFence& fence, Clock& clock,
+                 MetricsRegistry& metrics);
   ~LeaderElection();
   LeaderElection(const LeaderElection&) = delete;
   LeaderElection& operator=(const LeaderElection&) = delete;
@@ -48,8 +49,6 @@ class LeaderElection {
   /// renewed until then and given back after it. Ends early with the Error of a `lead` that was not stopped.
   Result<void> run(std::stop_token stop, const std::function<Result<void>(std::stop_token)>& lead);
 
-  /// The WriteFence: until when writes may run, or nothing when this process does not lead. Any thread.
-  std::optional<SteadyTime> valid_until() const;
   /// An error if `lead` still runs though the lease ran out more than Options::tolerance ago. Any thread.
   Result<void> fresh() const;
 

@@ -42,7 +42,7 @@ class Chart(unittest.TestCase):
         self.assertNotRegex(secrets.split("verbs: ")[1].splitlines()[0], "list|watch")
 
     def test_values_that_make_no_sense_are_refused(self):
-        for words in (["--set", "replicaCount=2"], ["--set", "logLevel=loud"], ["--set", "image.digest=sha256:12"], ["--set", "imgae.tag=1"]):
+        for words in (["--set", "replicaCount=-1"], ["--set", "logLevel=loud"], ["--set", "image.digest=sha256:12"], ["--set", "imgae.tag=1"]):
             result = subprocess.run([HELM, "template", "release", CHART, "--kube-version", "1.32.0", *words], capture_output=True, text=True)
             self.assertNotEqual(result.returncode, 0, words)
             self.assertIn("values don't meet the specifications of the schema", result.stderr)

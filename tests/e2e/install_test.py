@@ -23,7 +23,7 @@ class Install(EndToEnd):
                          "--set", f"image.repository={REGISTRY_HOST}/imageclassifier-operator", "--set", f"image.tag={self.operator_tag}",
                          "--set", "imagePullSecrets[0].name=registry")
         pods = self.system.get("pods", None, "--selector=app.kubernetes.io/name=imageclassifier-operator")
-        self.assertEqual([pod["status"]["phase"] for pod in pods], ["Running"])
+        self.assertEqual([pod["status"]["phase"] for pod in pods], ["Running", "Running"])
 
     def test_3_one_kubectl_apply_of_the_quickstart_becomes_an_address_that_classifies(self):
         self.users.make_namespace()

@@ -7,14 +7,16 @@ from end_to_end import EndToEnd, classifier, wait_until
 
 
 class Resilience(EndToEnd):
-    def operator_pod(self):
-        pod, = [pod for pod in self.system.get("pods", None, "--selector=app.kubernetes.io/name=imageclassifier-operator")
-                if "deletionTimestamp" not in pod["metadata"]]
-        return pod
+    def operator_pods(self):
+        return {pod["metadata"]["name"]: pod for pod in self.system.get("pods", None, "--selector=app.kubernetes.io/name=imageclassifier-operator")
+                if "deletionTimestamp" not in pod["metadata"]}
 
-    def operator_pid(self):
-        pid, = operator_process.find(self.operator_pod()["metadata"]["uid"])
-        return pid
+    def leader(self):
+        """The pod that holds the Lease."""
+        def held():
+            lease, = [lease for lease in self.system.get("leases", None)]
+            return self.operator_pods().get(lease["spec"].get("holderIdentity", "").partition("_")[0])
+        return wait_until(held, 60, "a leader")
 
     def uid(self, kind, name):
         return (self.users.get(kind, name) or {}).get("metadata", {}).get("uid")
@@ -48,23 +50,26 @@ class Resilience(EndToEnd):
     def test_an_operator_killed_between_two_writes_finishes_after_its_restart_and_makes_nothing_twice(self):
         self.apply_for_this_test(classifier("interrupted"))
         wait_until(lambda: self.uid("deployment", "interrupted"), 30, "the first object")
-        operator_process.kill(self.operator_pid())
+        leader = self.leader()
+        pid, = operator_process.find(leader["metadata"]["uid"])
+        operator_process.kill(pid)
         deployment = self.uid("deployment", "interrupted")
         self.assert_classifies(self.wait_until_ready("interrupted"))
         self.assertEqual(self.uid("deployment", "interrupted"), deployment)
-        self.assertGreaterEqual(self.operator_pod()["status"]["containerStatuses"][0]["restartCount"], 1)
+        name = leader["metadata"]["name"]
+        wait_until(lambda: self.operator_pods()[name]["status"]["containerStatuses"][0]["restartCount"] >= 1, 60, "the process to be started anew")
         self.assertEqual(len(self.users.get("replicasets", None, "--selector=app.kubernetes.io/instance=interrupted")), 1)
 
     def test_what_changes_while_no_operator_runs_is_done_by_the_next_one(self):
         self.apply_for_this_test(classifier("meanwhile"))
         self.wait_until_ready("meanwhile")
-        pod = self.operator_pod()["metadata"]["name"]
-        self.system.kubectl("delete", "pod", pod, "--force", "--grace-period=0", "--wait=false")
+        pods = set(self.operator_pods())
+        self.system.kubectl("delete", "pod", *pods, "--force", "--grace-period=0", "--wait=false")
         self.users.kubectl("delete", "deployment/meanwhile", "service/meanwhile")
         self.users.kubectl("patch", "imageclassifier", "meanwhile", "--type=merge", "--patch", '{"spec": {"replicas": 2}}')
         self.wait_until_available("meanwhile", replicas=2)
         self.assert_classifies(self.wait_until_ready("meanwhile"))
-        self.assertNotEqual(self.operator_pod()["metadata"]["name"], pod)
+        self.assertEqual(set(self.operator_pods()) & pods, set())
 
     def wait_until_available(self, name, replicas=1):
         wait_until(lambda: (self.users.get("deployment", name) or {}).get("status", {}).get("availableReplicas") == replicas,

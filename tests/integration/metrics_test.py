@@ -33,6 +33,12 @@ def exposed(text):
 
 
 class Metrics(OperatorTest):
+    starts_operator = False
+
+    def setUp(self):
+        super().setUp()
+        self.operator = self.start("--leader-elect", "--leader-elect-resource-namespace", self.namespace)
+
     def text(self):
         wait_until(lambda: self.operator.ask("/readyz")[0] == 200, 20, "the operator to be ready")
         return self.operator.ask("/metrics")[1]
@@ -46,7 +52,8 @@ class Metrics(OperatorTest):
 
     def test_series_with_a_closed_set_of_labels_are_there_at_zero_before_anything_happens(self):
         text = self.text()
-        for series in ('controller_runtime_reconcile_total{controller="imageclassifier",result="error"}',
+        for series in ('leader_election_slowpath_total{name="imageclassifier-operator"}',
+                       'controller_runtime_reconcile_total{controller="imageclassifier",result="error"}',
                        'controller_runtime_reconcile_total{controller="imageclassifier",result="requeue"}',
                        'controller_runtime_reconcile_errors_total{controller="imageclassifier"}',
                        'controller_runtime_terminal_reconcile_errors_total{controller="imageclassifier"}',

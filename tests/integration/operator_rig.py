@@ -39,6 +39,12 @@ def wait_until(asked, seconds, what):
     return answers[-1]
 
 
+def install_definition(kubectl):
+    kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
+    kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "crd/imageclassifiers.imageclassifier.dev")
+    wait_until(lambda: kubectl.run("get", "ic", check=False).returncode == 0, 20, "the kind to be served")
+
+
 def resource(name, **spec):
     return {"apiVersion": "imageclassifier.dev/v1alpha1", "kind": "ImageClassifier", "metadata": {"name": name},
             "spec": {"image": IMAGE, **spec}}
@@ -100,9 +106,7 @@ class OperatorTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.kubectl = Kubectl(os.environ["IC_CONTROL_PLANE"])
-        cls.kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
-        cls.kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "crd/imageclassifiers.imageclassifier.dev")
-        wait_until(lambda: cls.kubectl.run("get", "ic", check=False).returncode == 0, 20, "the kind to be served")
+        install_definition(cls.kubectl)
 
     def setUp(self):
         self.namespace = f"test-{uuid.uuid4().hex[:8]}"

@@ -19,6 +19,7 @@ from operator_rig import ROOT, Operator, OperatorTest, wait_until, with_basic
 
 from minicluster import tools
 
+LEASE = "test-imageclassifier-operator"  # as the chart names it for a release "test"
 CHART = ROOT / "charts/imageclassifier-operator"
 # Rights that this scenario cannot use: (group, resource, verb) -> why the role has them.
 NOT_USED = {
@@ -66,6 +67,7 @@ class Account:
     def __init__(self, test, role, *options):
         self.test, self.kubectl = test, test.kubectl
         self.namespace = f"test-{uuid.uuid4().hex[:8]}"
+        self.operators = []
         self.user = f"system:serviceaccount:{self.namespace}:operator"
         subject = {"kind": "ServiceAccount", "name": "operator", "namespace": self.namespace}
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
@@ -79,7 +81,10 @@ class Account:
         self.operator = self.start(*options)
 
     def start(self, *options):
-        return Operator(self.kubectl, self.namespace, *options, kubeconfig=self.kubeconfig())
+        operator = Operator(self.kubectl, self.namespace, "--leader-elect", "--leader-elect-resource-namespace", self.namespace,
+                            "--leader-elect-resource-name", LEASE, *options, kubeconfig=self.kubeconfig())
+        self.operators.append(operator)
+        return operator
 
     def kubeconfig(self):
         token = wait_until(lambda: self.kubectl.run("create", "token", "operator", "-n", self.namespace, check=False).stdout.strip(), 10, "a token")
@@ -100,16 +105,17 @@ class Account:
         return self.kubectl.get("-n", self.namespace, kind, name)
 
     def end(self):
-        self.operator.end()
+        for operator in self.operators:
+            operator.end()
         self.kubectl.run("delete", f"namespace/{self.namespace}", f"clusterrole/{self.namespace}", f"clusterrolebinding/{self.namespace}", "--wait=false")
 
     def log(self):
-        return Path(self.operator.log.name).read_text()
+        return "".join(Path(operator.log.name).read_text() for operator in self.operators)
 
-    def requests(self):
+    def requests(self, stage="ResponseComplete"):
         with open(self.kubectl.state["auditLog"]) as log:
             events = [json.loads(line) for line in log if self.user in line]
-        return [event for event in events if event["user"]["username"] == self.user]
+        return [event for event in events if event["user"]["username"] == self.user and event["stage"] == stage]
 
     def refused(self):
         return [event for event in self.requests() if event.get("responseStatus", {}).get("code") == 403]
@@ -143,6 +149,10 @@ class Rights(OperatorTest):
         self.scenario(account)
         wait_until(lambda: account.get("deployment", "pets") and account.get("service", "pets"), 20, "the children")
         self.rotate(account)
+        follower = account.start()
+        wait_until(lambda: "Another process leads" in Path(follower.log.name).read_text(), 20, "a second operator to follow")
+        wait_until(lambda: ("coordination.k8s.io", "leases", "watch") in {right_asked(event) for event in account.requests("ResponseStarted")},
+                   20, "it to watch the Lease")
         run = lambda *words: account.kubectl.run("-n", account.namespace, *words)  # noqa: E731
         self.disturb(account)
         run("patch", "ic", "pets", "--type=merge", "-p", '{"spec": {"service": {"port": 8080}}}')
@@ -152,6 +162,7 @@ class Rights(OperatorTest):
         run("delete", "ic", "pets", "--timeout=20s")
         wait_until(lambda: not account.get("deployment", "pets"), 30, "the children to go")
         self.assertEqual(account.operator.end(), 0)
+        self.assertEqual(follower.end(), 0)
         # API servers before 1.32 have no streaming lists.
         account.operator = account.start("--no-stream-lists")
         wait_until(lambda: account.operator.ask("/readyz")[0] == 200, 20, "the caches to be filled by lists")
@@ -197,6 +208,8 @@ class Rights(OperatorTest):
 
     def provoke(self, right, account):
         group, name, verb = right
+        if name == "leases":
+            return self.provoke_lease(verb, account)
         # Whatever can be done without the right is done, so that the operator needs it.
         if verb not in CACHES and (name, verb) != ("secrets", "get"):
             self.move_on(right, account)
@@ -217,6 +230,13 @@ class Rights(OperatorTest):
         warnings = [line for line in account.operator.lines() if line["level"] == "warning"]
         self.assertEqual(len(warnings), 1, warnings)
         self.assertIn("verbs create and patch on events", warnings[0]["message"])
+
+    def provoke_lease(self, verb, account):
+        """Without a right for its Lease an operator does not work, and says why; a follower that may not watch looks by the clock."""
+        if verb == "watch":
+            wait_until(lambda: "Started leading" in account.log(), 20, "a leader")
+            account.start()
+        wait_until(lambda: f'cannot {verb} resource "leases"' in account.log().replace("\\", ""), 30, f"the log to name {verb} of the Lease")
 
     def move_on(self, right, account):
         group, name, verb = right

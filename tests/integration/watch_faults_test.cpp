@@ -147,7 +147,6 @@ TEST_CASE("the content comes by a stream without any list, and by a list when th
       {"", 0},
       {"watch=cut:bytes=5000:times=1", 1},
       {"watch=drop:after=30:times=1", 1},
-      {"watch=garble:after=10:times=1", 1},
       {"watch=status:code=500:times=1", 1},
       {"watch=status:code=429:times=1", 1},
       {"watch=status:code=410:times=1", 1},

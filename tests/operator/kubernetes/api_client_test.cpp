@@ -160,23 +160,29 @@ TEST_CASE("no error carries the credential, even if the server quotes the reques
 }
 
 TEST_CASE("a fence lets reads through, ends writes when it says, and is asked before each repetition") {
+  struct Once final : WriteFence {
+    std::optional<SteadyTime> until;
+    int asked = 0;
+    int left = 0;
+    std::optional<SteadyTime> enter() override {
+      ++asked;
+      return std::exchange(until, std::nullopt);
+    }
+    void leave() noexcept override { ++left; }
+  } fence;
   Rig rig;
-  std::optional<SteadyTime> until;
-  int asked = 0;
-  ApiClient client(rig.server, rig.tokens, rig.clock, rig.metrics, {.fence = [&] {
-                     ++asked;
-                     return std::exchange(until, std::nullopt);
-                   }});
+  ApiClient client(rig.server, rig.tokens, rig.clock, rig.metrics, {.fence = &fence});
   rig.server.expect(kGet, 200, "{}");
   CHECK(client.get(kSecrets, {"a", "b"}, {}));
-  CHECK(asked == 0);
+  CHECK(fence.asked == 0);
   const auto refused = client.apply(kSecrets, {"a", "b"}, "{}", {.field_manager = "me"}, {});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::kUnavailable);
   CHECK(rig.server.requests().size() == 1);
-  until = rig.clock.steady_now() + 5s;
+  fence.until = rig.clock.steady_now() + 5s;
   rig.server.expect(kApply, 429, "", {{"Retry-After", "1"}});
   CHECK_FALSE(client.apply(kSecrets, {"a", "b"}, "{}", {.field_manager = "me"}, {}));
-  CHECK(asked == 3);
+  CHECK(fence.asked == 3);
+  CHECK(fence.left == 1);
   CHECK(rig.server.requests().size() == 2);
 }

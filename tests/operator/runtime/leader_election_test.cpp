@@ -24,7 +24,7 @@ struct Candidate {
   Candidate(LeaseServer& server, const std::string& identity, LeaseTiming timing = kShort)
       : connection(server),
         client(connection, *tokens, clock, metrics, {.request_timeout = LeaderElection::request_time(timing)}),
-        election({"system", "lease", identity, timing, 300ms}, client, clock, metrics) {}
+        election({"system", "lease", identity, timing, 300ms}, client, fence, clock, metrics) {}
   ~Candidate() {
     if (thread.joinable()) stop();
   }
@@ -67,6 +67,7 @@ struct Candidate {
   std::unique_ptr<kubernetes::TokenSource> tokens = kubernetes::make_token_source({}, clock);
   LeaseServer::Connection connection;
   kubernetes::ApiClient client;
+  LeaseFence fence{{}, clock};
   LeaderElection election;
   std::function<Result<void>(std::stop_token)> work;
   Result<void> result;
@@ -82,18 +83,18 @@ struct Candidate {
 TEST_CASE("the first to come makes the lease and leads, and gives it back at its end") {
   LeaseServer server;
   Candidate a(server, "a");
-  CHECK_FALSE(a.election.valid_until());
+  CHECK_FALSE(a.fence.open_until());
   CHECK(a.status() == 0);
   a.start();
   REQUIRE(a.becomes(true));
   CHECK(server.holder() == "a");
-  CHECK(a.election.valid_until());
+  CHECK(a.fence.open_until());
   CHECK(a.status() == 1);
   CHECK(a.election.fresh());
   a.stop();
   CHECK(a.result);
   CHECK(server.holder().empty());
-  CHECK_FALSE(a.election.valid_until());
+  CHECK_FALSE(a.fence.open_until());
   CHECK(a.status() == 0);
 }
 
@@ -140,7 +141,7 @@ TEST_CASE("a leader that cannot reach the server stops in time and leads again w
   REQUIRE(a.becomes(true));
   a.connection.break_down(true);
   REQUIRE(a.becomes(false));
-  CHECK_FALSE(a.election.valid_until());
+  CHECK_FALSE(a.fence.open_until());
   CHECK(server.holder() == "a");
   a.connection.break_down(false);
   REQUIRE(a.becomes(true));
@@ -153,11 +154,11 @@ TEST_CASE("the fence closes at the renew deadline even while a renewal hangs") {
   a.start();
   REQUIRE(a.becomes(true));
   a.connection.hang(true);
-  const auto until = a.election.valid_until();
+  const auto until = a.fence.open_until();
   REQUIRE(until);
   CHECK(*until <= std::chrono::steady_clock::now() + kShort.renew_deadline);
   REQUIRE(a.becomes(false));
-  CHECK_FALSE(a.election.valid_until());
+  CHECK_FALSE(a.fence.open_until());
   a.connection.hang(false);
 }
 
@@ -168,7 +169,7 @@ TEST_CASE("a lease that somebody else has taken ends the work at once") {
   REQUIRE(a.becomes(true));
   server.take("b");
   REQUIRE(a.becomes(false));
-  CHECK_FALSE(a.election.valid_until());
+  CHECK_FALSE(a.fence.open_until());
   CHECK(server.holder() == "b");
 }
 
