@@ -76,8 +76,8 @@ std::optional<SteadyTime> LeaseFence::open_until() const {
 
 std::optional<SteadyTime> LeaseFence::enter() {
   std::lock_guard hold(impl_->mutex);
-  if (!impl_->until) return std::nullopt;
-  // The clock is looked at when the timer runs: a pause in between is the timer's business.
+  if (!impl_->until || impl_->clock.steady_now() >= *impl_->until) return std::nullopt;
+  // The clock is looked at again when the timer runs: what is frozen from here on is the timer's business.
   if (impl_->timer) impl_->timer->arm(*impl_->until + impl_->options.margin);
   if (impl_->clock.steady_now() < *impl_->until) {
     ++impl_->writes;

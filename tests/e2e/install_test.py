@@ -20,7 +20,7 @@ class Install(EndToEnd):
         self.system.forget_interrupted_install(RELEASE)
         self.system.make_pull_secret("registry", REGISTRY_HOST, "puller", password_of("puller"))
         self.system.helm("upgrade", "--install", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, "--wait", "--timeout", "2m", "--take-ownership",
-                         "--set", f"image.repository={REGISTRY_HOST}/imageclassifier-operator", "--set", f"image.tag={self.operator_tag}",
+                         "--set", f"image.repository={REGISTRY_HOST}/imageclassifier-operator", "--set-string", f"image.tag={self.operator_tag}",
                          "--set", "imagePullSecrets[0].name=registry")
         pods = self.system.get("pods", None, "--selector=app.kubernetes.io/name=imageclassifier-operator")
         self.assertEqual([pod["status"]["phase"] for pod in pods], ["Running", "Running"])

@@ -38,11 +38,12 @@ class Leader:
         times = [f"--leader-elect-{key}={int(value * 1000)}ms" for key, value in TIMES.items()]
         self.operator = Operator(kubectl, namespace, "--leader-elect", "--leader-elect-resource-namespace", namespace, *times, *options,
                                  kubeconfig=self.config.name)
-        self.stopped = False
+        self.stopped = self.was_stopped = False
 
     def send(self, how):
         self.operator.process.send_signal(how)
         self.stopped = how == signal.SIGSTOP
+        self.was_stopped |= self.stopped
 
     def log(self):
         return Path(self.operator.log.name).read_text()
@@ -72,6 +73,16 @@ class Leaders:
         leader = Leader(self.kubectl, self.namespace, f"{self.namespace}-operator-{self.started}", *self.options)
         self.all.append(leader)
         return leader
+
+    def replace_ended(self):
+        """Others for those that were frozen in the middle of a write and ended by their timer; nobody else may have ended."""
+        for one in [one for one in self.all if not one.is_running()]:
+            code = one.operator.process.returncode
+            if code != -signal.SIGKILL or not one.was_stopped:
+                raise AssertionError(f"{one.name} ended with {code}")
+            self.frozen += 1
+            self.all.remove(one)
+            self.start()
 
     def holder(self):
         """The identity in the Lease."""
@@ -136,7 +147,7 @@ class Edits:
     def __init__(self, api, namespace, names, pause=0.02):
         self.path = f"/apis/imageclassifier.dev/v1alpha1/namespaces/{namespace}/imageclassifiers"
         self.api, self.names, self.pause = api, names, pause
-        self.count = 0
+        self.count, self.error = 0, None
         self.over = threading.Event()
         for name in names:
             api.call("POST", self.path, resource(name))
@@ -147,7 +158,10 @@ class Edits:
         while not self.over.wait(self.pause):
             self.count += 1
             name = self.names[self.count % len(self.names)]
-            self.api.call("PATCH", f"{self.path}/{name}", {"spec": {"replicas": 1 + self.count % 4}}, "application/merge-patch+json")
+            try:
+                self.api.call("PATCH", f"{self.path}/{name}", {"spec": {"replicas": 1 + self.count % 4}}, "application/merge-patch+json")
+            except (OSError, AssertionError) as error:
+                self.error = error
 
     def end(self):
         self.over.set()
@@ -156,25 +170,27 @@ class Edits:
 
 def round_of(leaders, record, how, draw):
     """One disturbance of the leader and its consequences; the seconds until another one wrote, after SIGTERM."""
-    victim = wait_until(leaders.leading, 20, "a leader")
+    def leading():
+        leaders.replace_ended()
+        return leaders.leading()
+
+    victim = wait_until(leading, 20, "a leader")
     moment = time.time()
     victim.send(how)
     if how == signal.SIGSTOP:
         time.sleep(draw.uniform(0.05, 2 * TIMES["lease-duration"]))  # sometimes it keeps the lead, sometimes it has lost it meanwhile
         victim.send(signal.SIGCONT)
-        if victim.operator.process.poll() is not None:  # frozen in the middle of a write: ended by its own timer
-            ended = victim.operator.process.returncode
-            if ended != -signal.SIGKILL:
-                raise AssertionError(f"{victim.name} ended with {ended} after SIGSTOP and SIGCONT")
-            leaders.frozen += 1
-            leaders.all.remove(victim)
-            leaders.start()
         return None
     if how == signal.SIGTERM and victim.operator.process.wait(timeout=10) != 0:
         raise AssertionError(f"{victim.name} ended with {victim.operator.process.returncode} after SIGTERM")
     victim.operator.process.wait(timeout=10)
-    written = wait_until(lambda: record.first_write_after(moment, victim.name), 20, "another one to write")
     leaders.all.remove(victim)
+
+    def written():
+        leaders.replace_ended()
+        return record.first_write_after(moment, victim.name)
+
+    written = wait_until(written, 20, "another one to write")
     leaders.start()
     return written - moment if how == signal.SIGTERM else None
 

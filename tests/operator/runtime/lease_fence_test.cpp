@@ -75,7 +75,7 @@ TEST_CASE("a process that is frozen between its writes lives on") {
     fence.leave();
   };
   CHECK(end_of(between, true) == 0);
-  CHECK(end_of([](LeaseFence& fence, SteadyTime now) { fence.open(now - 1ms), fence.enter(); }, false) == 0);
+  CHECK(end_of([](LeaseFence& fence, SteadyTime now) { fence.open(now - 1h), fence.enter(); }, false) == 0);
 }
 
 TEST_CASE("a renewal moves the end of a process with a write under way") {
