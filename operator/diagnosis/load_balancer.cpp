@@ -94,15 +94,15 @@ LoadBalancerDiagnosis diagnose_load_balancer(const api::Service& service, const 
     newest = event;
     cause = pattern;
   }
-  if (cause != nullptr) return {finding(cause->reason, stable_detail(newest->message)), std::nullopt};
-  if (is_load_balancer_reason(known_reason)) return {finding(known_reason, "see its events"), std::nullopt};
+  if (cause != nullptr) return {finding(cause->reason, stable_detail(newest->message)), std::nullopt, false};
+  if (is_load_balancer_reason(known_reason)) return {finding(known_reason, "see its events"), std::nullopt, true};
   const auto created = api::parse_rfc3339(service.metadata.creation_timestamp);
   if (!heard && created) {
     const Duration age = now - *created;
-    if (age >= kProviderSilence) return {finding("NoLoadBalancerProvider", {}), std::nullopt};
-    return {finding("LoadBalancerPending", {}), kProviderSilence - age};
+    if (age >= kProviderSilence) return {finding("NoLoadBalancerProvider", {}), std::nullopt, false};
+    return {finding("LoadBalancerPending", {}), kProviderSilence - age, false};
   }
-  return {finding("LoadBalancerPending", {}), std::nullopt};
+  return {finding("LoadBalancerPending", {}), std::nullopt, false};
 }
 
 }  // namespace imageclassifier::diagnosis

@@ -18,6 +18,8 @@ struct LoadBalancerDiagnosis {
   Finding finding;
   /// Set while the controller is still given time: look again after this.
   std::optional<Duration> look_again;
+  /// The events are gone: reason as reported before, with a message that cannot be as good.
+  bool remembered = false;
 };
 
 /// Why a Service of type LoadBalancer has no address yet, from its events (those of other objects are ignored).

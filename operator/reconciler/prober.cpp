@@ -4,7 +4,10 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <random>
+#include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace imageclassifier::reconciler {
@@ -13,81 +16,129 @@ struct EndpointProber::Impl {
   struct Target {
     EndpointState state;
     std::string trigger;
+    std::string other_detail;  ///< a failure that is not the one told
+    int others = 0;            ///< how often in a row
     int failures = 0;
     SteadyTime due{};
     bool busy = false;
-    std::uint64_t version = 0;  ///< changes when url or trigger do, so that a late answer is recognised
+    bool patient = false;          ///< waits among those that are known not to answer
+    std::uint64_t generation = 0;  ///< of this entry, so that the answer for a forgotten one is recognised
+    std::uint64_t version = 0;     ///< changes when url or trigger do, so that a late answer is recognised
   };
+  using Targets = std::map<runtime::ObjectKey, Target>;
+  /// Those that no thread is busy with, by time; the keys are those of the targets.
+  using Line = std::set<std::pair<SteadyTime, const runtime::ObjectKey*>>;
 
   Impl(Options o, Probe p, OnChange c, Clock& k) : options(o), probe(std::move(p)), on_change(std::move(c)), clock(k) {}
 
-  /// The key that is due first, or nothing when none waits.
-  std::optional<runtime::ObjectKey> first_waiting() const {
-    std::optional<runtime::ObjectKey> first;
-    for (const auto& [key, target] : targets) {
-      if (!target.busy && (!first || target.due < targets.at(*first).due)) first = key;
-    }
-    return first;
+  Line& line_of(const Target& target) { return target.patient ? patient : prompt; }
+
+  void enter_line(Targets::value_type& entry) {
+    if (entry.second.busy) return;
+    line_of(entry.second).emplace(entry.second.due, &entry.first);
+    ++changes;
+    wake.notify_all();
   }
 
-  /// Waits for work. Returns false when stopped.
-  bool take(std::unique_lock<std::mutex>& lock, std::stop_token stop, runtime::ObjectKey& key) {
+  void leave_line(const Targets::value_type& entry) {
+    if (!entry.second.busy) line_of(entry.second).erase({entry.second.due, &entry.first});
+  }
+
+  /// The line whose first key may be asked now, or the earlier one.
+  Line* first_line() {
+    const int patient_at_most = std::max(1, options.threads * 3 / 4);
+    Line* late = patient.empty() || patient_busy >= patient_at_most ? nullptr : &patient;
+    if (prompt.empty()) return late;
+    if (late == nullptr || prompt.begin()->first <= std::max(clock.steady_now(), late->begin()->first)) return &prompt;
+    return late;
+  }
+
+  /// Waits for work. Null when stopped.
+  Targets::value_type* take(std::unique_lock<std::mutex>& lock, std::stop_token stop) {
     while (!stop.stop_requested()) {
-      const auto first = first_waiting();
-      if (first && targets.at(*first).due <= clock.steady_now()) {
-        key = *first;
-        return true;
+      Line* line = first_line();
+      if (line != nullptr && line->begin()->first <= clock.steady_now()) {
+        auto& entry = *targets.find(*line->begin()->second);
+        line->erase(line->begin());
+        entry.second.busy = true;
+        return &entry;
       }
       const std::uint64_t seen = changes;
-      const SteadyTime until = first ? targets.at(*first).due : clock.steady_now() + std::chrono::hours(1);
+      const SteadyTime until = line != nullptr ? line->begin()->first : clock.steady_now() + std::chrono::hours(1);
+      ++idle;
       clock.wait_until(wake, lock, stop, until, [&] { return changes != seen; });
+      --idle;
     }
-    return false;
+    return nullptr;
   }
 
   /// Returns whether the state changed.
   bool store(Target& target, const ProbeResult& result) {
     const EndpointState before = target.state;
     if (result.ok) {
-      target.failures = 0;
+      // Those that become healthy together are not to be asked together for ever after.
+      std::uniform_real_distribution<double> part(before.kind == EndpointState::Kind::kHealthy ? 1.0 : 0.1, 1.0);
+      target.due =
+          clock.steady_now() +
+          Duration(static_cast<Duration::rep>(static_cast<double>(options.healthy_interval.count()) * part(random)));
+      target.failures = target.others = 0;
+      target.patient = false;
       target.state.kind = EndpointState::Kind::kHealthy;
       target.state.detail.clear();
       target.state.model = result.model;
-      target.due = clock.steady_now() + options.healthy_interval;
       return before != target.state;
     }
     const Duration delay = std::min(options.last_retry, options.first_retry * (1 << std::min(target.failures, 10)));
     target.failures += 1;
     target.due = clock.steady_now() + delay;
     if (target.failures >= options.failures_to_unhealthy) {
-      target.state.kind = EndpointState::Kind::kUnhealthy;
-      target.state.detail = result.detail;
+      target.patient = true;
+      note_failure(target, result.detail);
     }
     return before != target.state;
   }
 
+  /// A cause is told anew only when it has been the only one for as long as it takes to become unhealthy.
+  void note_failure(Target& target, const std::string& detail) const {
+    if (target.state.kind == EndpointState::Kind::kUnhealthy) {
+      target.others = detail == target.state.detail ? 0 : detail == target.other_detail ? target.others + 1 : 1;
+      target.other_detail = detail;
+      if (target.others < options.failures_to_unhealthy) return;
+    }
+    target.others = 0;
+    target.state.kind = EndpointState::Kind::kUnhealthy;
+    target.state.detail = detail;
+  }
+
   void work(std::stop_token stop) {
     std::unique_lock lock(mutex);
-    runtime::ObjectKey key;
-    while (take(lock, stop, key)) {
-      Target& target = targets.at(key);
-      target.busy = true;
-      const std::uint64_t version = target.version;
+    while (Targets::value_type* entry = take(lock, stop)) {
+      if (idle == 0) add_thread();
+      const runtime::ObjectKey key = entry->first;
+      const Target& target = entry->second;
+      const std::uint64_t generation = target.generation, version = target.version;
       const std::string url = target.state.url;
+      const int patience = target.patient ? 1 : 0;
+      patient_busy += patience;
       lock.unlock();
       const ProbeResult result = probe(url, stop);
       lock.lock();
+      patient_busy -= patience;
       const auto found = targets.find(key);
-      if (found == targets.end() || stop.stop_requested()) continue;
+      if (found == targets.end() || found->second.generation != generation || stop.stop_requested()) continue;
       found->second.busy = false;
       const bool changed = found->second.version == version && store(found->second, result);
-      ++changes;
-      wake.notify_all();
+      enter_line(*found);
       if (!changed) continue;
       lock.unlock();
       on_change(key);
       lock.lock();
     }
+  }
+
+  void add_thread() {
+    if (stopping || static_cast<int>(threads.size()) >= options.threads) return;
+    threads.emplace_back([this](std::stop_token stop) { work(stop); });
   }
 
   const Options options;
@@ -96,9 +147,14 @@ struct EndpointProber::Impl {
   Clock& clock;
   mutable std::mutex mutex;
   std::condition_variable_any wake;
-  std::map<runtime::ObjectKey, Target> targets;
+  Targets targets;
+  Line prompt, patient;
+  int patient_busy = 0;
+  int idle = 0;  ///< threads that wait for work
+  bool stopping = false;
   std::uint64_t changes = 0;
   std::uint64_t versions = 0;
+  std::minstd_rand random{std::random_device{}()};
   std::vector<std::jthread> threads;
 };
 
@@ -110,20 +166,28 @@ EndpointProber::~EndpointProber() {
 }
 
 void EndpointProber::start() {
-  for (int i = 0; i < impl_->options.threads; ++i) {
-    impl_->threads.emplace_back([this](std::stop_token stop) { impl_->work(stop); });
-  }
+  const std::unique_lock lock(impl_->mutex);
+  impl_->add_thread();
 }
 
 void EndpointProber::stop() {
-  for (std::jthread& thread : impl_->threads) thread.request_stop();
-  impl_->threads.clear();
+  std::unique_lock lock(impl_->mutex);
+  impl_->stopping = true;
+  std::vector<std::jthread> threads = std::move(impl_->threads);
+  lock.unlock();
+  for (std::jthread& thread : threads) thread.request_stop();
 }
 
 void EndpointProber::watch(const runtime::ObjectKey& key, const std::string& url, const std::string& trigger) {
   const std::unique_lock lock(impl_->mutex);
-  Impl::Target& target = impl_->targets[key];
-  if (target.state.url == url && target.trigger == trigger) return;
+  const auto [entry, is_new] = impl_->targets.try_emplace(key);
+  Impl::Target& target = entry->second;
+  if (!is_new && target.state.url == url && target.trigger == trigger) return;
+  if (is_new) {
+    target.generation = ++impl_->versions;
+  } else {
+    impl_->leave_line(*entry);
+  }
   if (target.state.url != url) {
     target.state = EndpointState{};
     target.state.url = url;
@@ -131,14 +195,17 @@ void EndpointProber::watch(const runtime::ObjectKey& key, const std::string& url
   }
   target.trigger = trigger;
   target.due = impl_->clock.steady_now();
+  target.patient = false;
   target.version = ++impl_->versions;
-  ++impl_->changes;
-  impl_->wake.notify_all();
+  impl_->enter_line(*entry);
 }
 
 void EndpointProber::forget(const runtime::ObjectKey& key) {
   const std::unique_lock lock(impl_->mutex);
-  impl_->targets.erase(key);
+  const auto found = impl_->targets.find(key);
+  if (found == impl_->targets.end()) return;
+  impl_->leave_line(*found);
+  impl_->targets.erase(found);
 }
 
 EndpointState EndpointProber::state(const runtime::ObjectKey& key) const {

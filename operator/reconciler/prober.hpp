@@ -21,16 +21,20 @@ struct ProbeResult {
 
 /// Asks the endpoints from outside the reconcile workers: at once when an address is new or its trigger changes, every
 /// 60 s while it answers, sooner while it does not. Three failures in a row make an endpoint unhealthy, one success
-/// healthy.
+/// healthy. An unhealthy endpoint that fails in another way now and then keeps the cause told first: another one is
+/// told when it was the only one three times in a row.
 ///
-/// Thread safe. `probe` runs on the prober's threads; `on_change` too, with no lock held, when a state has changed.
+/// watch(), forget() and a probe cost O(log n). Thread safe. `probe` runs on the prober's threads; `on_change` too,
+/// with no lock held, when a state has changed.
 class EndpointProber {
  public:
   using Probe = std::function<ProbeResult(const std::string& url, std::stop_token stop)>;
   using OnChange = std::function<void(const runtime::ObjectKey&)>;
 
   struct Options {
-    int threads = 4;  ///< endpoints that do not answer must not hold up the others
+    /// At most, started as they are needed. Endpoints that do not answer hold a thread until their time-out: they get
+    /// three quarters, so that they do not hold up the others.
+    int threads = 32;
     Duration healthy_interval = std::chrono::seconds(60);
     Duration first_retry = std::chrono::seconds(1);  ///< doubles with every failure
     Duration last_retry = std::chrono::seconds(30);

@@ -111,11 +111,25 @@ Aspect credential_aspect(const Plan& plan, const std::vector<Finding>& failures,
   return good(plan.credential.finding);
 }
 
-/// Whether the condition said True for this address before: then an operator that has just started, and has not asked
-/// yet, does not doubt it.
-bool was_answering(const api::Status& before, const api::Endpoint& endpoint) {
+/// The finding with the message that the condition shows for the same reason: what is no news is not told in other
+/// words.
+Finding as_told(Finding finding, const api::Condition& condition) {
+  const std::size_t remedy = finding.remedy.empty() ? std::string::npos : condition.message.rfind(finding.remedy);
+  if (remedy != std::string::npos && remedy > 0) finding.message = condition.message.substr(0, remedy - 1);
+  return finding;
+}
+
+/// What the condition said of this address before: an operator that has just started, and has not asked yet, does not
+/// doubt it.
+std::optional<Aspect> known_before(const api::Status& before, const api::Endpoint& endpoint,
+                                   const std::string& service) {
   const api::Condition* condition = api::find_condition(before.conditions, "EndpointReady");
-  return condition != nullptr && condition->status == "True" && before.endpoint && before.endpoint->url == endpoint.url;
+  if (condition == nullptr || !before.endpoint || before.endpoint->url != endpoint.url) return std::nullopt;
+  if (condition->status == "True") return good(make_finding("Answering", {{"url", endpoint.url}}));
+  if (condition->reason != "EndpointUnhealthy") return std::nullopt;
+  Finding finding = as_told(make_finding("EndpointUnhealthy", {{"url", endpoint.url}}), *condition);
+  finding.object = "Service " + service;
+  return blocked("False", std::move(finding));
 }
 
 Aspect probe_aspect(const Observed& observed, const Address& address) {
@@ -133,8 +147,9 @@ Aspect probe_aspect(const Observed& observed, const Address& address) {
                    make_finding("EndpointUnhealthy",
                                 {{"url", url}, {"detail", "the operator does not ask addresses of this kind"}}));
   }
-  if (was_answering(observed.classifier.status, address.endpoint))
-    return good(make_finding("Answering", {{"url", url}}));
+  if (auto told = known_before(observed.classifier.status, address.endpoint, observed.classifier.metadata.name)) {
+    return std::move(*told);
+  }
   return blocked("Unknown", make_finding("Probing", {{"url", url}}));
 }
 
@@ -158,6 +173,7 @@ EndpointAspect endpoint_aspect(const Observed& observed, const std::vector<Findi
     for (const auto& event : observed.service_events) events.push_back(event.get());
     const api::Condition* before = api::find_condition(classifier.status.conditions, "EndpointReady");
     auto found = diagnosis::diagnose_load_balancer(*service, events, now, before == nullptr ? "" : before->reason);
+    if (found.remembered) found.finding = as_told(std::move(found.finding), *before);
     return {blocked("False", std::move(found.finding)), {}, found.look_again};
   }
   if (classifier.spec.replicas == 0) return {{"Unknown", make_finding("EndpointNotWanted"), {}}, address, {}};
@@ -281,7 +297,11 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
 
   if (endpoint.address && status.ready_replicas > 0) report.probe_url = endpoint.address->probe_url;
   report.look_again = blocker == nullptr ? kLookAgainReady : kLookAgainWaiting;
-  if (blocker != nullptr && blocker->reason->outlook != Outlook::kWaiting) report.look_again = kLookAgainFailing;
+  // The prober and the watches tell of every change of an endpoint; a Secret or a quota changes unseen.
+  const bool told = from == &endpoint.aspect && all.empty();
+  if (blocker != nullptr && blocker->reason->outlook != Outlook::kWaiting) {
+    report.look_again = told ? kLookAgainReady : kLookAgainFailing;
+  }
   if (endpoint.look_again) {
     report.look_again = std::min(report.look_again, *endpoint.look_again + Duration(std::chrono::seconds(1)));
   }

@@ -83,6 +83,29 @@ class Reconciles(OperatorTest):
         time.sleep(IDLE_SECONDS)
         self.assertEqual(self.writes()[before:], [])
 
+    def test_an_endpoint_that_does_not_answer_is_told_of_once_however_often_it_is_asked_and_by_whom(self):
+        self.apply(resource("pets", service={"type": "ClusterIP"}))
+        self.wait_for_children("pets")
+        self.play_kubelet()
+        self.wait_for("pets", "EndpointReady", "False", "EndpointUnhealthy", 60)
+        self.wait_until_settled()
+        before = len(self.writes())
+        time.sleep(IDLE_SECONDS)
+        self.assertEqual(self.writes()[before:], [])
+        self.operator.end()
+        self.operator = self.start()
+        wait_until(lambda: self.operator.metric("controller_runtime_reconcile_total") >= 1, 20, "the next operator to look")
+        time.sleep(IDLE_SECONDS)
+        self.assertEqual(self.writes()[before:], [])
+
+    def play_kubelet(self):
+        """Says of the pod that it is ready; the API server's other components believe it."""
+        pod = wait_until(lambda: self.kubectl.get("-n", self.namespace, "pods")["items"], 30, "the pod")[0]
+        ready = [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady", "PodScheduled", "Initialized")]
+        patch = {"status": {"phase": "Running", "podIP": "192.0.2.9", "conditions": ready,
+                            "containerStatuses": [{"name": "server", "image": "x", "imageID": "x", "ready": True, "restartCount": 0}]}}
+        self.run_kubectl("patch", "pod", pod["metadata"]["name"], "--subresource=status", "--type=merge", "-p", json.dumps(patch))
+
     def writes(self):
         return [(event["verb"], event["requestURI"]) for event in self.requests()
                 if event["verb"] in WRITES and event["objectRef"]["resource"] != "leases"]

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <thread>
 
 using namespace imageclassifier;
 using namespace imageclassifier::reconciler;
@@ -34,6 +35,12 @@ class Rig {
     const std::lock_guard hold(mutex_);
     ok_ = ok;
   }
+  /// The reasons that failures give, in turn.
+  void fails_with(std::vector<std::string> details) {
+    const std::lock_guard hold(mutex_);
+    ok_ = false;
+    details_ = std::move(details);
+  }
   bool wait_for(const ObjectKey& key, EndpointState::Kind kind) {
     std::unique_lock hold(mutex_);
     return changed_.wait_for(hold, std::chrono::seconds(10), [&] { return prober.state(key).kind == kind; });
@@ -41,6 +48,10 @@ class Rig {
   bool wait_for_probes(const std::string& url, int count) {
     std::unique_lock hold(mutex_);
     return changed_.wait_for(hold, std::chrono::seconds(10), [&] { return probes_[url] >= count; });
+  }
+  bool wait_for_changes(int count) {
+    std::unique_lock hold(mutex_);
+    return changed_.wait_for(hold, std::chrono::seconds(10), [&] { return changes_ >= count; });
   }
   int probes(const std::string& url) {
     const std::lock_guard hold(mutex_);
@@ -57,7 +68,7 @@ class Rig {
     ++probes_[url];
     changed_.notify_all();
     if (ok_) return {true, {}, api::ModelStatus{"resnet101", "ab", "float32"}};
-    return {false, "HTTP status 503", std::nullopt};
+    return {false, details_[static_cast<std::size_t>(probes_[url]) % details_.size()], std::nullopt};
   }
   void wake() {
     const std::lock_guard hold(mutex_);
@@ -71,6 +82,7 @@ class Rig {
   std::map<std::string, int> probes_;
   int changes_ = 0;
   bool ok_ = true;
+  std::vector<std::string> details_{"HTTP status 503"};
 
  public:
   EndpointProber prober;
@@ -121,4 +133,57 @@ TEST_CASE("another address starts from unknown, a forgotten one is asked no more
   CHECK(rig.prober.state(kPets).url == "http://b");
   rig.prober.forget(kPets);
   CHECK(rig.prober.state(kPets) == EndpointState{});
+}
+
+TEST_CASE("an endpoint that fails now in one way, now in another, is told of once; a new way that lasts, once more") {
+  Rig rig;
+  rig.fails_with({"no answer within 5 seconds", "the connection failed"});
+  rig.prober.watch(kPets, "http://a", "1");
+  REQUIRE(rig.wait_for(kPets, EndpointState::Kind::kUnhealthy));
+  REQUIRE(rig.wait_for_probes("http://a", 40));
+  CHECK(rig.changes() == 1);
+  rig.fails_with({"HTTP status 503"});
+  REQUIRE(rig.wait_for_changes(2));
+  CHECK(rig.prober.state(kPets).detail == "HTTP status 503");
+}
+
+TEST_CASE("endpoints that hold a thread until their time-out leave threads for those that answer") {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  int answered = 0, failed = 0;
+  bool held = false;
+  SystemClock clock;
+  EndpointProber prober(
+      {.threads = 4, .healthy_interval = std::chrono::milliseconds(1), .first_retry = {}, .last_retry = {}},
+      [&](const std::string& url, std::stop_token stop) -> ProbeResult {
+        std::unique_lock hold(mutex);
+        if (url == "http://good") {
+          ++answered;
+          changed.notify_all();
+          return {true, {}, std::nullopt};
+        }
+        ++failed;
+        if (held) changed.wait(hold, stop, [] { return false; });
+        return {false, "no answer", std::nullopt};
+      },
+      [](const ObjectKey&) {}, clock);
+  const auto reaches = [&](const int& count, int wanted) {
+    std::unique_lock hold(mutex);
+    return changed.wait_for(hold, std::chrono::seconds(10), [&] { return count >= wanted; });
+  };
+  for (int i = 0; i < 20; ++i) prober.watch({"zoo", "bad" + std::to_string(i)}, "http://bad", "1");
+  prober.start();
+  const auto all_unhealthy = [&] {
+    for (int i = 0; i < 20; ++i) {
+      if (prober.state({"zoo", "bad" + std::to_string(i)}).kind != EndpointState::Kind::kUnhealthy) return false;
+    }
+    return true;
+  };
+  while (!all_unhealthy()) std::this_thread::yield();
+  {
+    const std::lock_guard hold(mutex);
+    held = true;
+  }
+  prober.watch({"zoo", "good"}, "http://good", "1");
+  REQUIRE(reaches(answered, 100));
 }

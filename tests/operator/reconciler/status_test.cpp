@@ -146,6 +146,40 @@ TEST_CASE("an operator that has just started does not doubt an endpoint that ans
   CHECK(state(report(world), "EndpointReady") == "Unknown/Probing");
 }
 
+TEST_CASE("nor one that did not answer: what it said is not said again in other words") {
+  World world = serving();
+  world.probe(EndpointState::Kind::kUnhealthy, "no answer within 5 seconds");
+  const api::Status told = report(world).status;
+  world.show(told);
+  world.observed.endpoint = {};
+  CHECK(report(world, {}, kNow + std::chrono::hours(1)).status == told);
+  world.address("10.0.0.8");
+  CHECK(state(report(world), "EndpointReady") == "Unknown/Probing");
+}
+
+TEST_CASE("events that expire do not change what they told of a load balancer") {
+  World world;
+  world.settle().deployment_status(1, 1, 1);
+  api::Event event;
+  event.involved_uid = world.observed.service->metadata.uid;
+  event.type = "Warning";
+  event.reason = "AllocationFailed";
+  event.message = "Failed to allocate IP for \"zoo/pets\": no available IPs";
+  world.observed.service_events = {std::make_shared<api::Event>(event)};
+  const api::Status told = report(world).status;
+  REQUIRE(api::find_condition(told.conditions, "EndpointReady")->reason == "LoadBalancerAddressesExhausted");
+  world.show(told);
+  world.observed.service_events.clear();
+  CHECK(report(world, {}, kNow + std::chrono::hours(2)).status == told);
+}
+
+TEST_CASE("a failing endpoint is not looked at again and again: prober and watches tell of its changes") {
+  World world = serving();
+  world.probe(EndpointState::Kind::kUnhealthy, "no answer within 5 seconds");
+  CHECK(report(world).look_again >= std::chrono::minutes(5));
+  CHECK(report(World(kBasic)).look_again <= std::chrono::seconds(30));
+}
+
 TEST_CASE("a failure that is cured stays as the last failure") {
   World world(kBasic);
   world.show(report(world).status);
