@@ -135,6 +135,28 @@ class Moderation(Events):
         wait_until(reached, 20, reason)
 
 
+class Leaders(Events):
+    starts_operator = False
+
+    def test_only_the_leader_tells_and_it_writes_its_last_counts_before_the_lease_goes(self):
+        options = "--leader-elect", "--leader-elect-resource-namespace", self.namespace
+        leader = self.start(*options)
+        wait_until(lambda: leader.metric("leader_election_master_status") == 1, 20, "a leader")
+        follower = self.start(*options)
+        wait_until(lambda: follower.ask("/readyz")[0] == 200, 20, "the follower to be ready")
+        self.apply(resource("pets"))
+        self.wait_for_children("pets")
+        for replicas in (4, 5, 6):
+            self.scale(replicas)
+        wait_until(lambda: self.events("Updated")[0].get("series", {}).get("count") == 2, 10, "the series")
+        self.assertEqual(follower.metric("event_recorder_writes_total"), 0)
+        self.assertEqual(leader.end(signal.SIGTERM), 0)
+        self.assertEqual([event["series"]["count"] for event in self.events("Updated")], [3])
+        wait_until(lambda: follower.metric("leader_election_master_status") == 1, 20, "the follower to lead")
+        self.scale(7)
+        wait_until(lambda: len(self.events("Updated")) == 2, 10, "an event of the new leader")
+
+
 class Losses(Events):
     def test_a_namespace_that_is_being_deleted_takes_no_events_and_nobody_is_alarmed(self):
         self.operator.end()

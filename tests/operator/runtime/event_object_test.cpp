@@ -71,3 +71,10 @@ TEST_CASE("a note that is not UTF-8 stays within the limit") {
   CHECK(text.size() <= 1024);
   CHECK(text.front() == 'a');
 }
+
+TEST_CASE("text is cut between characters and only if it is too long") {
+  const std::string euros = "\u20ac\u20ac\u20ac";
+  CHECK(cut_text(euros, 9) == euros);
+  CHECK(cut_text(euros, 8) == "\u20ac...");
+  CHECK(cut_text(euros, 5) == "...");
+}
