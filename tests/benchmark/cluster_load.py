@@ -1,7 +1,9 @@
 """Many ImageClassifiers with children, and what the API server says of them, for the operator's benchmark."""
 
+import asyncio
 import http.client
 import json
+import socket
 import ssl
 import subprocess
 import threading
@@ -87,17 +89,53 @@ def wait_for(title, count, total, seconds):
         time.sleep(0.5)
 
 
-def classifier(namespace, number):
+PORT = 18080  # of what answers for the servers
+
+
+def own_address():
+    """An address of this machine that the operator may ask; None if there is only loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            found = probe.getsockname()[0]
+        except OSError:
+            return None
+    return None if found.startswith(("127.", "169.254.")) else found
+
+
+def answer_as_server(address):
+    """Says to everybody who asks that the server is ready. Does not return."""
+    body = json.dumps({"status": "ready", "model": {"architecture": "resnet101", "weights_sha256": "0" * 64, "precision": "float32"}})
+    text = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+
+    async def answer(reader, writer):
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(text)
+            await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def serve():
+        server = await asyncio.start_server(answer, address, PORT, backlog=1024)
+        await server.serve_forever()
+    asyncio.run(serve())
+
+
+def classifier(namespace, number, load_balancer=False):
     return {"apiVersion": "imageclassifier.dev/v1alpha1", "kind": "ImageClassifier",
             "metadata": {"name": name_of(number), "namespace": namespace},
-            "spec": {"image": "registry.example.com/vision/inference-server:1.0", "service": {"type": "ClusterIP"}}}
+            "spec": {"image": "registry.example.com/vision/inference-server:1.0",
+                     "service": {"type": "LoadBalancer", "port": PORT} if load_balancer else {"type": "ClusterIP"}}}
 
 
-def create_classifiers(api, namespace, count):
+def create_classifiers(api, namespace, count, load_balancer=False):
     made = [0]
 
     def create(number):
-        api.call("POST", RESOURCES.format(namespace), classifier(namespace, number))
+        api.call("POST", RESOURCES.format(namespace), classifier(namespace, number, load_balancer))
         made[0] += 1
         progress("ImageClassifiers created", lambda: made[0], count)
 
@@ -107,7 +145,7 @@ def create_classifiers(api, namespace, count):
 
 def count_of(api, path):
     """From the API server's own count: one item and what remains."""
-    page = api.call("GET", f"{path}?limit=1")
+    page = api.call("GET", f"{path}{'&' if '?' in path else '?'}limit=1")
     return len(page["items"]) + page["metadata"].get("remainingItemCount", 0)
 
 
