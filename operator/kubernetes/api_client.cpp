@@ -1,6 +1,7 @@
 #include "operator/kubernetes/api_client.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -79,11 +80,14 @@ struct ApiClient::Impl {
         .observe(taken.count());
   }
 
-  // Which flow schema of API Priority and Fairness turned us away: the operator of the cluster can widen it.
-  static void log_rejection(const Request& request, const Response& answer) {
+  // Which flow schema of API Priority and Fairness turned us away: who runs the cluster can widen it. Once for each.
+  void log_rejection(const Request& request, const Response& answer) {
     const auto flow_schema = find_header(answer.headers, "X-Kubernetes-PF-FlowSchema-UID");
     if (answer.status != 429 || !flow_schema) return;
-    log::info("API server rejected a request for now",
+    const bool fresh = flow_schemas.with(
+        [&](auto& seen) { return seen.size() < kMaximumWarnings && seen.insert(std::string(*flow_schema)).second; });
+    if (!fresh) return;
+    log::info("API server rejected a request for now; later rejections by this flow schema are not logged",
               {{"method", to_string(request.method)},
                {"flowSchemaUID", *flow_schema},
                {"priorityLevelUID", find_header(answer.headers, "X-Kubernetes-PF-PriorityLevel-UID").value_or("")}});
@@ -140,6 +144,7 @@ struct ApiClient::Impl {
     for (Header& header : tokens.headers()) request.headers.push_back(std::move(header));
     SteadyTime deadline;
     bool reauthorized = false;
+    std::optional<Response> refusal;
     for (int tries = 1;; ++tries) {
       const Result<Secret> used = authorize(request);
       if (!used) return fail(used.error());
@@ -148,8 +153,11 @@ struct ApiClient::Impl {
       if (tries == 1) deadline = sent + options.request_timeout;
       Result<Response> answer = send_fenced(request, *used, deadline, stop);
       if (answer && answer->status == 401 && !std::exchange(reauthorized, true) && tokens.reject(*used, sent)) continue;
+      // Why the server did not do it says more than that the time was over (and a reflector goes by it).
+      if (!answer && answer.error().code == ErrorCode::kDeadlineExceeded && refusal) return std::move(*refusal);
       const auto delay = retry_delay(request.method, tries, options.max_tries, answer);
       if (!delay || clock.steady_now() + *delay >= deadline) return answer;
+      if (answer && request.method == Method::kGet) refusal = std::move(*answer);
       if (!clock.sleep_for(*delay, stop)) return fail(ErrorCode::kCancelled, "stopped while waiting to retry");
     }
   }
@@ -160,6 +168,7 @@ struct ApiClient::Impl {
   MetricsRegistry& metrics;
   Options options;
   Guarded<std::set<std::string>> warnings;
+  Guarded<std::set<std::string>> flow_schemas;
 };
 
 ApiClient::ApiClient(Transport& transport, TokenSource& tokens, Clock& clock, MetricsRegistry& metrics, Options options)

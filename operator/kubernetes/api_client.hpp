@@ -26,8 +26,9 @@ struct ObjectReply {
 /// (rest_client_requests_total, rest_client_request_duration_seconds). Thread safe; calls block the caller.
 ///
 /// Retries, within the time-out of the call: GET after a lost connection; GET, PUT, PATCH and DELETE after 429 or 5xx
-/// with Retry-After (at most 10 tries); any verb once after 401 with a newer token. POST is never repeated after it may
-/// have reached the server. Warning headers are logged once per text.
+/// with Retry-After (at most 10 tries); any verb once after 401 with a newer token. POST is repeated after 429 only,
+/// never after it may have been carried out. A read whose last try runs out of time ends with the refusal before it.
+/// Warning headers are logged once per text.
 ///
 /// Errors: see error_code() in status.hpp and Transport. The message holds the server's sentence.
 class ApiClient {

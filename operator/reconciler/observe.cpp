@@ -114,6 +114,7 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
         !read) {
       return fail(read.error());
     }
+    if (!classifier) return std::nullopt;
     if (auto read = read_live(observed.deployment, client, deployments(), name, &api::decode_deployment, stop); !read) {
       return fail(read.error());
     }

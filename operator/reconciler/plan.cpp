@@ -26,7 +26,9 @@ diagnosis::Finding name_conflict(const Manifest& wanted) {
 
 void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std::optional<Child>& child) {
   if (!child) {
-    plan.actions.push_back({Step::kCreate, std::move(wanted), {}, "it does not exist", {}, false});
+    // Of a resource that was worked on before, the children may have gone with it.
+    const bool made_before = observed.classifier.status.observed_generation > 0;
+    plan.actions.push_back({Step::kCreate, std::move(wanted), {}, "it does not exist", {}, made_before});
     return;
   }
   const api::ObjectMeta& metadata = child->metadata;
@@ -40,10 +42,8 @@ void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std
   }
   const std::string drift = resources::first_drift(wanted.body, child->owned);
   if (drift.empty()) return;
-  const bool scales = wanted.kind == Kind::kDeployment && observed.deployment &&
-                      observed.deployment->replicas != observed.classifier.spec.replicas;
-  const bool destructive = scales || wanted.kind == Kind::kSecret;
-  plan.actions.push_back({Step::kApply, std::move(wanted), metadata.uid, drift + " differs", {}, destructive});
+  const bool needs_live = wanted.kind != Kind::kService;
+  plan.actions.push_back({Step::kApply, std::move(wanted), metadata.uid, drift + " differs", {}, needs_live});
 }
 
 void plan_pull_secret(Plan& plan, const Observed& observed) {
@@ -86,7 +86,7 @@ const char* to_string(Step step) noexcept {
 }
 
 bool needs_live_reads(const Plan& plan) noexcept {
-  return std::any_of(plan.actions.begin(), plan.actions.end(), [](const Action& action) { return action.destructive; });
+  return std::any_of(plan.actions.begin(), plan.actions.end(), [](const Action& action) { return action.needs_live; });
 }
 
 Plan make_plan(const Observed& observed) {

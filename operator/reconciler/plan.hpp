@@ -27,9 +27,9 @@ struct Action {
   std::string why;  ///< for the log
   /// kDelete: only this version of the object is deleted.
   std::string resource_version = {};
-  /// Ends something that runs or works (a deletion, another number of pods, another credential): never decided from
-  /// caches alone, see needs_live_reads().
-  bool destructive = false;
+  /// Never decided from caches alone, see needs_live_reads(): it ends something that runs or works (a deletion, other
+  /// pods or another number of them, another credential), or makes anew what was there before.
+  bool needs_live = false;
 };
 
 struct Plan {
@@ -41,7 +41,7 @@ struct Plan {
   bool deployment_held = false;
 };
 
-/// The plan holds a destructive action. Caches may be older than what they are compared with (a restart against an API
+/// The plan holds an action that caches alone must not decide. Each may be older than what it is compared with (an API
 /// server that lags, a late watch line): observe live and plan again before it is carried out.
 bool needs_live_reads(const Plan& plan) noexcept;
 

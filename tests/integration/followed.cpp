@@ -33,8 +33,9 @@ runtime::ResourceWatch::Options watch_of(const std::string& space, const runtime
   return watch;
 }
 
-kubernetes::ApiClient::Options client_of(const std::string& agent) {
+kubernetes::ApiClient::Options client_of(const std::string& agent, Duration request_timeout) {
   kubernetes::ApiClient::Options options;
+  options.request_timeout = request_timeout;
   options.user_agent = agent;
   return options;
 }
@@ -76,8 +77,8 @@ std::map<std::string, std::string> listed(ApiServer& server, const std::string& 
   return all;
 }
 
-std::vector<std::string> audited(const std::string& agent, const std::string& verb) {
-  std::ifstream log(control_plane_state("auditLog"));
+std::vector<std::string> audited(const std::string& agent, const std::string& verb, const std::string& name) {
+  std::ifstream log(control_plane_state(name));
   std::vector<std::string> found;
   for (std::string line; std::getline(log, line);) {
     if (line.find("\"userAgent\":\"" + agent + "\"") == std::string::npos ||
@@ -91,11 +92,11 @@ std::vector<std::string> audited(const std::string& agent, const std::string& ve
 }
 
 Followed::Followed(const std::string& space, const std::string& faults, runtime::reflector::Options options,
-                   const std::string& url)
+                   const std::string& url, Duration request_timeout)
     : agent(fresh_agent()),
       direct(config_of(url)),
       faulty(*direct.transport, plan_of(faults), direct.clock, {}),
-      client(faulty, *direct.tokens, direct.clock, direct.metrics, client_of(agent)),
+      client(faulty, *direct.tokens, direct.clock, direct.metrics, client_of(agent, request_timeout)),
       informer(client, watch_of(space, options), decode_thing, direct.clock, direct.metrics) {}
 
 std::map<std::string, std::string> Followed::cached() const {

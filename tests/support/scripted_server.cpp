@@ -177,7 +177,7 @@ struct TcpProxy::Impl {
     }
   }
 
-  const int target;
+  std::atomic<int> target;
   std::atomic<bool> frozen{false};
   std::atomic<bool> closing{false};
   Listener listener;  // last: its threads use the rest
@@ -194,6 +194,9 @@ int TcpProxy::port() const {
 }
 void TcpProxy::cut() {
   impl_->listener.shut_connections();
+}
+void TcpProxy::retarget(int target) {
+  impl_->target = target;
 }
 void TcpProxy::freeze(bool frozen) {
   impl_->frozen = frozen;

@@ -46,6 +46,8 @@ class TcpProxy {
   int port() const;
   /// Closes every connection; new ones are accepted.
   void cut();
+  /// Where new connections go from now on.
+  void retarget(int target);
   /// While frozen, nothing is forwarded and no connection is closed.
   void freeze(bool frozen);
   /// Accepted so far.

@@ -4,12 +4,15 @@ One supervisor process holds them: they die with it (PR_SET_PDEATHSIG), so endin
 and it ends itself when its folder disappears.
 """
 
+import dataclasses
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import processes, state, tools
@@ -18,7 +21,18 @@ from .pki import Pki
 from .progress import Failure, Stages, say, wait_until
 
 
-def up(program, folder):
+@dataclass
+class Options:
+    """second_server: one more API server on the same etcd, which it reaches by etcd_path.py. flags: more of them for kube-apiserver."""
+
+    second_server: bool = False
+    flags: list = field(default_factory=list)
+
+    def words(self):
+        return (["--second-server"] if self.second_server else []) + [f"--server-flag={flag}" for flag in self.flags]
+
+
+def up(program, folder, options):
     """program: the script that was called; it is called again as `program supervise --state folder`."""
     folder = Path(folder).absolute()
     down(folder)
@@ -26,8 +40,8 @@ def up(program, folder):
     folder.mkdir(parents=True, exist_ok=True)
     stages = Stages("control plane")
     with open(folder / "supervisor.log", "wb") as log:
-        supervisor = subprocess.Popen([sys.executable, program, "supervise", "--state", str(folder)], cwd="/",
-                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        supervisor = subprocess.Popen([sys.executable, program, "supervise", "--state", str(folder), *options.words()],
+                                      cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def ready():
         if supervisor.poll() is not None:
@@ -58,23 +72,47 @@ def down(folder):
             place.unlink(missing_ok=True)
 
 
-def supervise(folder):
+def hold(folder, component):
+    """Kills it and keeps it from being started again, until release()."""
+    running = _component(folder, component)
+    _held(folder, component).touch()
+    os.kill(running["pid"], signal.SIGKILL)
+    wait_until(lambda: not processes.alive(running), 10, f"the end of {component}")
+
+
+def release(folder, component):
+    """Returns when it runs; not when it is ready."""
+    _held(folder, component).unlink()
+    wait_until(lambda: _component(folder, component), 10, f"{component} to be started")
+
+
+def _held(folder, component):
+    return Path(folder).absolute() / "data" / f"{component}.held"
+
+
+def _component(folder, name):
+    known = (state.read(folder) or {}).get("processes", [])
+    return next((process for process in known if process["name"] == name and processes.alive(process)), None)
+
+
+def supervise(program, folder, options):
     folder = Path(folder).absolute()
     me = processes.identity("supervisor", os.getpid())
     state.write(folder, {"phase": "starting", "processes": [me]})
-    supervisor = processes.Supervisor(folder / "log")
+    supervisor = processes.Supervisor(folder / "log", held=lambda name: _held(folder, name).exists())
     try:
-        plane = _start(supervisor, folder)
-        _write_ready(supervisor, folder, me, plane)
+        plane = _start(supervisor, folder, options.flags)
+        second = _start_second(supervisor, program, plane, options.flags) if options.second_server else {}
+        _write_ready(supervisor, folder, me, plane, second)
         while not supervisor.stopping and state.path(folder).exists():
             if supervisor.tend():
-                _write_ready(supervisor, folder, me, plane)
+                _write_ready(supervisor, folder, me, plane, second)
             time.sleep(0.2)
     finally:
         supervisor.end_all()
 
 
-def _start(supervisor, folder):
+def _start(supervisor, folder, flags):
     data = folder / "data"
     data.mkdir(mode=0o700)
     ports = _free_ports(3)
@@ -83,7 +121,7 @@ def _start(supervisor, folder):
     plane.pki.create("imageclassifier-test-ca")
     plane.issue_certificates()
     supervisor.start("etcd", *plane.etcd())
-    supervisor.start("kube-apiserver", *plane.kube_apiserver())
+    supervisor.start("kube-apiserver", *plane.kube_apiserver(), *flags)
     api = ApiClient(plane.server, plane.pki)
     supervisor.wait_until(api.ready, 90, "the API server")
     supervisor.start("kube-controller-manager", *plane.kube_controller_manager())
@@ -92,7 +130,28 @@ def _start(supervisor, folder):
     return plane
 
 
-def _write_ready(supervisor, folder, me, plane):
+def _start_second(supervisor, program, first, flags):
+    """What state.json says about it."""
+    folder = first.folder / "second"
+    folder.mkdir()
+    port, path, control = _free_ports(3)
+    second = dataclasses.replace(first, folder=folder, port=port, etcd_port=path)
+    supervisor.start("etcd-path", sys.executable, program, "etcd-path", "--ports", path, first.etcd_port, control)
+    supervisor.wait_until(lambda: _listens(path), 20, "the path to etcd")
+    supervisor.start("second-kube-apiserver", *second.kube_apiserver(), *flags)
+    supervisor.wait_until(ApiClient(second.server, second.pki).ready, 90, "the second API server")
+    return {"secondServer": second.server, "secondAuditLog": str(second.audit_log), "etcdPathControl": str(control)}
+
+
+def _listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _write_ready(supervisor, folder, me, plane, second):
     state.write(folder, {
         "phase": "ready",
         "server": plane.server,
@@ -100,6 +159,7 @@ def _write_ready(supervisor, folder, me, plane):
         "kubeconfig": str(folder / "kubeconfig"),
         "ca": str(plane.pki.certificate("ca")),
         "auditLog": str(plane.audit_log),
+        **second,
         "processes": [me, *supervisor.processes()],
     })
 

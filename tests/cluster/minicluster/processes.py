@@ -57,15 +57,18 @@ def die_with_parent():
 class Supervisor:
     """Starts components, restarts those that end, reaps orphans when it is PID 1, and ends them all together.
 
-    Not thread-safe: everything happens in the thread that made it. Output goes to <logs>/<name>.log.
+    Not thread-safe: everything happens in the thread that made it. Output goes to <logs>/<name>.log. held(name): it is not to be
+    restarted for now.
     """
 
     RESTART_PAUSE = 1.0  # seconds; the controller manager needs a few tries when it meets a young API server
 
-    def __init__(self, logs, environment=None):
+    def __init__(self, logs, environment=None, held=lambda _name: False):
         self.logs = Path(logs)
         self.logs.mkdir(parents=True, exist_ok=True)
         self.environment = environment
+        self.held = held
+        self.waiting = []  # ended while held
         self.commands = {}
         self.running = {}
         self.handles = {}  # kept until reaped here: subprocess would wait for forgotten ones itself and hide their end
@@ -113,7 +116,9 @@ class Supervisor:
 
         Raises Failure when a component ends again and again.
         """
-        ended = self.reap()
+        candidates = self.waiting + self.reap()
+        self.waiting = [name for name in candidates if self.held(name)]
+        ended = [name for name in candidates if name not in self.waiting]
         for name in ended:
             recent = [moment for moment in self.restarts.get(name, []) if time.monotonic() - moment < 60]
             if len(recent) >= 20:

@@ -75,17 +75,17 @@ TEST_CASE("a GET is repeated after a lost connection, a write is not") {
   CHECK(rig.server.requests().size() == 4);
 }
 
-TEST_CASE("Retry-After on 429 and 5xx is honoured, but a POST is never sent twice") {
+TEST_CASE("Retry-After on 429 and 5xx is honoured, but a POST is sent again only when it was turned away") {
   Rig rig;
   rig.server.expect(kApply, 429, "", {{"Retry-After", "2"}})
       .expect(kApply, 503, "", {{"Retry-After", "3"}})
       .expect(kApply, 200, "{}");
   CHECK(rig.client.apply(kSecrets, {"a", "b"}, "{}", {.field_manager = "me"}, {}));
   CHECK(rig.clock.waits() == std::vector<Duration>{2s, 3s});
-  rig.server.expect(kPost, 429, "", {{"Retry-After", "2"}});
+  rig.server.expect(kPost, 429, "", {{"Retry-After", "2"}}).expect(kPost, 503, "", {{"Retry-After", "2"}});
   const auto created = rig.client.create(kSecrets, "a", "{}", "me", {});
   REQUIRE_FALSE(created);
-  CHECK(created.error().code == ErrorCode::kExhausted);
+  CHECK(created.error().code == ErrorCode::kUnavailable);
 }
 
 TEST_CASE("without Retry-After a server error is not repeated") {
@@ -99,6 +99,18 @@ TEST_CASE("a pause that would pass the time-out of the call is not begun") {
   rig.server.expect(kGet, 503, "", {{"Retry-After", "31"}});
   CHECK_FALSE(rig.client.get(kSecrets, {"a", "b"}, {}));
   CHECK(rig.clock.waits().empty());
+}
+
+TEST_CASE("when the time runs out during another try of a read, the refusal before it is what is told") {
+  Rig rig;
+  rig.server.expect(kGet, 504, "", {{"Retry-After", "1"}}).expect_error(kGet, ErrorCode::kDeadlineExceeded);
+  const auto read = rig.client.execute(get_request(kSecrets, {"a", "b"}), {});
+  REQUIRE(read);
+  CHECK(read->status == 504);
+  rig.server.expect(kApply, 429, "", {{"Retry-After", "1"}}).expect_error(kApply, ErrorCode::kDeadlineExceeded);
+  const auto written = rig.client.apply(kSecrets, {"a", "b"}, "{}", {.field_manager = "me"}, {});
+  REQUIRE_FALSE(written);
+  CHECK(written.error().code == ErrorCode::kDeadlineExceeded);
 }
 
 TEST_CASE("after ten tries the last answer stands") {

@@ -182,6 +182,28 @@ TEST_CASE("pods are not scaled to what only an old cache says") {
   CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
 }
 
+TEST_CASE("children that are missing of a resource that had them are not made before the resource was read") {
+  Rig rig;
+  json shown = classifier_object("{}");
+  shown["status"]["observedGeneration"] = 1;
+  rig.cache(shown);
+  rig.server.expect("GET " + kClassifier, 404, status_body(404, "NotFound", "gone"));
+  CHECK(rig.reconcile().kind == Outcome::Kind::kSuccess);
+}
+
+TEST_CASE("pods are not exchanged for those that only an old cache wants") {
+  Rig rig(R"({"image": "contoso.azurecr.io/inference-server:old"})");
+  Rig newer(R"({"image": "contoso.azurecr.io/inference-server:new"})");
+  rig.deployments.upsert(std::make_shared<const api::Deployment>(api::parse_deployment(newer.deployment())));
+  rig.services.upsert(std::make_shared<const api::Service>(api::parse_service(rig.service())));
+  rig.server.expect("GET " + kClassifier, 200,
+                    classifier_object(R"({"image": "contoso.azurecr.io/inference-server:new"})").dump());
+  rig.server.expect("GET " + kDeployment, 200, newer.deployment().dump());
+  rig.server.expect("GET " + kService, 200, rig.service().dump());
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+}
+
 TEST_CASE("a right that is missing for a live read is shown on the resource and nothing is done") {
   Rig rig(R"({"replicas": 1})");
   Rig newer(R"({"replicas": 5})");
