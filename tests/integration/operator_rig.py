@@ -121,6 +121,25 @@ class OperatorTest(unittest.TestCase):
         self.addCleanup(self.stop, operator)
         return operator
 
+    def kubeconfig_of(self, user, **cluster):
+        """Path of the administrator's kubeconfig with another user, and with what else is given for the cluster."""
+        config = json.loads(self.kubectl.run("config", "view", "--raw", "--flatten", "-o", "json").stdout)
+        config["users"][0]["user"] = user
+        config["clusters"][0]["cluster"].update(cluster)
+        file = tempfile.NamedTemporaryFile("w", suffix=".kubeconfig")
+        self.addCleanup(file.close)
+        json.dump(config, file)
+        file.flush()
+        return file.name
+
+    def make_account(self, name):
+        """A ServiceAccount that may do everything; its token."""
+        self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}})
+        binding = f"{self.namespace}-{name}"
+        self.kubectl.run("create", "clusterrolebinding", binding, "--clusterrole=cluster-admin", f"--serviceaccount={self.namespace}:{name}")
+        self.addCleanup(self.kubectl.run, "delete", "clusterrolebinding", binding)
+        return self.run_kubectl("create", "token", name).stdout.strip()
+
     def stop(self, operator):
         operator.end(signal.SIGKILL)
         if self._outcome and any(error for _, error in getattr(self._outcome, "errors", []) or []):
