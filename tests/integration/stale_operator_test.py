@@ -50,11 +50,12 @@ class StaleServer(OperatorTest):
         self.assertEqual(self.control.recv(3), b"ok\n")
 
     def writes_by_second(self):
-        """To children: a status that is old is only a status."""
+        """To children: a status or an Event that is old is only that."""
         with open(self.kubectl.state["secondAuditLog"]) as log:
             events = [json.loads(line) for line in log if self.namespace in line and "imageclassifier-operator" in line]
         return [(event["verb"], event["requestURI"]) for event in events
-                if event["stage"] == "ResponseComplete" and event["verb"] in WRITES and "/imageclassifiers/" not in event["requestURI"]]
+                if event["stage"] == "ResponseComplete" and event["verb"] in WRITES
+                and event["objectRef"]["resource"] not in ("imageclassifiers", "events", "leases")]
 
     def change_everything(self):
         """In the resources, and in the children too by an operator that sees it."""
