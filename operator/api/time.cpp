@@ -1,5 +1,6 @@
 #include "operator/api/time.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace imageclassifier::api {
@@ -28,8 +29,13 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   const std::chrono::year_month_day date(std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day)));
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-         std::chrono::seconds(*second);
+  const std::chrono::sys_seconds time = std::chrono::sys_days(date) + std::chrono::hours(*hour) +
+                                        std::chrono::minutes(*minute) + std::chrono::seconds(*second);
+  // "Never" is written as the year 9999; nanoseconds end in 2262. A margin, since callers add zones and delays.
+  constexpr auto kMargin = std::chrono::days(366);
+  constexpr auto kLast = std::chrono::time_point_cast<std::chrono::seconds>(WallTime::max()) - kMargin;
+  constexpr auto kFirst = std::chrono::time_point_cast<std::chrono::seconds>(WallTime::min()) + kMargin;
+  return WallTime(std::clamp<std::chrono::sys_seconds>(time, kFirst, kLast));
 }
 
 }  // namespace imageclassifier::api

@@ -27,6 +27,9 @@ TEST_CASE("quantities have the value that the API server gives them") {
 TEST_CASE("times of the API server are read, others are not") {
   CHECK(format_rfc3339(*parse_rfc3339("2026-02-28T23:59:59Z")) == "2026-02-28T23:59:59Z");
   CHECK(parse_rfc3339("2026-02-28T23:59:59.123456Z"));
+  // "Never", and what a fuzzer found: no overflow, still far away.
+  CHECK(*parse_rfc3339("9999-12-31T23:59:59Z") > *parse_rfc3339("2250-01-01T00:00:00Z"));
+  CHECK(*parse_rfc3339("0001-01-01T00:00:00Z") < *parse_rfc3339("1690-01-01T00:00:00Z"));
   for (const char* bad :
        {"", "2026-02-30T00:00:00Z", "2026-02-28 23:59:59Z", "2026-02-28T23:59:59+01:00", "2026-02-28T24:00:00Z"}) {
     INFO(bad);
