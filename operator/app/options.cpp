@@ -6,6 +6,7 @@
 
 #include "common/build_info.hpp"
 #include "operator/kubernetes/fault_plan.hpp"
+#include "operator/kubernetes/transport_factory.hpp"
 
 namespace imageclassifier::app {
 namespace {
@@ -67,6 +68,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.set_version_flag("--version", std::string(build_version()));
   app.require_subcommand(0, 1);
   std::string level = "info";
+  std::string transport = "cpprest";
   std::string listen = "0.0.0.0:8080";
   app.add_option("--log-level", level, "trace, debug, info, warn or error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "warning", "error"}))
@@ -74,6 +76,11 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_option("--kubeconfig", line.run.client.kubeconfig,
                  "How to reach the cluster; default: $KUBECONFIG, then the pod's own identity, then ~/.kube/config");
   app.add_option("--context", line.run.client.context, "Context of the kubeconfig; default: its current one");
+  app.add_option("--transport", transport,
+                 "HTTP library to reach the API server: cpprest, or curl, which also knows IPv6 literals and https:// "
+                 "and socks5:// proxies")
+      ->check(CLI::IsMember({"cpprest", "curl"}))
+      ->capture_default_str();
   app.add_option("--namespace", line.run.namespace_name, "Only resources of this namespace; default: all");
   app.add_option("--workers", line.run.workers, "Resources that are worked on at the same time")
       ->check(CLI::Range(1, 64))
@@ -124,6 +131,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (level == "trace") level = "debug";
   if (level == "warn") level = "warning";
   log::parse_level(level, line.log_level);
+  line.run.transport = kubernetes::parse_transport_kind(transport).value_or(line.run.transport);
   line.command = app.got_subcommand("render")     ? Command::kRender
                  : !app.got_subcommand("explain") ? Command::kRun
                  : line.reason.empty()            ? Command::kReasons

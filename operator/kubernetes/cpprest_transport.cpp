@@ -2,6 +2,7 @@
 
 #include <cpprest/astreambuf.h>
 #include <cpprest/http_client.h>
+#include <cpprest/producerconsumerstream.h>
 #include <cpprest/streams.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -30,6 +31,7 @@ constexpr std::size_t kMaximumErrorBody = 64U << 10U;
 // The library's own inactivity timer is only a second line behind ours.
 constexpr auto kLibraryTimeout = seconds(600);
 constexpr auto kShutdownPatience = seconds(5);
+constexpr auto kPoolPatience = std::chrono::milliseconds(20);
 
 // ---- the body, piece by piece ----
 
@@ -88,6 +90,14 @@ concurrency::streams::ostream make_byte_sink(ByteSink::Put put) {
   return concurrency::streams::streambuf<uint8_t>(sink).create_ostream();
 }
 
+// A body that cannot be read twice: what the library cannot rewind it does not repeat (row 4).
+concurrency::streams::istream read_once(const std::string& body) {
+  concurrency::streams::producer_consumer_buffer<uint8_t> buffer(std::max<std::size_t>(body.size(), 1));
+  buffer.putn_nocopy(reinterpret_cast<const uint8_t*>(body.data()), body.size()).get();  // done when it returns
+  buffer.close(std::ios_base::out).get();
+  return buffer.create_istream();
+}
+
 // ---- one request on its way ----
 
 // Counts exchanges that the library still works on, so that nothing outlives the transport.
@@ -131,6 +141,7 @@ struct Exchange {
   bool abandoned = false;
   bool finished = false;
   std::optional<Error> error;
+  bool let_go = false;  // the library holds nothing of it any more, and the connection is back in the pool
   pplx::cancellation_token_source cancel;
 
   pplx::task<std::size_t> put(const char* data, std::size_t count) {
@@ -162,6 +173,22 @@ struct Exchange {
     }
     cancel.cancel();
   }
+};
+
+// Held by the library for as long as it holds the request.
+class Grip {
+ public:
+  explicit Grip(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
+  ~Grip() {
+    std::lock_guard hold(exchange_->mutex);
+    exchange_->let_go = true;
+    exchange_->changed.notify_all();
+  }
+  Grip(const Grip&) = delete;
+  pplx::task<std::size_t> put(const char* data, std::size_t count) const { return exchange_->put(data, count); }
+
+ private:
+  const std::shared_ptr<Exchange> exchange_;
 };
 
 // Classified by number only: the texts are not stable (row 22), refused connections come as EHOSTUNREACH (row 11).
@@ -218,9 +245,10 @@ class CpprestTransport final : public Transport {
 
   Result<Response> send(const Request& request, SteadyTime deadline, std::stop_token stop) override {
     const auto slot = slots_.acquire(clock_, deadline, stop);
-    if (!slot) return too_late(stop);
+    if (!slot || clock_.steady_now() >= deadline) return too_late(stop);
     const bool fresh = request.method == Method::kPost;  // row 4
-    const auto exchange = start(request, fresh ? make_client() : shared_client());
+    const auto client = fresh ? make_client() : shared_client();
+    const auto exchange = start(request, client);
     Response response;
     while (true) {
       std::unique_lock lock(exchange->mutex);
@@ -239,7 +267,13 @@ class CpprestTransport final : public Transport {
                     "the API server's answer exceeds the limit of " + std::to_string(options_.maximum_body) + " bytes");
       }
       if (!exchange->finished) continue;
-      if (exchange->error) return fail(*exchange->error);
+      if (exchange->error) {
+        forget(client);
+        return fail(*exchange->error);
+      }
+      // Else the next request would open a connection while this one is on its way back to the pool.
+      clock_.wait_until(exchange->changed, lock, stop, clock_.steady_now() + kPoolPatience,
+                        [&] { return exchange->let_go; });
       response.status = exchange->head->status;
       response.headers = std::move(exchange->head->headers);
       return response;
@@ -258,7 +292,8 @@ class CpprestTransport final : public Transport {
       {
         std::unique_lock lock(exchange->mutex);
         const bool ready = clock_.wait_until(exchange->changed, lock, stop, last_byte + idle_timeout, [&] {
-          return exchange->finished || !exchange->pieces.empty() || (exchange->head && end.status == 0);
+          // Pieces of the body may be there before the head is handed over.
+          return exchange->finished || (exchange->head && (!exchange->pieces.empty() || end.status == 0));
         });
         if (ready) {
           if (exchange->head && end.status == 0) {
@@ -288,7 +323,8 @@ class CpprestTransport final : public Transport {
           end.body.append(piece, 0, kMaximumErrorBody - std::min(kMaximumErrorBody, end.body.size()));
           continue;
         }
-        if (const auto cause = to_cause(splitter.feed(piece, sink))) return ended(*exchange, std::move(end), *cause);
+        if (const auto cause = to_cause(feed(splitter, piece, sink, *exchange)))
+          return ended(*exchange, std::move(end), *cause);
         if (stop.stop_requested()) return abandon(*exchange, ErrorCode::kCancelled, "stopped");
       }
     }
@@ -317,6 +353,17 @@ class CpprestTransport final : public Transport {
   static tl::unexpected<Error> abandon(Exchange& exchange, ErrorCode code, const char* message) {
     exchange.abandon();
     return fail(code, message);
+  }
+
+  // An exception of the sink is the caller's.
+  static LineSplitter::Verdict feed(LineSplitter& splitter, const std::string& piece, LineSink& sink,
+                                    Exchange& exchange) {
+    try {
+      return splitter.feed(piece, sink);
+    } catch (...) {
+      exchange.abandon();
+      throw;
+    }
   }
 
   static StreamEnd ended(Exchange& exchange, StreamEnd end, StreamEnd::Cause cause) {
@@ -370,6 +417,12 @@ class CpprestTransport final : public Transport {
     return shared->client;
   }
 
+  // The library puts the connection with which it wanted to repeat a request into its pool, unconnected (row 4).
+  void forget(const std::shared_ptr<Client>& client) {
+    auto shared = shared_.lock();
+    if (shared->client == client) shared->client.reset();
+  }
+
   web::http::http_request to_library(const Request& request, const std::shared_ptr<Exchange>& exchange) const {
     web::http::http_request made(to_string(request.method));
     made.set_request_uri(web::uri(request.target));
@@ -379,9 +432,11 @@ class CpprestTransport final : public Transport {
       made.headers().add(header.name, header.value);
     }
     if (!server_name_.empty()) made.headers().add("Host", server_name_);  // row 15
-    if (!request.body.empty()) made.set_body(request.body, content_type);
+    if (request.method != Method::kGet) made.set_body(read_once(request.body), request.body.size(), content_type);
     made.set_response_stream(
-        make_byte_sink([exchange](const char* data, std::size_t count) { return exchange->put(data, count); }));
+        make_byte_sink([grip = std::make_shared<Grip>(exchange)](const char* data, std::size_t count) {
+          return grip->put(data, count);
+        }));
     return made;
   }
 
@@ -464,8 +519,10 @@ Result<std::unique_ptr<Transport>> make_cpprest_transport(const ClientConfig& co
                     " is of a kind that cpprestsdk cannot use; use --transport=curl, or an http:// proxy without user");
   }
   try {
-    web::uri parsed(config.server);
-    if (parsed.host().empty()) return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
+    const web::uri parsed(config.server);
+    const bool known = parsed.scheme() == "https" || parsed.scheme() == "http";
+    if (!known || parsed.host().empty() || parsed.port() > 65535)
+      return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
   } catch (const std::exception&) {
     return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
   }

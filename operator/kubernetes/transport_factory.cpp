@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "operator/kubernetes/cpprest_transport.hpp"
+#include "operator/kubernetes/curl_transport.hpp"
 
 namespace imageclassifier::kubernetes {
 
@@ -14,7 +15,8 @@ std::optional<TransportKind> parse_transport_kind(std::string_view name) {
 
 Result<std::unique_ptr<Transport>> make_transport(const ClientConfig& config, const TransportOptions& options,
                                                   std::shared_ptr<TlsIdentitySource> identity, Clock& clock) {
-  return make_cpprest_transport(config, options, std::move(identity), clock);
+  return options.kind == TransportKind::kCurl ? make_curl_transport(config, options, std::move(identity), clock)
+                                              : make_cpprest_transport(config, options, std::move(identity), clock);
 }
 
 Result<std::unique_ptr<Transport>> make_transport(const ClientConfig& config, const TransportOptions& options,

@@ -6,7 +6,7 @@
 
 namespace imageclassifier::kubernetes {
 
-/// The HTTP libraries that a Transport can stand on; docs/designs/20261125-two-transports.md says how they differ.
+/// The HTTP libraries that a Transport can stand on; docs/designs/20261125-second-transport.md says how they differ.
 enum class TransportKind {
   kCpprest,  ///< cpprestsdk: no IPv6 literals; of proxies only http:// without a user
   kCurl      ///< libcurl

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/clock.hpp"
+#include "operator/kubernetes/transport_options.hpp"
 #include "operator/reconciler/observed.hpp"
 #include "operator/runtime/object_key.hpp"
 
@@ -61,7 +62,7 @@ class EndpointProber {
 };
 
 /// GET url + "/readyz": no credentials, no redirects, 5 s. Reads the model from the answer.
-ProbeResult probe_over_http(const std::string& url, Clock& clock, std::stop_token stop);
+ProbeResult probe_over_http(const std::string& url, kubernetes::TransportKind kind, Clock& clock, std::stop_token stop);
 /// The model in the answer of /readyz; nothing if the body is something else.
 std::optional<api::ModelStatus> model_in_readiness(const std::string& body);
 

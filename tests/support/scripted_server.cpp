@@ -2,6 +2,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <list>
 #include <mutex>
 #include <set>
@@ -28,6 +32,16 @@ sockaddr_in loopback(int port) {
   return address;
 }
 
+template <auto Function>
+struct Free {
+  template <typename T>
+  void operator()(T* object) const {
+    Function(object);
+  }
+};
+using Bio = std::unique_ptr<BIO, Free<BIO_free>>;
+using Tls = std::unique_ptr<SSL, Free<SSL_free>>;
+
 bool send_all(int socket, const char* data, std::size_t size) {
   while (size > 0) {
     const ssize_t sent = ::send(socket, data, size, MSG_NOSIGNAL);
@@ -41,14 +55,17 @@ bool send_all(int socket, const char* data, std::size_t size) {
 // Accepts on a free port and keeps the sockets of its threads, so that all can be ended.
 class Listener {
  public:
-  Listener() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit Listener(bool ipv6 = false) : socket_(::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address = loopback(0);
-    socklen_t size = sizeof address;
-    if (bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(socket_, 64) != 0 ||
-        getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error("cannot listen on the loopback interface");
+    sockaddr_in6 address6{};
+    address6.sin6_family = AF_INET6;
+    address6.sin6_addr = in6addr_loopback;
+    auto* const any = ipv6 ? reinterpret_cast<sockaddr*>(&address6) : reinterpret_cast<sockaddr*>(&address);
+    socklen_t size = ipv6 ? sizeof address6 : sizeof address;
+    if (bind(socket_, any, size) != 0 || listen(socket_, 64) != 0 || getsockname(socket_, any, &size) != 0) {
+      throw std::runtime_error(std::string("cannot listen on ") + (ipv6 ? "::1" : "127.0.0.1"));
     }
-    port_ = ntohs(address.sin_port);
+    port_ = ntohs(ipv6 ? address6.sin6_port : address.sin_port);
   }
   ~Listener() { stop(); }
 
@@ -100,12 +117,16 @@ class Listener {
 
 }  // namespace
 
+long Connection::receive(char* data, std::size_t size) {
+  return tls_ == nullptr ? recv(socket_, data, size, 0) : SSL_read(tls_, data, static_cast<int>(size));
+}
+
 std::string Connection::read_request() {
   std::string request;
   std::array<char, 4096> buffer;
   std::size_t wanted = std::string::npos;
   while (request.size() < wanted) {
-    const ssize_t got = recv(socket_, buffer.data(), buffer.size(), 0);
+    const long got = receive(buffer.data(), buffer.size());
     if (got <= 0) return {};
     request.append(buffer.data(), static_cast<std::size_t>(got));
     const std::size_t head = request.find("\r\n\r\n");
@@ -117,26 +138,124 @@ std::string Connection::read_request() {
 }
 
 bool Connection::send(const std::string& bytes) {
-  return send_all(socket_, bytes.data(), bytes.size());
+  if (tls_ == nullptr) return send_all(socket_, bytes.data(), bytes.size());
+  return bytes.empty() || SSL_write(tls_, bytes.data(), static_cast<int>(bytes.size())) > 0;
 }
 
 void Connection::wait_for_close() {
   std::array<char, 4096> buffer;
-  while (recv(socket_, buffer.data(), buffer.size(), 0) > 0) {
+  while (receive(buffer.data(), buffer.size()) > 0) {
   }
 }
 
 void Connection::close() {
+  if (tls_ != nullptr) SSL_shutdown(tls_);
   ::shutdown(socket_, SHUT_RDWR);
 }
 
+void Connection::reset() {
+  const linger at_once{1, 0};
+  setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+bool Connection::has_more() const {
+  return tls_ != nullptr && SSL_pending(tls_) > 0;
+}
+
+void Connection::tunnel(int port, const std::function<Tunnel()>& state) {
+  const int server = ::socket(AF_INET, SOCK_STREAM, 0);
+  const sockaddr_in address = loopback(port);
+  bool open = connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  std::string buffer(65536, '\0');
+  std::array<pollfd, 2> ends{pollfd{socket_, POLLIN, 0}, pollfd{server, POLLIN, 0}};
+  std::size_t sent = 0;
+  while (open) {
+    const Tunnel now = state ? state() : Tunnel{};
+    for (pollfd& end : ends) end.events = now.frozen ? 0 : POLLIN;
+    if (poll(ends.data(), ends.size(), has_more() ? 0 : 10) < 0 || now.closing) break;
+    if (now.frozen) {
+      if (ends[0].revents & POLLHUP) break;
+      continue;
+    }
+    if (ends[0].revents != 0 || has_more()) {
+      const long got = receive(buffer.data(), buffer.size());
+      open = got > 0 && send_all(server, buffer.data(), static_cast<std::size_t>(got));
+      sent += open ? static_cast<std::size_t>(got) : 0;
+    }
+    if (open && ends[1].revents != 0) {
+      const ssize_t got = recv(server, buffer.data(), buffer.size(), 0);
+      open = got > 0 && sent < now.lose_answer_after && send(buffer.substr(0, static_cast<std::size_t>(got)));
+    }
+  }
+  ::close(server);
+}
+
+std::string Connection::peer() const {
+  X509* const certificate = tls_ == nullptr ? nullptr : SSL_get0_peer_certificate(tls_);
+  if (certificate == nullptr) return {};
+  std::array<char, 256> name{};
+  X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(), name.size());
+  return name.data();
+}
+
+struct ServerTls::Impl {
+  std::mutex mutex;
+  Certified certified;
+  std::string client_authority_pem;
+
+  // A context of its own for each connection: simple, and fast enough for tests.
+  Tls accept(int socket) {
+    const std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>> context(SSL_CTX_new(TLS_server_method()));
+    {
+      std::lock_guard hold(mutex);
+      const Bio certificate(BIO_new_mem_buf(certified.certificate_pem.data(), -1));
+      const Bio key(BIO_new_mem_buf(certified.key_pem.data(), -1));
+      const std::unique_ptr<X509, Free<X509_free>> ours(
+          PEM_read_bio_X509(certificate.get(), nullptr, nullptr, nullptr));
+      const std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> secret(
+          PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr));
+      SSL_CTX_use_certificate(context.get(), ours.get());
+      SSL_CTX_use_PrivateKey(context.get(), secret.get());
+      if (!client_authority_pem.empty()) {
+        const Bio authority(BIO_new_mem_buf(client_authority_pem.data(), -1));
+        const std::unique_ptr<X509, Free<X509_free>> trusted(
+            PEM_read_bio_X509(authority.get(), nullptr, nullptr, nullptr));
+        X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), trusted.get());
+        SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+      }
+    }
+    Tls tls(SSL_new(context.get()));
+    SSL_set_fd(tls.get(), socket);
+    const bool done = SSL_accept(tls.get()) == 1;
+    ERR_clear_error();
+    return done ? std::move(tls) : nullptr;
+  }
+};
+
+ServerTls::ServerTls(const Certified& certified, const std::string& client_authority_pem)
+    : impl_(std::make_unique<Impl>()) {
+  signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that are closed
+  impl_->client_authority_pem = client_authority_pem;
+  present(certified);
+}
+ServerTls::~ServerTls() = default;
+void ServerTls::present(const Certified& certified) {
+  std::lock_guard hold(impl_->mutex);
+  impl_->certified = certified;
+}
+
 struct ScriptedServer::Impl {
+  explicit Impl(const Options& options_in) : options(options_in), listener(options_in.ipv6) {}
+  const Options options;
   Listener listener;
 };
 
-ScriptedServer::ScriptedServer(std::function<void(Connection&, int)> serve) : impl_(std::make_unique<Impl>()) {
-  impl_->listener.start([serve = std::move(serve)](int socket, int number) {
-    Connection connection(socket);
+ScriptedServer::ScriptedServer(std::function<void(Connection&, int)> serve, Options options)
+    : impl_(std::make_unique<Impl>(options)) {
+  impl_->listener.start([serve = std::move(serve), tls = options.tls](int socket, int number) {
+    const Tls session = tls == nullptr ? nullptr : tls->impl_->accept(socket);
+    if (tls != nullptr && session == nullptr) return;
+    Connection connection(socket, session.get());
     serve(connection, number);
   });
 }
@@ -147,39 +266,22 @@ int ScriptedServer::port() const {
 int ScriptedServer::connections() const {
   return impl_->listener.count();
 }
+std::string ScriptedServer::url() const {
+  return std::string(impl_->options.tls == nullptr ? "http://" : "https://") +
+         (impl_->options.ipv6 ? "[::1]:" : "127.0.0.1:") + std::to_string(port());
+}
 
 struct TcpProxy::Impl {
   explicit Impl(int target_in) : target(target_in) {}
 
   void forward(int client) {
-    const int server = ::socket(AF_INET, SOCK_STREAM, 0);
-    const sockaddr_in address = loopback(target);
-    if (connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) pump(client, server);
-    ::close(server);
-  }
-
-  void pump(int client, int server) {
-    std::vector<char> buffer(65536);
-    std::array<pollfd, 2> ends{pollfd{client, POLLIN, 0}, pollfd{server, POLLIN, 0}};
-    while (true) {
-      // Looks at `frozen` and `closing` every 10 ms.
-      for (pollfd& end : ends) end.events = frozen ? 0 : POLLIN;
-      if (poll(ends.data(), ends.size(), 10) < 0 || closing) return;
-      if (frozen) {
-        if (ends[0].revents & POLLHUP) return;
-        continue;
-      }
-      for (std::size_t i = 0; i < 2; ++i) {
-        if (ends[i].revents == 0) continue;
-        const ssize_t got = recv(ends[i].fd, buffer.data(), buffer.size(), 0);
-        if (got <= 0 || !send_all(ends[1 - i].fd, buffer.data(), static_cast<std::size_t>(got))) return;
-      }
-    }
+    Connection(client).tunnel(target, [this] { return Connection::Tunnel{frozen, closing, lose_answer_after}; });
   }
 
   std::atomic<int> target;
   std::atomic<bool> frozen{false};
   std::atomic<bool> closing{false};
+  std::atomic<std::size_t> lose_answer_after{std::string::npos};
   Listener listener;  // last: its threads use the rest
 };
 
@@ -200,6 +302,9 @@ void TcpProxy::retarget(int target) {
 }
 void TcpProxy::freeze(bool frozen) {
   impl_->frozen = frozen;
+}
+void TcpProxy::lose_answer_after(std::size_t bytes) {
+  impl_->lose_answer_after = bytes;
 }
 int TcpProxy::connections() const {
   return impl_->listener.count();

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace imageclassifier::testing {
+
+/// A certificate with its key, as PEM.
+struct Certified {
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
+/// A certificate authority of a test's own, made in milliseconds. Not thread safe.
+class TestAuthority {
+ public:
+  explicit TestAuthority(const std::string& common_name);
+  ~TestAuthority();
+  const std::string& certificate_pem() const;
+  /// Valid for a day from an hour ago. `names` are as OpenSSL spells them: "DNS:localhost", "IP:127.0.0.1", "IP:::1".
+  Certified issue(const std::string& common_name, const std::vector<std::string>& names = {}) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace imageclassifier::testing
