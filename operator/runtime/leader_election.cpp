@@ -22,6 +22,9 @@ const GroupVersionResource kLeases{"coordination.k8s.io", "v1", "leases"};
 constexpr std::string_view kManager = "leader-election";
 // How often a release is tried: it spares others the lease duration, but must not hold up the end of the process.
 constexpr int kReleaseTries = 3;
+// A right that is missing is not given within seconds: 2, 4, 8, 16 s between tries.
+constexpr int kMostDoublings = 3;
+constexpr Duration kWatchRefused = std::chrono::minutes(1);
 // So that a Lease has run out when the silence of its watch ends.
 constexpr Duration kGrace = std::chrono::milliseconds(10);
 
@@ -122,6 +125,7 @@ struct LeaderElection::Impl {
         const Result<void> taken = write(election.claim(clock.wall_now()), stop);
         if (taken) {
           told_error.clear();
+          refusals = 0;
           return true;
         }
         if (taken.error().code == ErrorCode::kConflict || taken.error().code == ErrorCode::kAlreadyExists) continue;
@@ -137,11 +141,14 @@ struct LeaderElection::Impl {
   }
 
   void report(const Error& error) {
+    refusals = error.code == ErrorCode::kPermissionDenied ? std::min(refusals + 1, kMostDoublings) : 0;
     if (error.code != ErrorCode::kCancelled) tell_error("Could not read or take the lease", error);
   }
 
   /// Watches until the Lease is free or has run out. False: the watch broke; look by GET after a pause.
   bool follow(std::stop_token stop) {
+    refusals = 0;
+    if (clock.steady_now() < watch_not_before) return false;
     kubernetes::WatchOptions watch;
     watch.selectors.fields = "metadata.name=" + options.name;
     watch.resource_version = election.lease()->resource_version;
@@ -157,7 +164,10 @@ struct LeaderElection::Impl {
     if (election.may_take(clock.steady_now())) return true;
     if (end && end->cause == kubernetes::StreamEnd::Cause::kEndedBySink) return true;
     if (end && end->cause == kubernetes::StreamEnd::Cause::kRefusedByServer) {
-      report(kubernetes::to_error(kubernetes::status_of(end->status, end->headers, end->body), "Watching the lease"));
+      const Error error =
+          kubernetes::to_error(kubernetes::status_of(end->status, end->headers, end->body), "Watching the lease");
+      if (error.code == ErrorCode::kPermissionDenied) watch_not_before = clock.steady_now() + kWatchRefused;
+      tell_error("Could not watch the lease: looking at it by the clock", error);
     }
     return false;
   }
@@ -165,7 +175,7 @@ struct LeaderElection::Impl {
   void pause(std::stop_token stop) {
     // Followers that lost the same leader must not go on in step.
     const double factor = std::uniform_real_distribution<double>(0.5, 1.0)(random);
-    const auto longest = static_cast<double>(options.timing.retry_period.count());
+    const auto longest = static_cast<double>((options.timing.retry_period * (1 << refusals)).count());
     clock.sleep_for(Duration(static_cast<Duration::rep>(longest * factor)), stop);
   }
 
@@ -251,6 +261,8 @@ struct LeaderElection::Impl {
   Gauge& master;
   Counter& slow_path;
   std::minstd_rand random{std::random_device{}()};
+  int refusals = 0;  // in a row, of rights that are missing
+  SteadyTime watch_not_before{};
   std::string told;
   std::string told_error;
   std::atomic<bool> leading{false};
