@@ -111,7 +111,7 @@ class OperatorTest(unittest.TestCase):
     def setUp(self):
         self.namespace = f"test-{uuid.uuid4().hex[:8]}"
         self.kubectl.run("create", "namespace", self.namespace)
-        self.addCleanup(self.kubectl.run, "delete", "namespace", self.namespace, "--wait=false")
+        self.addCleanup(self.kubectl.run, "delete", "namespace", self.namespace, "--wait=false", "--ignore-not-found")
         wait_until(lambda: self.kubectl.get("serviceaccount", "default", "-n", self.namespace), 20, "the namespace's account")
         if self.starts_operator:
             self.operator = self.start()

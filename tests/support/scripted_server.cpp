@@ -173,7 +173,8 @@ void Connection::tunnel(int port, const std::function<Tunnel()>& state) {
     const Tunnel now = state ? state() : Tunnel{};
     for (pollfd& end : ends) end.events = now.frozen ? 0 : POLLIN;
     if (poll(ends.data(), ends.size(), has_more() ? 0 : 10) < 0 || now.closing) break;
-    if (now.frozen) {
+    // Asked again: frozen while waiting, what has come since must not pass.
+    if (now.frozen || (state && state().frozen)) {
       if (ends[0].revents & POLLHUP) break;
       continue;
     }
