@@ -80,13 +80,15 @@ struct ApiClient::Impl {
         .observe(taken.count());
   }
 
+  static bool is_first(Guarded<std::set<std::string>>& seen, const std::string& text) {
+    return seen.with([&](auto& texts) { return texts.size() < kMaximumWarnings && texts.insert(text).second; });
+  }
+
   // Which flow schema of API Priority and Fairness turned us away: who runs the cluster can widen it. Once for each.
   void log_rejection(const Request& request, const Response& answer) {
     const auto flow_schema = find_header(answer.headers, "X-Kubernetes-PF-FlowSchema-UID");
     if (answer.status != 429 || !flow_schema) return;
-    const bool fresh = flow_schemas.with(
-        [&](auto& seen) { return seen.size() < kMaximumWarnings && seen.insert(std::string(*flow_schema)).second; });
-    if (!fresh) return;
+    if (!is_first(flow_schemas, std::string(*flow_schema))) return;
     log::info("API server rejected a request for now; later rejections by this flow schema are not logged",
               {{"method", to_string(request.method)},
                {"flowSchemaUID", *flow_schema},
@@ -99,9 +101,7 @@ struct ApiClient::Impl {
       std::string text(warning_text(header.value));
       forget(token, text);
       text.resize(std::min<std::size_t>(text.size(), 1024));
-      const bool fresh =
-          warnings.with([&](auto& seen) { return seen.size() < kMaximumWarnings && seen.insert(text).second; });
-      if (fresh) log::warning("API server sent a warning", {{"warning", text}});
+      if (is_first(warnings, text)) log::warning("API server sent a warning", {{"warning", text}});
     }
   }
 

@@ -18,6 +18,7 @@
 #include "common/guarded.hpp"
 #include "operator/kubernetes/line_splitter.hpp"
 #include "operator/kubernetes/request_slots.hpp"
+#include "operator/kubernetes/transport_ends.hpp"
 
 // Row numbers in comments: docs/designs/20261125-cpprestsdk.md, the table of this library's limits.
 namespace imageclassifier::kubernetes {
@@ -27,7 +28,6 @@ using std::chrono::seconds;
 
 // What one thread may have waiting for it before the connection is no longer read (row 18).
 constexpr std::size_t kMaximumBacklog = 4U << 20U;
-constexpr std::size_t kMaximumErrorBody = 64U << 10U;
 // The library's own inactivity timer is only a second line behind ours.
 constexpr auto kLibraryTimeout = seconds(600);
 constexpr auto kShutdownPatience = seconds(5);
@@ -320,7 +320,7 @@ class CpprestTransport final : public Transport {
       }
       for (const std::string& piece : pieces) {
         if (end.status >= 400) {
-          end.body.append(piece, 0, kMaximumErrorBody - std::min(kMaximumErrorBody, end.body.size()));
+          append_refusal(end.body, piece);
           continue;
         }
         if (const auto cause = to_cause(feed(splitter, piece, sink, *exchange)))
@@ -334,20 +334,9 @@ class CpprestTransport final : public Transport {
  private:
   using Client = web::http::client::http_client;
 
-  static tl::unexpected<Error> too_late(const std::stop_token& stop) {
-    if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped while waiting for the API server");
-    return fail(ErrorCode::kDeadlineExceeded, "the API server did not answer in time");
-  }
-
   static bool is_chunked(const StreamEnd& end) {
     const auto encoding = find_header(end.headers, "Transfer-Encoding");
     return encoding && encoding->find("chunked") != std::string_view::npos;
-  }
-
-  static std::optional<StreamEnd::Cause> to_cause(LineSplitter::Verdict verdict) {
-    if (verdict == LineSplitter::Verdict::kEndedBySink) return StreamEnd::Cause::kEndedBySink;
-    if (verdict == LineSplitter::Verdict::kLineTooLong) return StreamEnd::Cause::kLineTooLong;
-    return std::nullopt;
   }
 
   static tl::unexpected<Error> abandon(Exchange& exchange, ErrorCode code, const char* message) {

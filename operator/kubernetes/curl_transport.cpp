@@ -14,8 +14,10 @@
 #include <vector>
 
 #include "common/guarded.hpp"
+#include "operator/kubernetes/c_handle.hpp"
 #include "operator/kubernetes/line_splitter.hpp"
 #include "operator/kubernetes/request_slots.hpp"
+#include "operator/kubernetes/transport_ends.hpp"
 
 namespace imageclassifier::kubernetes {
 namespace {
@@ -25,17 +27,9 @@ using std::chrono::seconds;
 
 // All heads of one answer, with interim ones (1xx) and trailers.
 constexpr std::size_t kMaximumHead = 1U << 20U;
-constexpr std::size_t kMaximumErrorBody = 64U << 10U;
 // The API server closes connections that were idle for 90 s.
 constexpr long kMaximumIdleSeconds = 60;
 
-template <auto Function>
-struct Free {
-  template <typename T>
-  void operator()(T* object) const {
-    Function(object);
-  }
-};
 using Multi = std::unique_ptr<CURLM, Free<curl_multi_cleanup>>;
 using Easy = std::unique_ptr<CURL, Free<curl_easy_cleanup>>;
 using Strings = std::unique_ptr<curl_slist, Free<curl_slist_free_all>>;
@@ -405,7 +399,7 @@ class CurlTransport final : public Transport {
     std::optional<StreamEnd::Cause> cause;
     Exchange exchange(request, clock_, [&](std::string_view piece) {
       if (exchange.status >= 400) {
-        end.body.append(piece.substr(0, kMaximumErrorBody - std::min(kMaximumErrorBody, end.body.size())));
+        append_refusal(end.body, piece);
         return true;
       }
       cause = to_cause(splitter.feed(piece, sink));
@@ -433,11 +427,6 @@ class CurlTransport final : public Transport {
   }
 
  private:
-  static tl::unexpected<Error> too_late(const std::stop_token& stop) {
-    if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped while waiting for the API server");
-    return fail(ErrorCode::kDeadlineExceeded, "the API server did not answer in time");
-  }
-
   // libcurl sends headers as they are.
   static Result<void> check(const Request& request) {
     for (const Header& header : request.headers) {
@@ -446,12 +435,6 @@ class CurlTransport final : public Transport {
       }
     }
     return {};
-  }
-
-  static std::optional<StreamEnd::Cause> to_cause(LineSplitter::Verdict verdict) {
-    if (verdict == LineSplitter::Verdict::kEndedBySink) return StreamEnd::Cause::kEndedBySink;
-    if (verdict == LineSplitter::Verdict::kLineTooLong) return StreamEnd::Cause::kLineTooLong;
-    return std::nullopt;
   }
 
   // The one used last, so that those which are not needed grow old.

@@ -7,16 +7,11 @@
 
 #include <vector>
 
+#include "operator/kubernetes/c_handle.hpp"
+
 namespace imageclassifier::kubernetes {
 namespace {
 
-template <auto Function>
-struct Free {
-  template <typename T>
-  void operator()(T* object) const {
-    Function(object);
-  }
-};
 using Store = std::unique_ptr<X509_STORE, Free<X509_STORE_free>>;
 using Certificate = std::unique_ptr<X509, Free<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;

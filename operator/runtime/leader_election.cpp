@@ -195,7 +195,7 @@ struct LeaderElection::Impl {
       if (election.lease() && !election.is_held_by_us()) {
         return fail(ErrorCode::kConflict, "the lease was taken by \"" + election.holder() + "\"");
       }
-      if (!election.valid_until() || clock.steady_now() >= SteadyTime(Duration(last_valid.load()))) {
+      if (!election.valid_until() || !fence.open_until()) {
         return fail(Error(ErrorCode::kDeadlineExceeded, "the lease could not be renewed in time", renewed.error()));
       }
     }
@@ -206,7 +206,7 @@ struct LeaderElection::Impl {
     slow_path.increment();
     if (Result<void> seen = read(ended); !seen) return seen;
     if (election.lease() && !election.is_held_by_us()) return fail(ErrorCode::kConflict, "another process holds it");
-    if (clock.steady_now() >= SteadyTime(Duration(last_valid.load()))) {
+    if (!fence.open_until()) {
       return fail(ErrorCode::kDeadlineExceeded, "the API server answered too late");
     }
     // Somebody deleted it: a new one is ours only while nobody else can have made one.

@@ -4,10 +4,8 @@
 import json
 import os
 import stat
-import tempfile
 import unittest
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 from operator_rig import OperatorTest, resource, wait_until
 
@@ -23,9 +21,7 @@ class Credentials(OperatorTest):
 
     def setUp(self):
         super().setUp()
-        place = tempfile.TemporaryDirectory()
-        self.addCleanup(place.cleanup)
-        self.folder = Path(place.name)
+        self.folder = self.temporary_folder()
         self.first, self.second = self.make_account("first"), self.make_account("second")
         self.number = 0
 

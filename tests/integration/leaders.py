@@ -48,6 +48,10 @@ class Leader:
     def log(self):
         return Path(self.operator.log.name).read_text()
 
+    def leads_as(self, identity):
+        text = self.log()
+        return f'"identity":"{identity}"' in text and '"Started leading"' in text
+
     def is_running(self):
         return self.operator.process.poll() is None
 
@@ -92,8 +96,7 @@ class Leaders:
     def leading(self):
         """The one whose identity is in the Lease; None if there is none."""
         holder = self.holder()
-        return next((one for one in self.all if holder and holder in one.log() and f'"Started leading"' in one.log()
-                     and f'"identity":"{holder}"' in one.log()), None)
+        return next((one for one in self.all if holder and one.leads_as(holder)), None)
 
     def end(self):
         return [one.end() for one in self.all if one.is_running()]

@@ -116,6 +116,11 @@ class OperatorTest(unittest.TestCase):
         if self.starts_operator:
             self.operator = self.start()
 
+    def temporary_folder(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        return Path(place.name)
+
     def start(self, *options, kubeconfig=None):
         operator = Operator(self.kubectl, self.namespace, *options, kubeconfig=kubeconfig)
         self.addCleanup(self.stop, operator)

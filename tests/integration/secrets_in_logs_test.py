@@ -9,7 +9,6 @@ import json
 import secrets
 import stat
 import subprocess
-import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -29,9 +28,7 @@ class Secrets(OperatorTest):
 
     def setUp(self):
         super().setUp()
-        place = tempfile.TemporaryDirectory()
-        self.addCleanup(place.cleanup)
-        self.folder = Path(place.name)
+        self.folder = self.temporary_folder()
 
     def plant(self, kind):
         """Long enough not to be there by chance."""

@@ -21,6 +21,8 @@
 #include <utility>
 #include <vector>
 
+#include "operator/kubernetes/c_handle.hpp"
+
 namespace imageclassifier::testing {
 namespace {
 
@@ -32,13 +34,7 @@ sockaddr_in loopback(int port) {
   return address;
 }
 
-template <auto Function>
-struct Free {
-  template <typename T>
-  void operator()(T* object) const {
-    Function(object);
-  }
-};
+using kubernetes::Free;
 using Bio = std::unique_ptr<BIO, Free<BIO_free>>;
 using Tls = std::unique_ptr<SSL, Free<SSL_free>>;
 

@@ -8,16 +8,12 @@
 #include <atomic>
 #include <stdexcept>
 
+#include "operator/kubernetes/c_handle.hpp"
+
 namespace imageclassifier::testing {
 namespace {
 
-template <auto Function>
-struct Free {
-  template <typename T>
-  void operator()(T* object) const {
-    Function(object);
-  }
-};
+using kubernetes::Free;
 using Certificate = std::unique_ptr<X509, Free<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 using Bio = std::unique_ptr<BIO, Free<BIO_free>>;

@@ -7,24 +7,20 @@
 #include "tests/operator/reconciler/fixtures.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_transport.hpp"
+#include "tests/support/no_token.hpp"
 
 using namespace imageclassifier;
 using namespace imageclassifier::reconciler;
 using namespace std::chrono_literals;
 using imageclassifier::testing::FakeClock;
 using imageclassifier::testing::FakeTransport;
+using imageclassifier::testing::NoToken;
 using nlohmann::json;
 using reconciler::testing::kBasic;
 using reconciler::testing::World;
 using runtime::Outcome;
 
 namespace {
-
-class NoToken final : public kubernetes::TokenSource {
- public:
-  Result<Secret> token() override { return Secret(); }
-  bool reject(const Secret&, SteadyTime) override { return false; }
-};
 
 const std::string kSpace = "/api/v1/namespaces/zoo/";
 const std::string kClassifier = "/apis/imageclassifier.dev/v1alpha1/namespaces/zoo/imageclassifiers/pets";

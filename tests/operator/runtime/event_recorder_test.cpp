@@ -8,22 +8,18 @@
 #include "tests/operator/runtime/events.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_transport.hpp"
+#include "tests/support/no_token.hpp"
 
 using namespace imageclassifier;
 using namespace imageclassifier::runtime;
 using namespace std::chrono_literals;
 using imageclassifier::testing::FakeClock;
 using imageclassifier::testing::FakeTransport;
+using imageclassifier::testing::NoToken;
 using nlohmann::json;
 using testing_types::note;
 
 namespace {
-
-class NoToken final : public kubernetes::TokenSource {
- public:
-  Result<Secret> token() override { return Secret(); }
-  bool reject(const Secret&, SteadyTime) override { return false; }
-};
 
 /// Answers every request alike, after `hold` was released or the request stopped.
 class Server final : public kubernetes::Transport {

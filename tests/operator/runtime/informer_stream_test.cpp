@@ -8,11 +8,13 @@
 #include "operator/runtime/informer.hpp"
 #include "tests/operator/runtime/thing.hpp"
 #include "tests/support/fake_clock.hpp"
+#include "tests/support/no_token.hpp"
 
 using namespace imageclassifier;
 using namespace imageclassifier::runtime;
 using namespace std::chrono_literals;
 using imageclassifier::testing::FakeClock;
+using imageclassifier::testing::NoToken;
 using kubernetes::find_string;
 using kubernetes::StreamEnd;
 using testing_types::Thing;
@@ -20,12 +22,6 @@ using testing_types::Thing;
 namespace {
 
 constexpr int kObjects = 60;
-
-class NoToken final : public kubernetes::TokenSource {
- public:
-  Result<Secret> token() override { return Secret(); }
-  bool reject(const Secret&, SteadyTime) override { return false; }
-};
 
 Result<Thing> decode_thing(std::string_view json) {
   return Thing{{find_string(json, {"metadata", "namespace"}), find_string(json, {"metadata", "name"}),

@@ -7,23 +7,19 @@
 #include "tests/operator/runtime/thing.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_transport.hpp"
+#include "tests/support/no_token.hpp"
 
 using namespace imageclassifier;
 using namespace imageclassifier::runtime;
 using namespace std::chrono_literals;
 using imageclassifier::testing::FakeClock;
 using imageclassifier::testing::FakeTransport;
+using imageclassifier::testing::NoToken;
 using kubernetes::find_string;
 using kubernetes::StreamEnd;
 using testing_types::Thing;
 
 namespace {
-
-class NoToken final : public kubernetes::TokenSource {
- public:
-  Result<Secret> token() override { return Secret(); }
-  bool reject(const Secret&, SteadyTime) override { return false; }
-};
 
 Result<Thing> decode_thing(std::string_view json) {
   const std::string value = find_string(json, {"value"});

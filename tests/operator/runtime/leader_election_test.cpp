@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "operator/kubernetes/token_source.hpp"
 #include "tests/operator/runtime/lease_server.hpp"
+#include "tests/support/no_token.hpp"
 
 using namespace imageclassifier;
 using namespace imageclassifier::runtime;
@@ -23,7 +23,7 @@ constexpr LeaseTiming kShort{1000ms, 600ms, 50ms};
 struct Candidate {
   Candidate(LeaseServer& server, const std::string& identity, LeaseTiming timing = kShort)
       : connection(server),
-        client(connection, *tokens, clock, metrics, {.request_timeout = LeaderElection::request_time(timing)}),
+        client(connection, tokens, clock, metrics, {.request_timeout = LeaderElection::request_time(timing)}),
         election({"system", "lease", identity, timing, 300ms}, client, fence, clock, metrics) {}
   ~Candidate() {
     if (thread.joinable()) stop();
@@ -64,7 +64,7 @@ struct Candidate {
 
   SystemClock clock;
   MetricsRegistry metrics;
-  std::unique_ptr<kubernetes::TokenSource> tokens = kubernetes::make_token_source({}, clock);
+  NoToken tokens;
   LeaseServer::Connection connection;
   kubernetes::ApiClient client;
   LeaseFence fence{{}, clock};

@@ -1,0 +1,23 @@
+#include "operator/kubernetes/transport_ends.hpp"
+
+#include <algorithm>
+
+namespace imageclassifier::kubernetes {
+
+tl::unexpected<Error> too_late(const std::stop_token& stop) {
+  if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped while waiting for the API server");
+  return fail(ErrorCode::kDeadlineExceeded, "the API server did not answer in time");
+}
+
+std::optional<StreamEnd::Cause> to_cause(LineSplitter::Verdict verdict) {
+  if (verdict == LineSplitter::Verdict::kEndedBySink) return StreamEnd::Cause::kEndedBySink;
+  if (verdict == LineSplitter::Verdict::kLineTooLong) return StreamEnd::Cause::kLineTooLong;
+  return std::nullopt;
+}
+
+void append_refusal(std::string& body, std::string_view piece) {
+  constexpr std::size_t kMaximum = 64U << 10U;
+  body.append(piece.substr(0, kMaximum - std::min(kMaximum, body.size())));
+}
+
+}  // namespace imageclassifier::kubernetes

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "common/result.hpp"
+#include "operator/kubernetes/line_splitter.hpp"
+#include "operator/kubernetes/transport.hpp"
+
+namespace imageclassifier::kubernetes {
+
+// How an exchange ends, said alike by every Transport. Pure.
+
+/// No answer: kCancelled if `stop` was requested, else kDeadlineExceeded.
+tl::unexpected<Error> too_late(const std::stop_token& stop);
+
+/// Why the lines of a stream ended it; nothing if they go on.
+std::optional<StreamEnd::Cause> to_cause(LineSplitter::Verdict verdict);
+
+/// Adds to StreamEnd::body what still fits into its 64 KiB.
+void append_refusal(std::string& body, std::string_view piece);
+
+}  // namespace imageclassifier::kubernetes
