@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
@@ -34,11 +35,15 @@ struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
   std::shared_ptr<const Error> cause;
+  /// The peer asked not to be asked again before that (Retry-After, RFC 9110 10.2.3); zero: it did not say.
+  std::chrono::seconds retry_after{};
 
   Error() = default;
   Error(ErrorCode c, std::string m) : code(c), message(std::move(m)) {}
   Error(ErrorCode c, std::string m, Error because)
-      : code(c), message(std::move(m)), cause(std::make_shared<const Error>(std::move(because))) {}
+      : code(c), message(std::move(m)), cause(std::make_shared<const Error>(std::move(because))) {
+    retry_after = cause->retry_after;
+  }
 
   /// Message and all causes, joined by ": ".
   std::string describe() const;

@@ -109,7 +109,9 @@ Error to_error(const Status& status, std::string_view what) {
   message += " failed with HTTP " + std::to_string(status.code);
   if (!status.reason.empty()) message += " (" + status.reason + ")";
   if (!status.message.empty()) message += ": " + status.message;
-  return Error(error_code(status), std::move(message));
+  Error error(error_code(status), std::move(message));
+  error.retry_after = status.retry_after.value_or(std::chrono::seconds(0));
+  return error;
 }
 
 bool is_expired(const Status& status) {

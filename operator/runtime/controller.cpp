@@ -133,13 +133,13 @@ struct Controller::Impl {
         metrics.requeue.increment();
         log::debug("Reconcile begins anew",
                    {{"code", to_string(outcome.error.code)}, {"error", outcome.error.describe()}});
-        queue.add_rate_limited(item.key, item.priority);
+        queue.add_rate_limited(item.key, item.priority, outcome.error.retry_after);
         return;
       case Outcome::Kind::kRetry:
         metrics.error.increment();
         metrics.errors.increment();
         report("Reconcile failed and is retried", outcome.error);
-        queue.add_rate_limited(item.key, item.priority);
+        queue.add_rate_limited(item.key, item.priority, outcome.error.retry_after);
         return;
       case Outcome::Kind::kTerminal:
         metrics.error.increment();

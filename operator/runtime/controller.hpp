@@ -20,8 +20,8 @@ struct Outcome {
   enum class Kind {
     kSuccess,       ///< nothing more to do until something changes
     kRequeueAfter,  ///< look again after `delay`
-    kRequeue,       ///< no error, but not done either (a conflict): again with the key's exponential back-off
-    kRetry,         ///< failed; again with the key's exponential back-off
+    kRequeue,       ///< no error, but not done either (a conflict): again as after kRetry
+    kRetry,         ///< failed; again with the key's exponential back-off, not before Error::retry_after
     kTerminal,      ///< failed; retrying cannot help until the object changes
     kNotYet  ///< nothing was looked at (WriteBarrier): after `delay`; counts as no reconcile, changes no back-off
   };

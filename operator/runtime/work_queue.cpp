@@ -238,14 +238,14 @@ void WorkQueue::add_after(const ObjectKey& key, Duration delay, Priority priorit
   impl_->add_after(key, delay, priority);
 }
 
-void WorkQueue::add_rate_limited(const ObjectKey& key, Priority priority) {
+void WorkQueue::add_rate_limited(const ObjectKey& key, Priority priority, Duration at_least) {
   std::lock_guard hold(impl_->mutex);
   if (impl_->shut_down) return;
   const int before = impl_->failed[key]++;
   impl_->metrics.retries.increment();
   Duration delay = impl_->options.base_delay;
   for (int i = 0; i < before && delay < impl_->options.maximum_delay; ++i) delay *= 2;
-  impl_->add_after(key, std::min(delay, impl_->options.maximum_delay), priority);
+  impl_->add_after(key, std::min(std::max(delay, at_least), impl_->options.maximum_delay), priority);
 }
 
 void WorkQueue::forget(const ObjectKey& key) {

@@ -23,11 +23,10 @@ namespace imageclassifier::runtime {
 /// - No background key waits for ever: after Options::fresh_in_a_row fresh keys one background key has its turn. A
 ///   time limit instead would let the 10,000 keys of a resync overtake an edit as soon as they have waited that long.
 /// - Options::spacing: a key that is added again so soon waits until then, so that a hundred edits in a burst make a
-/// few
-///   passes: one at the first edit, one after the last. What was delayed on purpose comes at its time.
+///   few passes: one at the first edit, one after the last. What was delayed on purpose comes at its time.
 /// - add_after: of several delays for one key the earliest wins; a key that waits for a worker already is not delayed.
-/// - add_rate_limited: add_after with a delay of 5 ms that doubles with every call for the key until forget(), at most
-///   1000 s. There is no limit over all keys: the API server has one of its own.
+/// - add_rate_limited: add_after with a delay of 5 ms that doubles with every call for the key until forget(), or with
+///   `at_least` where that is longer; at most 1000 s. There is no limit over all keys: the API server has one of its own.
 /// - shutdown: no key is accepted any more, ready keys are still handed out, delayed ones are dropped, get() returns
 ///   nothing when none is left.
 ///
@@ -60,7 +59,7 @@ class WorkQueue {
 
   void add(const ObjectKey& key, Priority priority = Priority::kFresh);
   void add_after(const ObjectKey& key, Duration delay, Priority priority = Priority::kFresh);
-  void add_rate_limited(const ObjectKey& key, Priority priority = Priority::kFresh);
+  void add_rate_limited(const ObjectKey& key, Priority priority = Priority::kFresh, Duration at_least = {});
 
   /// The key succeeded (or will never): its next rate-limited delay starts from the beginning.
   void forget(const ObjectKey& key);

@@ -4,67 +4,16 @@ import asyncio
 import http.client
 import json
 import socket
-import ssl
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from api import WRITES
 
 RESOURCES = "/apis/imageclassifier.dev/v1alpha1/namespaces/{}/imageclassifiers"
 PODS = "/api/v1/namespaces/{}/pods"
 OURS = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Dimageclassifier-operator"
-
-
-class Api:
-    """JSON requests as the admin; a connection per thread."""
-
-    def __init__(self, state, pki):
-        self.host = urlsplit(state["server"]).netloc
-        self.context = ssl.create_default_context(cafile=state["ca"])
-        self.context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
-        self.local = threading.local()
-
-    def connect(self, timeout=60):
-        return http.client.HTTPSConnection(self.host, context=self.context, timeout=timeout)
-
-    def call(self, method, path, body=None, content_type="application/json"):
-        """The answer's object; AssertionError with the server's words if it refuses. A lost connection is renewed."""
-        data = None if body is None else json.dumps(body)
-        for attempt in range(3):
-            connection = getattr(self.local, "connection", None) or self.connect()
-            self.local.connection = connection
-            try:
-                connection.request(method, path, data, {"Content-Type": content_type, "User-Agent": "bench-operator"})
-                reply = connection.getresponse()
-                text = reply.read()
-            except (OSError, http.client.HTTPException):
-                self.local.connection = None
-                if attempt == 2:
-                    raise
-                continue
-            if reply.status == 429:
-                time.sleep(int(reply.headers.get("Retry-After", "1")))
-                continue
-            if reply.status >= 300 and reply.status != 409:
-                raise AssertionError(f"{method} {path}: {reply.status} {text[:300]!r}")
-            return json.loads(text)
-        raise AssertionError(f"{method} {path}: refused again and again")
-
-    def watch(self, path, on_event, stop):
-        """Calls on_event(event) on the calling thread until stop is set or the server ends the watch."""
-        connection = self.connect(timeout=5)
-        connection.request("GET", path, headers={"User-Agent": "bench-operator"})
-        reply = connection.getresponse()
-        while not stop.is_set():
-            try:
-                line = reply.readline()
-            except TimeoutError:
-                return
-            if not line:
-                return
-            on_event(json.loads(line))
 
 
 def name_of(number):
@@ -200,30 +149,8 @@ def quiet(operator_writes, seconds, limit):
         time.sleep(0.5)
 
 
-class AuditLog:
-    """The operator's requests in the API server's own record, read on as it grows."""
-
-    def __init__(self, path):
-        self.file = open(path, encoding="utf-8")
-        self.file.seek(0, 2)
-        self.rest = ""
-
-    def requests(self):
-        """Those that have been answered since the last call."""
-        found = []
-        for line in self.file:
-            if not line.endswith("\n"):
-                self.rest += line
-                break
-            line, self.rest = self.rest + line, ""
-            if '"userAgent":"imageclassifier-operator' in line and '"stage":"ResponseComplete"' in line:
-                found.append(json.loads(line))
-        return found
-
-    @staticmethod
-    def is_write(event):
-        return (event["verb"] in ("create", "update", "patch", "delete")
-                and event.get("objectRef", {}).get("resource") not in ("leases", "tokenreviews", "subjectaccessreviews"))
+def is_write(event):
+    return event["verb"] in WRITES and event.get("objectRef", {}).get("resource") not in ("leases", "tokenreviews", "subjectaccessreviews")
 
 
 class Operator:

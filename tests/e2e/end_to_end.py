@@ -13,8 +13,10 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/cluster")]
 sys.dont_write_bytecode = True
+
+from api import recorded  # noqa: E402
 
 from lab import CHART, QUICKSTART, classify, images  # noqa: E402
 from lab.kubernetes import Kubernetes, condition, run  # noqa: E402
@@ -49,9 +51,7 @@ def classifier(name, image=SERVER_IMAGE, secret=CREDENTIALS, **spec):
 
 def audit_events(begin, end=None):
     """The API server's own record of what the operator's account asked for; times as the API server writes them."""
-    with open(cluster_state()["auditLog"]) as log:
-        events = [json.loads(line) for line in log if OPERATOR_USER in line]
-    return [event for event in events if event["user"]["username"] == OPERATOR_USER
+    return [event for event in recorded(cluster_state(), OPERATOR_USER, stage=None) if event["user"]["username"] == OPERATOR_USER
             and begin <= event["requestReceivedTimestamp"] <= (end or "9")]
 
 

@@ -17,6 +17,13 @@ namespace {
 
 const kubernetes::GroupVersionResource kNamespaces{"", "v1", "namespaces", false};
 
+kubernetes::TransportOptions transport_options() {
+  const char* name = std::getenv("IC_TRANSPORT");
+  const auto kind = kubernetes::parse_transport_kind(name == nullptr ? "cpprest" : name);
+  if (!kind) FAIL("IC_TRANSPORT is neither cpprest nor curl: " << name);
+  return {.kind = *kind};
+}
+
 std::string folder() {
   const char* path = std::getenv("IC_CONTROL_PLANE");
   if (path == nullptr) FAIL("IC_CONTROL_PLANE is not set: run this test through ctest");
@@ -43,7 +50,7 @@ int control_plane_port() {
 }
 
 ApiServer::ApiServer(const kubernetes::ClientConfig& config, kubernetes::ApiClient::Options options) {
-  auto made = kubernetes::make_transport(config, {}, clock);
+  auto made = kubernetes::make_transport(config, transport_options(), clock);
   if (!made) FAIL(made.error().describe());
   transport = std::move(*made);
   tokens = kubernetes::make_token_source(config, clock);

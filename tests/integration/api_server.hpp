@@ -19,7 +19,7 @@ std::string control_plane_state(const std::string& key);
 /// Port of the API server.
 int control_plane_port();
 
-/// A client of the control plane with all that it needs.
+/// A client of the control plane with all that it needs, over the transport that IC_TRANSPORT names (default: cpprest).
 struct ApiServer {
   explicit ApiServer(const kubernetes::ClientConfig& config = control_plane_config(),
                      kubernetes::ApiClient::Options options = {});

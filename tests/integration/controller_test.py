@@ -1,57 +1,30 @@
 #!/usr/bin/python3
 """Queue, controller and write barrier of the operator's program against a real API server.
 
-IC_IDLE_SECONDS (10) is the window in which a settled operator may write nothing.
+IC_IDLE_SECONDS (10) is the window in which a settled operator may write nothing. IC_MOST_RECONCILES (3) is what a hundred edits
+in a burst may lead to: with a sanitizer they are read so slowly that they are no burst, but one still comes no sooner than 25 ms
+after another.
 """
 
-import base64
-import contextlib
-import http.client
 import json
 import os
 import signal
-import ssl
 import subprocess
 import tempfile
 import time
 import unittest
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from operator_rig import OperatorTest, resource, wait_until, with_basic
 
-WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+from api import MERGE, WRITES
+
 IDLE_SECONDS = float(os.environ.get("IC_IDLE_SECONDS", "10"))
+MOST_RECONCILES = int(os.environ.get("IC_MOST_RECONCILES", "3"))
 LATE = "late:ms=1000-1000"
 
 
-@contextlib.contextmanager
-def api_connection(kubectl):
-    """One kept connection as the administrator, for more requests a second than kubectl can make."""
-    config = json.loads(kubectl.run("config", "view", "--raw", "--flatten", "-o", "json").stdout)
-    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    with tempfile.TemporaryDirectory() as folder:
-        def pem(data):
-            path = Path(folder) / f"{len(os.listdir(folder))}.pem"
-            path.write_bytes(base64.b64decode(data))
-            return str(path)
-        context = ssl.create_default_context(cafile=pem(cluster["certificate-authority-data"]))
-        context.load_cert_chain(pem(user["client-certificate-data"]), pem(user["client-key-data"]))
-        server = urlsplit(cluster["server"])
-        connection = http.client.HTTPSConnection(server.hostname, server.port, context=context, timeout=10)
-        yield connection
-        connection.close()
-
-
 class Reconciles(OperatorTest):
-    def edit(self, connection, number):
-        body = json.dumps({"metadata": {"annotations": {"example.com/edit": str(number)}}})
-        connection.request("PATCH", f"/apis/imageclassifier.dev/v1alpha1/namespaces/{self.namespace}/imageclassifiers/pets", body,
-                           {"Content-Type": "application/merge-patch+json"})
-        answer = connection.getresponse()
-        answer.read()
-        self.assertEqual(answer.status, 200)
-
     def test_a_hundred_edits_that_arrive_in_a_burst_make_at_most_three_reconciles(self):
         self.apply(resource("pets"))
         self.wait_for_children("pets")
@@ -60,9 +33,9 @@ class Reconciles(OperatorTest):
         for _ in range(3):
             made = self.reconciles_of_a_burst()
             print(f"100 edits: {made:.0f} reconciles")
-            if made <= 3:
+            if made <= MOST_RECONCILES:
                 break
-        self.assertLessEqual(made, 3)
+        self.assertLessEqual(made, MOST_RECONCILES)
         self.assertGreaterEqual(made, 1)
 
     def reconciles_of_a_burst(self):
@@ -71,9 +44,10 @@ class Reconciles(OperatorTest):
         # While it stands still the edits wait in its socket; then they come as fast as they can be read.
         self.operator.process.send_signal(signal.SIGSTOP)
         try:
-            with api_connection(self.kubectl) as connection:
-                for number in range(100):
-                    self.edit(connection, number)
+            api = self.api()
+            for number in range(100):
+                api.call("PATCH", f"/apis/imageclassifier.dev/v1alpha1/namespaces/{self.namespace}/imageclassifiers/pets",
+                         {"metadata": {"annotations": {"example.com/edit": str(number)}}}, MERGE)
         finally:
             self.operator.process.send_signal(signal.SIGCONT)
         wait_until(lambda: self.operator.metric("workqueue_adds_total") > adds, 10, "the edits to arrive")

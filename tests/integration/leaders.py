@@ -14,10 +14,11 @@ from pathlib import Path
 
 from operator_rig import Operator, resource, wait_until
 
+from api import WRITES, recorded
+
 LEASE = "imageclassifier-operator"
 # Seconds. A hand-over after a crash takes the first and a little.
 TIMES = {"lease-duration": 1.5, "renew-deadline": 1.0, "retry-period": 0.2}
-WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 
 
 def seconds(timestamp):
@@ -106,15 +107,13 @@ class Record:
     """What the API server recorded of these operators."""
 
     def __init__(self, kubectl, namespace):
-        self.log, self.prefix = kubectl.state["auditLog"], f"{namespace}-operator-"
+        self.state, self.prefix = kubectl.state, f"{namespace}-operator-"
 
     def events(self):
-        with open(self.log) as log:
-            found = [json.loads(line) for line in log if self.prefix in line and '"verb":"' in line]
         events = []
-        for event in found:
+        for event in recorded(self.state, self.prefix):
             user = event.get("impersonatedUser", {}).get("username", "")
-            if user.startswith(self.prefix) and event["stage"] == "ResponseComplete" and event["verb"] in WRITES:
+            if user.startswith(self.prefix) and event["verb"] in WRITES:
                 events.append({"user": user, "resource": event["objectRef"]["resource"], "verb": event["verb"],
                                "code": event["responseStatus"]["code"], "from": seconds(event["requestReceivedTimestamp"]),
                                "to": seconds(event["stageTimestamp"])})

@@ -4,17 +4,12 @@
 import os
 import signal
 import statistics
-import sys
 import time
 import unittest
-from pathlib import Path
 
-from operator_rig import ROOT, OperatorTest, resource, wait_until
+from operator_rig import OperatorTest, resource, wait_until
 
 import leaders as rig
-
-sys.path.insert(0, str(ROOT / "tests/benchmark"))
-from cluster_load import Api  # noqa: E402
 
 ROUNDS = int(os.environ.get("IC_ROUNDS", "6"))
 SEED = int(os.environ.get("IC_SEED", "1"))
@@ -30,9 +25,6 @@ class Leadership(OperatorTest):
 
     def record(self):
         return rig.Record(self.kubectl, self.namespace)
-
-    def api(self):
-        return Api(self.kubectl.state, Path(os.environ["IC_CONTROL_PLANE"]) / "data/pki")
 
     def test_one_of_two_leads_the_other_is_ready_and_takes_over_at_once_when_the_first_ends(self):
         both = self.lead(2)

@@ -19,10 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests/cluster"))
 sys.dont_write_bytecode = True
 
+from api import Api, recorded  # noqa: E402
 from support import Kubectl  # noqa: E402
 from support import wait_until as wait_until_true  # noqa: E402
 
 CRD = ROOT / "crds/imageclassifiers.yaml"
+TRANSPORT = os.environ.get("IC_TRANSPORT", "cpprest")
 PROGRAM = Path(os.environ.get("IC_BINARIES", ROOT / "build/release/bin")) / "imageclassifier-operator"
 IMAGE = "contoso.azurecr.io/inference-server:demo"
 
@@ -64,7 +66,8 @@ class Operator:
     def __init__(self, kubectl, namespace, *options, kubeconfig=None):
         self.log = tempfile.NamedTemporaryFile(prefix="operator-", suffix=".log")
         self.process = subprocess.Popen(
-            [PROGRAM, "--kubeconfig", kubeconfig or kubectl.folder / "kubeconfig", "--namespace", namespace, "--listen", "127.0.0.1:0", *options],
+            [PROGRAM, "--kubeconfig", kubeconfig or kubectl.folder / "kubeconfig", "--namespace", namespace, "--listen", "127.0.0.1:0",
+             "--transport", TRANSPORT, *options],
             stdout=self.log, stderr=self.log)
 
     def port(self):
@@ -145,6 +148,9 @@ class OperatorTest(unittest.TestCase):
         self.addCleanup(self.kubectl.run, "delete", "clusterrolebinding", binding)
         return self.run_kubectl("create", "token", name).stdout.strip()
 
+    def api(self, **options):
+        return Api(self.kubectl.state, self.kubectl.folder / "data/pki", **options)
+
     def stop(self, operator):
         operator.end(signal.SIGKILL)
         if self._outcome and any(error for _, error in getattr(self._outcome, "errors", []) or []):
@@ -191,7 +197,4 @@ class OperatorTest(unittest.TestCase):
 
     def requests(self):
         """What this test's operator asked of its namespace, from the API server's own record."""
-        with open(self.kubectl.state["auditLog"]) as log:
-            events = [json.loads(line) for line in log if self.namespace in line and "imageclassifier-operator" in line]
-        return [event for event in events if event["userAgent"].startswith("imageclassifier-operator")
-                and event["stage"] == "ResponseComplete"]
+        return recorded(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-operator')

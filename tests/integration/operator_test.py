@@ -9,7 +9,8 @@ import urllib.request
 
 from operator_rig import ROOT, OperatorTest, condition, resource, wait_until, with_basic
 
-WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+from api import WRITES
+
 
 
 class Children(OperatorTest):

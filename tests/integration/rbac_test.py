@@ -17,6 +17,7 @@ from pathlib import Path
 
 from operator_rig import ROOT, Operator, OperatorTest, wait_until, with_basic
 
+from api import recorded
 from minicluster import tools
 
 LEASE = "test-imageclassifier-operator"  # as the chart names it for a release "test"
@@ -113,9 +114,8 @@ class Account:
         return "".join(Path(operator.log.name).read_text() for operator in self.operators)
 
     def requests(self, stage="ResponseComplete"):
-        with open(self.kubectl.state["auditLog"]) as log:
-            events = [json.loads(line) for line in log if self.user in line]
-        return [event for event in events if event["user"]["username"] == self.user and event["stage"] == stage]
+        events = recorded(self.kubectl.state, self.user, stage=stage)
+        return [event for event in events if event["user"]["username"] == self.user]
 
     def refused(self):
         return [event for event in self.requests() if event.get("responseStatus", {}).get("code") == 403]

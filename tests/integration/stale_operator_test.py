@@ -14,9 +14,10 @@ import unittest
 from urllib.parse import urlsplit
 
 from operator_rig import OperatorTest, condition, resource, wait_until, with_basic
+
+from api import WRITES, recorded
 from switch import Switch
 
-WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 WINDOW = 5  # seconds
 OTHER_IMAGE = "contoso.azurecr.io/inference-server:other"
 
@@ -51,11 +52,9 @@ class StaleServer(OperatorTest):
 
     def writes_by_second(self):
         """To children: a status or an Event that is old is only that."""
-        with open(self.kubectl.state["secondAuditLog"]) as log:
-            events = [json.loads(line) for line in log if self.namespace in line and "imageclassifier-operator" in line]
+        events = recorded(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-operator', log="secondAuditLog")
         return [(event["verb"], event["requestURI"]) for event in events
-                if event["stage"] == "ResponseComplete" and event["verb"] in WRITES
-                and event["objectRef"]["resource"] not in ("imageclassifiers", "events", "leases")]
+                if event["verb"] in WRITES and event["objectRef"]["resource"] not in ("imageclassifiers", "events", "leases")]
 
     def change_everything(self):
         """In the resources, and in the children too by an operator that sees it."""

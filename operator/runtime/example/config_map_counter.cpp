@@ -4,7 +4,6 @@
 
 #include "common/log.hpp"
 #include "common/stop.hpp"
-#include "operator/kubernetes/cpprest_transport.hpp"
 #include "operator/kubernetes/json_scan.hpp"
 #include "operator/kubernetes/transport_factory.hpp"
 #include "operator/runtime/controller.hpp"
@@ -53,7 +52,7 @@ Result<void> run(std::stop_token stop) {
   MetricsRegistry metrics;
   const auto config = kubernetes::load_client_config({});  // kubeconfig or in-cluster
   if (!config) return fail(config.error());
-  const auto transport = kubernetes::make_transport(*config, {}, clock);
+  const auto transport = kubernetes::make_transport(*config, {.kind = kubernetes::TransportKind::kCurl}, clock);
   if (!transport) return fail(transport.error());
   const auto tokens = kubernetes::make_token_source(*config, clock);
   kubernetes::ApiClient client(**transport, *tokens, clock, metrics, {});
@@ -93,7 +92,6 @@ Result<void> run(std::stop_token stop) {
 
 int main() {
   const SignalStop signals;  // first: it blocks the signals in every later thread
-  kubernetes::initialize_cpprest_process();
   log::initialize(log::Level::kInfo);
   const auto ended = run(signals.token());
   if (!ended) log::error("Could not work", {{"error", ended.error().describe()}});

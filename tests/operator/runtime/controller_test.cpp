@@ -64,6 +64,21 @@ TEST_CASE("an error is retried with back-off") {
   CHECK(rig.queue.failures(rig.key) == 3);
 }
 
+TEST_CASE("a server that asked to be left alone is asked again after the time it named") {
+  Rig rig;
+  SteadyTime refused;
+  Duration waited{};
+  rig.run(2, [&](int count) {
+    if (count == 2) waited = rig.clock.steady_now() - refused;
+    if (count == 2) return Outcome::success();
+    refused = rig.clock.steady_now();
+    Error error(ErrorCode::kExhausted, "too many requests");
+    error.retry_after = 1s;
+    return Outcome::retry(Error(ErrorCode::kExhausted, "writing failed", std::move(error)));
+  });
+  CHECK(waited >= 1s);
+}
+
 TEST_CASE("a terminal error is not retried") {
   Rig rig;
   rig.run(1, [](int) { return Outcome::terminal(Error(ErrorCode::kInvalidArgument, "no")); });

@@ -231,6 +231,23 @@ TEST_CASE("the rate-limited delay doubles from 5 ms to 1000 s and begins anew af
   CHECK(rig.queue.get({})->key.name == "a");
 }
 
+TEST_CASE("a rate-limited key waits as long as the server asked for, if that is longer than its own delay and no longer than 1000 s") {
+  Rig rig;
+  const auto waits = [&](Duration asked_for, Duration expected) {
+    rig.queue.add_rate_limited(key("a"), WorkQueue::Priority::kFresh, asked_for);
+    rig.clock.advance(expected - 1ms);
+    rig.queue.add(key("probe"));
+    CHECK(rig.next() == "probe");
+    rig.queue.done(key("probe"));
+    rig.clock.advance(1ms);
+    CHECK(rig.queue.get({})->key.name == "a");
+    rig.queue.done(key("a"));
+  };
+  waits(7s, 7s);
+  waits(2ms, 10ms);
+  waits(3600s, 1000s);
+}
+
 TEST_CASE("shutdown hands out what is ready, drops what is delayed and refuses what is new") {
   Rig rig;
   rig.queue.add(key("a"));
