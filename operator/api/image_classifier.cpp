@@ -122,13 +122,13 @@ Result<ImageClassifier> parse_image_classifier(const nlohmann::json& object) {
 }
 
 Result<ImageClassifier> decode_image_classifier(std::string_view text) {
-  const nlohmann::json object = parse_or_null(text);
+  const nlohmann::json object = parse_lean(text);
   if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The text is not a JSON object.");
   return parse_image_classifier(object);
 }
 
 Result<ClassifierRecord> decode_classifier_record(std::string_view text) {
-  const nlohmann::json object = parse_or_null(text);
+  const nlohmann::json object = parse_lean(text);
   if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The text is not a JSON object.");
   Result<ImageClassifier> whole = parse_image_classifier(object);
   if (!whole) return fail(whole.error());

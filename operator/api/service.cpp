@@ -4,9 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
-#include "operator/api/workload.hpp"
+#include "operator/api/owned_part.hpp"
 
 namespace imageclassifier::api {
+namespace {
 
 Service parse_service(const nlohmann::json& object) {
   Service service;
@@ -19,7 +20,6 @@ Service parse_service(const nlohmann::json& object) {
     if (!address.empty()) service.ingress.push_back(std::move(address));
   }
   service.conditions = parse_conditions(member_at(object, {"status", "conditions"}));
-  service.owned = PackedText(owned_part(object));
   return service;
 }
 
@@ -42,14 +42,20 @@ Event parse_event(const nlohmann::json& object) {
   return event;
 }
 
+}  // namespace
+
 Result<Service> decode_service(std::string_view json) {
-  const nlohmann::json object = parse_or_null(json);
+  const nlohmann::json object = parse_lean(json, {"type", "clusterIP"});
   if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Service is not a JSON object.");
-  return parse_service(object);
+  Service service = parse_service(object);
+  Result<PackedText> owned = pack_owned_part(json);
+  if (!owned) return fail(owned.error());
+  service.owned = std::move(*owned);
+  return service;
 }
 
 Result<Event> decode_event(std::string_view json) {
-  const nlohmann::json object = parse_or_null(json);
+  const nlohmann::json object = parse_lean(json);
   if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Event is not a JSON object.");
   return parse_event(object);
 }

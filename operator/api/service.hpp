@@ -1,6 +1,5 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +19,7 @@ struct Service {
   std::string cluster_ip;            ///< empty or "None" if there is none
   std::vector<std::string> ingress;  ///< status.loadBalancer.ingress[], IP address or host name
   std::vector<Condition> conditions;
-  PackedText owned;  ///< as Deployment::owned
+  PackedText owned;  ///< owned_part.hpp
 };
 
 /// Its metadata.owner_uid is the uid of the object that it speaks of, so that a store finds all Events of an object.
@@ -36,10 +35,7 @@ struct Event {
   std::string last_seen;  ///< RFC 3339, the latest of all its times; compares as text
 };
 
-Service parse_service(const nlohmann::json& object);
-Event parse_event(const nlohmann::json& object);
-
-/// The same from JSON text; kInvalidArgument if it is not a JSON object.
+/// From the API server's JSON; kInvalidArgument if it is not a JSON object.
 Result<Service> decode_service(std::string_view json);
 Result<Event> decode_event(std::string_view json);
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
+#include "operator/api/owned_part.hpp"
 
 namespace imageclassifier::api {
 namespace {
@@ -63,18 +64,6 @@ std::vector<Condition> conditions_of(const nlohmann::json& object, std::initiali
   return kept;
 }
 
-}  // namespace
-
-std::string owned_part(const nlohmann::json& object) {
-  const nlohmann::json& meta = member(object, "metadata");
-  const nlohmann::json part = {{"metadata",
-                                {{"labels", member(meta, "labels")},
-                                 {"annotations", member(meta, "annotations")},
-                                 {"ownerReferences", member(meta, "ownerReferences")}}},
-                               {"spec", member(object, "spec")}};
-  return part.dump();
-}
-
 Deployment parse_deployment(const nlohmann::json& object) {
   Deployment deployment;
   deployment.metadata = child_meta(object);
@@ -86,7 +75,6 @@ Deployment parse_deployment(const nlohmann::json& object) {
   deployment.ready_replicas = integer_of(status, "readyReplicas");
   deployment.available_replicas = integer_of(status, "availableReplicas");
   deployment.conditions = conditions_of(object, {"ReplicaFailure", "Progressing"});
-  deployment.owned = PackedText(owned_part(object));
   return deployment;
 }
 
@@ -113,20 +101,26 @@ Pod parse_pod(const nlohmann::json& object) {
   return pod;
 }
 
+}  // namespace
+
 Result<Deployment> decode_deployment(std::string_view json) {
-  const nlohmann::json object = parse_or_null(json);
+  const nlohmann::json object = parse_lean(json, {"replicas"});
   if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Deployment is not a JSON object.");
-  return parse_deployment(object);
+  Deployment deployment = parse_deployment(object);
+  Result<PackedText> owned = pack_owned_part(json);
+  if (!owned) return fail(owned.error());
+  deployment.owned = std::move(*owned);
+  return deployment;
 }
 
 Result<ReplicaSet> decode_replica_set(std::string_view json) {
-  const nlohmann::json object = parse_or_null(json);
+  const nlohmann::json object = parse_lean(json, {"replicas"});
   if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The ReplicaSet is not a JSON object.");
   return parse_replica_set(object);
 }
 
 Result<Pod> decode_pod(std::string_view json) {
-  const nlohmann::json object = parse_or_null(json);
+  const nlohmann::json object = parse_lean(json, {"nodeName", "containers", "initContainers"});
   if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Pod is not a JSON object.");
   return parse_pod(object);
 }

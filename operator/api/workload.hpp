@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,9 +25,7 @@ struct Deployment {
   std::int64_t ready_replicas = 0;
   std::int64_t available_replicas = 0;
   std::vector<Condition> conditions;
-  /// metadata.labels, metadata.annotations, metadata.ownerReferences and spec as JSON text, for comparing with what we
-  /// want.
-  PackedText owned;
+  PackedText owned;  ///< owned_part.hpp
 };
 
 struct ReplicaSet {
@@ -63,19 +60,12 @@ struct Pod {
   std::vector<ContainerStatus> containers;  ///< init containers first
 };
 
-Deployment parse_deployment(const nlohmann::json& object);
-ReplicaSet parse_replica_set(const nlohmann::json& object);
-Pod parse_pod(const nlohmann::json& object);
-
-/// The same from JSON text; kInvalidArgument if it is not a JSON object.
+/// From the API server's JSON; kInvalidArgument if it is not a JSON object.
 Result<Deployment> decode_deployment(std::string_view json);
 Result<ReplicaSet> decode_replica_set(std::string_view json);
 Result<Pod> decode_pod(std::string_view json);
 
 /// Whether the pod's Ready condition is True.
 bool is_ready(const Pod& pod);
-
-/// metadata.labels, annotations, ownerReferences and spec of any object, as compact JSON text.
-std::string owned_part(const nlohmann::json& object);
 
 }  // namespace imageclassifier::api

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "common/guarded.hpp"
+#include "common/json_scan.hpp"
 #include "common/log.hpp"
-#include "operator/kubernetes/json_scan.hpp"
 #include "operator/kubernetes/retry_policy.hpp"
 #include "operator/kubernetes/status.hpp"
 

@@ -37,8 +37,8 @@ Status status_of(int http_status, const std::vector<Header>& headers, std::strin
 /// 504 kDeadlineExceeded, other 5xx kUnavailable (500 kInternal).
 ErrorCode error_code(const Status& status);
 
-/// Error with error_code(status), the server's Retry-After and its own sentence behind `what` ("Applying deployments.apps
-/// a/b").
+/// Error with error_code(status), the server's Retry-After and its own sentence behind `what` ("Applying
+/// deployments.apps a/b").
 Error to_error(const Status& status, std::string_view what);
 
 /// The requested resource version is older than the server's history (410, or reason Expired or Gone).

@@ -1,6 +1,6 @@
 #include "operator/kubernetes/watch_decoder.hpp"
 
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 
 namespace imageclassifier::kubernetes {
 namespace {

@@ -8,8 +8,8 @@
 #include <thread>
 #include <utility>
 
+#include "common/json_scan.hpp"
 #include "common/log.hpp"
-#include "operator/kubernetes/json_scan.hpp"
 #include "operator/kubernetes/request.hpp"
 #include "operator/kubernetes/status.hpp"
 
@@ -34,9 +34,9 @@ class LeaseSink final : public kubernetes::LineSink {
   explicit LeaseSink(std::function<bool(Lease)> seen) : seen_(std::move(seen)) {}
 
   bool on_line(std::string_view line) override {
-    const std::string type = kubernetes::find_string(line, {"type"});
+    const std::string type = find_string(line, {"type"});
     if (type != "ADDED" && type != "MODIFIED") return false;  // deleted, or an error: look by GET
-    Result<Lease> lease = parse_lease(kubernetes::find_member(line, "object").value_or(std::string_view()));
+    Result<Lease> lease = parse_lease(find_member(line, "object").value_or(std::string_view()));
     return lease && seen_(std::move(*lease));
   }
 

@@ -7,8 +7,8 @@
 #include <variant>
 
 #include "common/guarded.hpp"
+#include "common/json_scan.hpp"
 #include "common/log.hpp"
-#include "operator/kubernetes/json_scan.hpp"
 #include "operator/kubernetes/status.hpp"
 #include "operator/kubernetes/watch_decoder.hpp"
 #include "operator/runtime/reflector.hpp"
@@ -83,9 +83,9 @@ class Patience {
 }  // namespace
 
 std::optional<ObjectKey> key_in(std::string_view object) {
-  const auto metadata = kubernetes::find_member(object, "metadata");
+  const auto metadata = find_member(object, "metadata");
   if (!metadata) return std::nullopt;
-  ObjectKey key{kubernetes::find_string(*metadata, {"namespace"}), kubernetes::find_string(*metadata, {"name"})};
+  ObjectKey key{find_string(*metadata, {"namespace"}), find_string(*metadata, {"name"})};
   if (key.name.empty()) return std::nullopt;
   return key;
 }
@@ -300,9 +300,9 @@ std::string ResourceWatch::last_seen_resource_version() const {
 }
 
 void ResourceWatch::report_undecodable(std::string_view object, const Error& error) {
-  const auto metadata = kubernetes::find_member(object, "metadata").value_or(std::string_view());
-  const std::string version = kubernetes::find_string(metadata, {"resourceVersion"});
-  const std::string uid = kubernetes::find_string(metadata, {"uid"});
+  const auto metadata = find_member(object, "metadata").value_or(std::string_view());
+  const std::string version = find_string(metadata, {"resourceVersion"});
+  const std::string uid = find_string(metadata, {"uid"});
   if (impl_->reported.size() >= kMaximumReported) impl_->reported.clear();
   if (!impl_->reported.insert(uid + "/" + version).second) return;
   impl_->undecodable->increment();

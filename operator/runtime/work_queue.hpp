@@ -26,7 +26,8 @@ namespace imageclassifier::runtime {
 ///   few passes: one at the first edit, one after the last. What was delayed on purpose comes at its time.
 /// - add_after: of several delays for one key the earliest wins; a key that waits for a worker already is not delayed.
 /// - add_rate_limited: add_after with a delay of 5 ms that doubles with every call for the key until forget(), or with
-///   `at_least` where that is longer; at most 1000 s. There is no limit over all keys: the API server has one of its own.
+///   `at_least` where that is longer; at most 1000 s. There is no limit over all keys: the API server has one of its
+///   own.
 /// - shutdown: no key is accepted any more, ready keys are still handed out, delayed ones are dropped, get() returns
 ///   nothing when none is left.
 ///

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 #include "operator/kubernetes/status.hpp"
 #include "operator/kubernetes/watch_decoder.hpp"
 

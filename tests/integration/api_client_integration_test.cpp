@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/json_scan.hpp"
 #include "operator/kubernetes/child_process.hpp"
 #include "operator/kubernetes/cpprest_transport.hpp"
-#include "operator/kubernetes/json_scan.hpp"
 #include "operator/kubernetes/watch_decoder.hpp"
 #include "tests/integration/api_server.hpp"
 #include "tests/support/scripted_server.hpp"

@@ -6,8 +6,8 @@
 #include <iterator>
 #include <random>
 
+#include "common/json_scan.hpp"
 #include "operator/kubernetes/cpprest_transport.hpp"
-#include "operator/kubernetes/json_scan.hpp"
 #include "operator/kubernetes/transport_factory.hpp"
 
 namespace imageclassifier::testing {
@@ -41,7 +41,7 @@ kubernetes::ClientConfig control_plane_config() {
 std::string control_plane_state(const std::string& key) {
   std::ifstream file(folder() + "/state.json");
   const std::string text((std::istreambuf_iterator<char>(file)), {});
-  return kubernetes::find_string(text, {key});
+  return find_string(text, {key});
 }
 
 int control_plane_port() {

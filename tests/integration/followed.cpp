@@ -3,13 +3,11 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 #include "operator/kubernetes/watch_decoder.hpp"
 
 namespace imageclassifier::testing {
 namespace {
-
-using kubernetes::find_string;
 
 kubernetes::FaultPlan plan_of(const std::string& faults) {
   // A plan needs a rule; this one never hits.
@@ -49,7 +47,7 @@ std::string fresh_agent() {
 }  // namespace
 
 Result<testing_types::Thing> decode_thing(std::string_view json) {
-  const auto metadata = kubernetes::find_member(json, "metadata").value_or(std::string_view());
+  const auto metadata = find_member(json, "metadata").value_or(std::string_view());
   return testing_types::Thing{{find_string(metadata, {"namespace"}), find_string(metadata, {"name"}),
                                find_string(metadata, {"uid"}), find_string(metadata, {"resourceVersion"}), ""},
                               find_string(json, {"data", "value"})};

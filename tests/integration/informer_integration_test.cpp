@@ -3,7 +3,7 @@
 #include <map>
 #include <random>
 
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 #include "operator/kubernetes/watch_decoder.hpp"
 #include "operator/runtime/informer.hpp"
 #include "tests/integration/api_server.hpp"

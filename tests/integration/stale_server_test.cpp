@@ -3,7 +3,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 #include "operator/runtime/write_barrier.hpp"
 #include "tests/integration/followed.hpp"
 #include "tests/support/raw_client.hpp"

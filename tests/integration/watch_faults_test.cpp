@@ -4,7 +4,7 @@
 #include <set>
 #include <thread>
 
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 #include "operator/runtime/write_barrier.hpp"
 #include "tests/integration/followed.hpp"
 #include "tests/support/scripted_server.hpp"
@@ -12,7 +12,6 @@
 using namespace imageclassifier;
 using namespace imageclassifier::testing;
 using namespace std::chrono_literals;
-using kubernetes::find_string;
 
 namespace {
 

@@ -70,9 +70,9 @@ class Listener {
       while (!stop.stop_requested()) {
         const int accepted = accept(socket_, nullptr, nullptr);
         if (accepted < 0) return;
-        const int number = count_.fetch_add(1);
         std::lock_guard hold(mutex_);
         open_.insert(accepted);
+        const int number = count_.fetch_add(1);  // after the line above: what has been counted can be cut
         threads_.emplace_back([this, serve, accepted, number] {
           serve(accepted, number);
           std::lock_guard hold_again(mutex_);

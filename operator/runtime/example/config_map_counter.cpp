@@ -2,9 +2,9 @@
 // example.com/count=yes gets the number of its keys as an annotation. README.md shows the middle part.
 #include <nlohmann/json.hpp>
 
+#include "common/json_scan.hpp"
 #include "common/log.hpp"
 #include "common/stop.hpp"
-#include "operator/kubernetes/json_scan.hpp"
 #include "operator/kubernetes/transport_factory.hpp"
 #include "operator/runtime/controller.hpp"
 #include "operator/runtime/informer.hpp"
@@ -27,11 +27,11 @@ struct ConfigMap {
 };
 
 Result<ConfigMap> decode(std::string_view json) {
-  const auto text = [&](const char* field) { return kubernetes::find_string(json, {"metadata", field}); };
+  const auto text = [&](const char* field) { return find_string(json, {"metadata", field}); };
   ConfigMap map{{text("namespace"), text("name"), text("uid"), text("resourceVersion"), ""}, 0, {}};
-  map.shown = kubernetes::find_string(json, {"metadata", "annotations", kCount});
-  const auto data = kubernetes::find_member(json, "data").value_or("{}");
-  kubernetes::for_each_member(data, [&](auto, auto) { return ++map.keys != 0; });
+  map.shown = find_string(json, {"metadata", "annotations", kCount});
+  const auto data = find_member(json, "data").value_or("{}");
+  for_each_member(data, [&](auto, auto) { return ++map.keys != 0; });
   return map;
 }
 

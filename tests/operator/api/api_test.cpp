@@ -69,9 +69,10 @@ TEST_CASE("members of a wrong type read as their default and nothing throws") {
   CHECK(!decode_image_classifier("[]"));
   CHECK(!decode_image_classifier("{"));
   CHECK(!decode_image_classifier(R"({"metadata": {"name": "p"}, "spec": {}})"));
-  parse_pod(json::parse(R"({"status": {"containerStatuses": [null, {"state": 1}], "conditions": [3]}, "spec": 1})"));
-  parse_service(json::parse(R"({"status": {"loadBalancer": {"ingress": [null, {"ip": 1}]}}})"));
-  parse_deployment(json());
+  CHECK(decode_pod(R"({"status": {"containerStatuses": [null, {"state": 1}], "conditions": [3]}, "spec": 1})"));
+  CHECK(decode_service(R"({"status": {"loadBalancer": {"ingress": [null, {"ip": 1}]}}})"));
+  CHECK(decode_deployment(R"({"metadata": 3, "spec": [], "status": null})"));
+  CHECK(!decode_deployment("null"));
 }
 
 TEST_CASE("a status survives being written and read") {

@@ -43,9 +43,9 @@ TEST_CASE("a record refuses what the resource's decoder refuses") {
 }
 
 TEST_CASE("of a pod's conditions only those that are read are kept, without words when true") {
-  const Pod pod = parse_pod(json::parse(R"({"status": {"conditions": [
+  const Pod pod = *decode_pod(R"({"status": {"conditions": [
       {"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True", "message": "long"},
-      {"type": "PodScheduled", "status": "False", "message": "why", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})"));
+      {"type": "PodScheduled", "status": "False", "message": "why", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})");
   REQUIRE(pod.conditions.size() == 2);
   CHECK(is_ready(pod));
   CHECK(find_condition(pod.conditions, "Ready")->message.empty());
@@ -54,5 +54,5 @@ TEST_CASE("of a pod's conditions only those that are read are kept, without word
 }
 
 TEST_CASE("an event is owned by what it speaks of") {
-  CHECK(parse_event(json::parse(R"({"involvedObject": {"uid": "u"}})")).metadata.owner_uid == "u");
+  CHECK(decode_event(R"({"involvedObject": {"uid": "u"}})")->metadata.owner_uid == "u");
 }

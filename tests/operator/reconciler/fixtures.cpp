@@ -49,9 +49,10 @@ World& World::settle(int rounds) {
         observed.pull_secret = parse_secret(stored(action.manifest, "secret").dump());
       } else if (action.manifest.kind == resources::Kind::kDeployment) {
         observed.deployment =
-            std::make_shared<api::Deployment>(api::parse_deployment(stored(action.manifest, "deployment")));
+            std::make_shared<api::Deployment>(*api::decode_deployment(stored(action.manifest, "deployment").dump()));
       } else {
-        observed.service = std::make_shared<api::Service>(api::parse_service(stored(action.manifest, "service")));
+        observed.service =
+            std::make_shared<api::Service>(*api::decode_service(stored(action.manifest, "service").dump()));
       }
     }
     if (plan.actions.empty()) break;

@@ -62,8 +62,8 @@ struct Rig {
   json deployment() const { return stored(resources::build_deployment(classifier), "10"); }
   json service() const { return stored(resources::build_service(classifier), "10"); }
   Rig& cache_children() {
-    deployments.upsert(std::make_shared<const api::Deployment>(api::parse_deployment(deployment())));
-    services.upsert(std::make_shared<const api::Service>(api::parse_service(service())));
+    deployments.upsert(std::make_shared<const api::Deployment>(*api::decode_deployment(deployment().dump())));
+    services.upsert(std::make_shared<const api::Service>(*api::decode_service(service().dump())));
     return *this;
   }
   Rig& expect_status() {
@@ -169,8 +169,8 @@ TEST_CASE("an unwanted Secret is deleted only in the version that was read") {
 TEST_CASE("pods are not scaled to what only an old cache says") {
   Rig rig(R"({"replicas": 1})");
   Rig newer(R"({"replicas": 5})");
-  rig.deployments.upsert(std::make_shared<const api::Deployment>(api::parse_deployment(newer.deployment())));
-  rig.services.upsert(std::make_shared<const api::Service>(api::parse_service(rig.service())));
+  rig.deployments.upsert(std::make_shared<const api::Deployment>(*api::decode_deployment(newer.deployment().dump())));
+  rig.services.upsert(std::make_shared<const api::Service>(*api::decode_service(rig.service().dump())));
   rig.server.expect("GET " + kClassifier, 200, classifier_object(R"({"replicas": 5})").dump());
   rig.server.expect("GET " + kDeployment, 200, newer.deployment().dump());
   rig.server.expect("GET " + kService, 200, rig.service().dump());
@@ -190,8 +190,8 @@ TEST_CASE("children that are missing of a resource that had them are not made be
 TEST_CASE("pods are not exchanged for those that only an old cache wants") {
   Rig rig(R"({"image": "contoso.azurecr.io/inference-server:old"})");
   Rig newer(R"({"image": "contoso.azurecr.io/inference-server:new"})");
-  rig.deployments.upsert(std::make_shared<const api::Deployment>(api::parse_deployment(newer.deployment())));
-  rig.services.upsert(std::make_shared<const api::Service>(api::parse_service(rig.service())));
+  rig.deployments.upsert(std::make_shared<const api::Deployment>(*api::decode_deployment(newer.deployment().dump())));
+  rig.services.upsert(std::make_shared<const api::Service>(*api::decode_service(rig.service().dump())));
   rig.server.expect("GET " + kClassifier, 200,
                     classifier_object(R"({"image": "contoso.azurecr.io/inference-server:new"})").dump());
   rig.server.expect("GET " + kDeployment, 200, newer.deployment().dump());
@@ -203,8 +203,8 @@ TEST_CASE("pods are not exchanged for those that only an old cache wants") {
 TEST_CASE("a right that is missing for a live read is shown on the resource and nothing is done") {
   Rig rig(R"({"replicas": 1})");
   Rig newer(R"({"replicas": 5})");
-  rig.deployments.upsert(std::make_shared<const api::Deployment>(api::parse_deployment(newer.deployment())));
-  rig.services.upsert(std::make_shared<const api::Service>(api::parse_service(rig.service())));
+  rig.deployments.upsert(std::make_shared<const api::Deployment>(*api::decode_deployment(newer.deployment().dump())));
+  rig.services.upsert(std::make_shared<const api::Service>(*api::decode_service(rig.service().dump())));
   const std::string sentence = "cannot get resource";
   rig.server.expect("GET " + kClassifier, 403, status_body(403, "Forbidden", sentence));
   rig.expect_status();

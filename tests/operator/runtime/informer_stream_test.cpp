@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "common/guarded.hpp"
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 #include "operator/runtime/informer.hpp"
 #include "tests/operator/runtime/thing.hpp"
 #include "tests/support/fake_clock.hpp"
@@ -15,7 +15,6 @@ using namespace imageclassifier::runtime;
 using namespace std::chrono_literals;
 using imageclassifier::testing::FakeClock;
 using imageclassifier::testing::NoToken;
-using kubernetes::find_string;
 using kubernetes::StreamEnd;
 using testing_types::Thing;
 

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <mutex>
 
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 #include "tests/operator/runtime/thing.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_transport.hpp"
@@ -15,7 +15,6 @@ using namespace std::chrono_literals;
 using imageclassifier::testing::FakeClock;
 using imageclassifier::testing::FakeTransport;
 using imageclassifier::testing::NoToken;
-using kubernetes::find_string;
 using kubernetes::StreamEnd;
 using testing_types::Thing;
 

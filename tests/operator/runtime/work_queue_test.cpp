@@ -231,7 +231,9 @@ TEST_CASE("the rate-limited delay doubles from 5 ms to 1000 s and begins anew af
   CHECK(rig.queue.get({})->key.name == "a");
 }
 
-TEST_CASE("a rate-limited key waits as long as the server asked for, if that is longer than its own delay and no longer than 1000 s") {
+TEST_CASE(
+    "a rate-limited key waits as long as the server asked for, if that is longer than its own delay and no longer than "
+    "1000 s") {
   Rig rig;
   const auto waits = [&](Duration asked_for, Duration expected) {
     rig.queue.add_rate_limited(key("a"), WorkQueue::Priority::kFresh, asked_for);

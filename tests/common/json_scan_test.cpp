@@ -1,9 +1,9 @@
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 
 #include <catch2/catch.hpp>
 #include <vector>
 
-using namespace imageclassifier::kubernetes;
+using namespace imageclassifier;
 
 TEST_CASE("a member is found by its name, with its raw text") {
   const std::string text = R"( { "a" : {"b":[1,{"c":"}]"}]} , "d":"x\"y", "e" : 12.5e3 , "f":null } )";

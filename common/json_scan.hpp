@@ -7,8 +7,9 @@
 
 /// Finds values in JSON text without building a tree: a watch needs four short strings of an object of kilobytes. Only
 /// what is passed over is checked (brackets, quotes), so a hit does not prove that the whole text is valid JSON;
-/// whoever uses the value parses it. Recursion-free; any bytes may come in; linear time. Pure.
-namespace imageclassifier::kubernetes {
+/// whoever uses the value parses it (find_string does: what it gives is valid UTF-8). Recursion-free; any bytes may
+/// come in; linear time. Pure.
+namespace imageclassifier {
 
 /// The raw text of the value of `key` in `object` (the first, if repeated), without surrounding space; nothing if
 /// `object` is no JSON object, has no such member, or is broken before it.
@@ -28,4 +29,4 @@ bool for_each_member(std::string_view object,
 /// Calls `visit(value)` with the raw text of each element until it returns false. False if the text is broken.
 bool for_each_element(std::string_view array, const std::function<bool(std::string_view value)>& visit);
 
-}  // namespace imageclassifier::kubernetes
+}  // namespace imageclassifier

@@ -1,13 +1,36 @@
-#include "operator/kubernetes/json_scan.hpp"
+#include "common/json_scan.hpp"
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
-namespace imageclassifier::kubernetes {
+namespace imageclassifier {
 namespace {
 
 constexpr auto kNowhere = std::string_view::npos;
 // Kubernetes itself refuses deeper objects.
 constexpr std::size_t kMaximumDepth = 10000;
+
+/// Which characters a search stops at. A cache reads gigabytes this way, and find_first_of asks for each character
+/// anew.
+class Stops {
+ public:
+  constexpr explicit Stops(std::string_view characters) {
+    for (const char c : characters) stops_[static_cast<unsigned char>(c)] = true;
+  }
+  std::size_t find(std::string_view text, std::size_t at) const {
+    for (; at < text.size(); ++at) {
+      if (stops_[static_cast<unsigned char>(text[at])]) return at;
+    }
+    return kNowhere;
+  }
+
+ private:
+  std::array<bool, 256> stops_{};
+};
+constexpr Stops kInString("\"\\");
+constexpr Stops kInContainer("\"{}[]");
+constexpr Stops kAfterScalar(" \t\r\n,]}:\"[{");
 
 std::size_t skip_space(std::string_view text, std::size_t at) {
   while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) ++at;
@@ -18,7 +41,7 @@ std::size_t skip_space(std::string_view text, std::size_t at) {
 std::size_t skip_string(std::string_view text, std::size_t at) {
   ++at;
   while (true) {
-    at = text.find_first_of("\"\\", at);
+    at = kInString.find(text, at);
     if (at == kNowhere) return kNowhere;
     if (text[at] == '"') return at + 1;
     at += 2;  // the escaped character is passed over
@@ -28,7 +51,7 @@ std::size_t skip_string(std::string_view text, std::size_t at) {
 std::size_t skip_container(std::string_view text, std::size_t at) {
   std::string open;
   while (true) {
-    at = text.find_first_of("\"{}[]", at);
+    at = kInContainer.find(text, at);
     if (at == kNowhere) return kNowhere;
     const char c = text[at];
     if (c == '"') {
@@ -53,14 +76,15 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
   if (at >= text.size()) return kNowhere;
   if (text[at] == '"') return skip_string(text, at);
   if (text[at] == '{' || text[at] == '[') return skip_container(text, at);
-  const std::size_t end = std::min(text.find_first_of(" \t\r\n,]}:\"[{", at), text.size());
+  const std::size_t end = std::min(kAfterScalar.find(text, at), text.size());
   return end == at ? kNowhere : end;
 }
 
 std::string unquote(std::string_view raw) {
   if (raw.size() < 2 || raw.front() != '"') return {};
   const std::string_view inner = raw.substr(1, raw.size() - 2);
-  if (inner.find('\\') == kNowhere) return std::string(inner);
+  const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '\\'; };
+  if (std::all_of(inner.begin(), inner.end(), plain)) return std::string(inner);
   const auto parsed = nlohmann::json::parse(raw, nullptr, false);
   return parsed.is_string() ? parsed.get<std::string>() : std::string();
 }
@@ -135,4 +159,4 @@ std::string find_string(std::string_view object, std::initializer_list<std::stri
   return value ? unquote(*value) : std::string();
 }
 
-}  // namespace imageclassifier::kubernetes
+}  // namespace imageclassifier
