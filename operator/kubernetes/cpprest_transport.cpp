@@ -9,11 +9,14 @@
 #include <openssl/ssl.h>
 #include <pplx/threadpool.h>
 
+#include <algorithm>
 #include <boost/asio/ssl.hpp>
 #include <cstdlib>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "common/guarded.hpp"
 #include "operator/kubernetes/line_splitter.hpp"
@@ -246,9 +249,8 @@ class CpprestTransport final : public Transport {
   Result<Response> send(const Request& request, SteadyTime deadline, std::stop_token stop) override {
     const auto slot = slots_.acquire(clock_, deadline, stop);
     if (!slot || clock_.steady_now() >= deadline) return too_late(stop);
-    const bool fresh = request.method == Method::kPost;  // row 4
-    const auto client = fresh ? make_client() : shared_client();
-    const auto exchange = start(request, client);
+    Pooled pooled = take_client(request.method == Method::kPost);  // row 4
+    const auto exchange = start(request, pooled.client);
     Response response;
     while (true) {
       std::unique_lock lock(exchange->mutex);
@@ -268,12 +270,16 @@ class CpprestTransport final : public Transport {
       }
       if (!exchange->finished) continue;
       if (exchange->error) {
-        forget(client);
+        // The library puts the connection with which it wanted to repeat a request into its pool, unconnected (row 4).
+        // Those that stood beside it are likely to be as dead.
+        pool_.lock()->clear();
         return fail(*exchange->error);
       }
-      // Else the next request would open a connection while this one is on its way back to the pool.
-      clock_.wait_until(exchange->changed, lock, stop, clock_.steady_now() + kPoolPatience,
-                        [&] { return exchange->let_go; });
+      // Else the next request would open a connection while this one is on its way back into the client.
+      if (clock_.wait_until(exchange->changed, lock, stop, clock_.steady_now() + kPoolPatience,
+                            [&] { return exchange->let_go; })) {
+        pool_.lock()->push_back(std::move(pooled));
+      }
       response.status = exchange->head->status;
       response.headers = std::move(exchange->head->headers);
       return response;
@@ -395,21 +401,32 @@ class CpprestTransport final : public Transport {
     return std::make_shared<Client>(server_, config);
   }
 
-  std::shared_ptr<Client> shared_client() {
-    const std::uint64_t generation = identity_->current().generation;
-    auto shared = shared_.lock();
-    const SteadyTime now = clock_.steady_now();
-    if (!shared->client || shared->generation != generation ||
-        now - shared->made_at >= options_.maximum_connection_age) {
-      *shared = {make_client(), now, generation};
-    }
-    return shared->client;
-  }
+  // A client carries one request at a time, so that it has one connection.
+  struct Pooled {
+    std::shared_ptr<Client> client;
+    SteadyTime made_at{};
+    std::uint64_t generation = 0;
+  };
 
-  // The library puts the connection with which it wanted to repeat a request into its pool, unconnected (row 4).
-  void forget(const std::shared_ptr<Client>& client) {
-    auto shared = shared_.lock();
-    if (shared->client == client) shared->client.reset();
+  // The one used last, so that those which are not needed grow old. `fresh`: a new one in its place.
+  Pooled take_client(bool fresh) {
+    const std::uint64_t generation = identity_->current().generation;
+    const SteadyTime now = clock_.steady_now();
+    std::vector<Pooled> over;  // closed after the lock is released
+    {
+      auto pool = pool_.lock();
+      const auto first_stale = std::stable_partition(pool->begin(), pool->end(), [&](const Pooled& each) {
+        return each.generation == generation && now - each.made_at < options_.maximum_connection_age;
+      });
+      std::move(first_stale, pool->end(), std::back_inserter(over));
+      pool->erase(first_stale, pool->end());
+      if (!pool->empty()) {
+        over.push_back(std::move(pool->back()));
+        pool->pop_back();
+        if (!fresh) return std::move(over.back());
+      }
+    }
+    return {make_client(), now, generation};
   }
 
   web::http::http_request to_library(const Request& request, const std::shared_ptr<Exchange>& exchange) const {
@@ -466,12 +483,6 @@ class CpprestTransport final : public Transport {
     return exchange;
   }
 
-  struct Shared {
-    std::shared_ptr<Client> client;
-    SteadyTime made_at{};
-    std::uint64_t generation = 0;
-  };
-
   const std::string server_;
   const std::string proxy_;
   const std::string server_name_;
@@ -481,7 +492,7 @@ class CpprestTransport final : public Transport {
   Clock& clock_;
   RequestSlots slots_;
   const std::shared_ptr<InFlight> in_flight_ = std::make_shared<InFlight>();
-  Guarded<Shared> shared_;
+  Guarded<std::vector<Pooled>> pool_;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <thread>
 
@@ -70,6 +71,28 @@ TEMPLATE_LIST_TEST_CASE("workers at the same time use about a connection each", 
   for (std::thread& worker : workers) worker.join();
   CHECK(server.count("PATCH") == 500);
   CHECK(rig.server.connections() <= kWorkers + 2);
+}
+
+TEMPLATE_LIST_TEST_CASE("workers that also create have no more than a connection each at a time", "", EachTransport) {
+  std::atomic<int> open{0}, most{0};
+  Rig<TestType> rig([&](Connection& connection, int) {
+    const int now = ++open;
+    for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) continue;
+    while (!connection.read_request().empty()) connection.send(answer("{}"));
+    --open;
+  });
+  constexpr int kWorkers = 4;
+  std::array<std::thread, kWorkers> workers;
+  for (std::thread& worker : workers) {
+    worker = std::thread([&] {
+      for (int i = 0; i < 50; ++i) {
+        CHECK(rig.send(kGet).has_value());
+        CHECK(rig.send({Method::kPost, "/x", {}, "{}"}).has_value());
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  CHECK(most <= kWorkers + 2);  // the server sees the end of one a moment after the client
 }
 
 TEMPLATE_LIST_TEST_CASE("a write whose connection is lost before the answer is not sent again", "", EachTransport) {
