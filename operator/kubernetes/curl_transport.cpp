@@ -305,7 +305,9 @@ class Line {
   }
 
   void set_proxy(const ProxyConfig& proxy) {
-    set(CURLOPT_PROXY, proxy.url.c_str());  // empty: none, whatever the environment says
+    // Empty: none, whatever the environment says. As in Go programs, any SOCKS proxy looks up the server's name itself.
+    const bool socks = proxy.url.rfind("socks5://", 0) == 0;
+    set(CURLOPT_PROXY, (socks ? "socks5h" + proxy.url.substr(proxy.url.find(':')) : proxy.url).c_str());
     set(CURLOPT_NOPROXY, "");
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));  // a proxy that tunnels sees none of our headers

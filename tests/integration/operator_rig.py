@@ -63,12 +63,12 @@ def condition(obj, kind):
 class Operator:
     """One process with a user agent of its own in the audit log: the log tells apart operators by their source port only."""
 
-    def __init__(self, kubectl, namespace, *options, kubeconfig=None):
+    def __init__(self, kubectl, namespace, *options, kubeconfig=None, transport=TRANSPORT, environment=None):
         self.log = tempfile.NamedTemporaryFile(prefix="operator-", suffix=".log")
         self.process = subprocess.Popen(
             [PROGRAM, "--kubeconfig", kubeconfig or kubectl.folder / "kubeconfig", "--namespace", namespace, "--listen", "127.0.0.1:0",
-             "--transport", TRANSPORT, *options],
-            stdout=self.log, stderr=self.log)
+             "--transport", transport, *options],
+            stdout=self.log, stderr=self.log, env={**os.environ, **(environment or {})})
 
     def port(self):
         def found():
@@ -124,8 +124,8 @@ class OperatorTest(unittest.TestCase):
         self.addCleanup(place.cleanup)
         return Path(place.name)
 
-    def start(self, *options, kubeconfig=None):
-        operator = Operator(self.kubectl, self.namespace, *options, kubeconfig=kubeconfig)
+    def start(self, *options, **how):
+        operator = Operator(self.kubectl, self.namespace, *options, **how)
         self.addCleanup(self.stop, operator)
         return operator
 
@@ -187,12 +187,14 @@ class OperatorTest(unittest.TestCase):
             return entry if (entry.get("status"), entry.get("reason")) == (status, reason) else None
         return wait_until(reached, timeout, f"{name}: {kind}={status}/{reason}")
 
-    def wait_until_settled(self, seconds=2):
-        """No request of the operator for so long, watches aside."""
+    def wait_until_settled(self, seconds=2, asked=None):
+        """No request of the operator for so long, watches aside. asked: what it has asked so far, else requests()."""
+        asked = asked or self.requests
+
         def settled():
-            count = len(self.requests())
+            count = len(asked())
             time.sleep(seconds)
-            return len(self.requests()) == count
+            return len(asked()) == count
         wait_until(settled, 60, "the operator to have nothing to do")
 
     def requests(self):

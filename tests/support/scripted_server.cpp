@@ -133,6 +133,18 @@ std::string Connection::read_request() {
   return request;
 }
 
+std::string Connection::read_bytes(std::size_t count) {
+  std::string bytes(count, '\0');
+  std::size_t have = 0;
+  while (have < count) {
+    const long got = receive(bytes.data() + have, count - have);
+    if (got <= 0) break;
+    have += static_cast<std::size_t>(got);
+  }
+  bytes.resize(have);
+  return bytes;
+}
+
 bool Connection::send(const std::string& bytes) {
   if (tls_ == nullptr) return send_all(socket_, bytes.data(), bytes.size());
   return bytes.empty() || SSL_write(tls_, bytes.data(), static_cast<int>(bytes.size())) > 0;

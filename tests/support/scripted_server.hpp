@@ -16,6 +16,8 @@ class Connection {
   explicit Connection(int socket, ssl_st* tls = nullptr) : socket_(socket), tls_(tls) {}
   /// One HTTP request, head and body, as received; "" when the peer has closed.
   std::string read_request();
+  /// So many bytes, of a protocol that is not HTTP; fewer when the peer has closed.
+  std::string read_bytes(std::size_t count);
   /// False when the peer has closed.
   bool send(const std::string& bytes);
   /// Blocks until the peer closes, reading and dropping what comes.

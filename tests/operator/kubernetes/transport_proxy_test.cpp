@@ -83,6 +83,22 @@ TEST_CASE("libcurl says who it is to a proxy, and reaches the server under anoth
   CHECK_THAT(head, Catch::Contains("Proxy-Authorization: Basic dXNlcjpwQHNz\r\n") && !Catch::Contains("s3cret"));
 }
 
+TEST_CASE("a SOCKS proxy is given the server's name, whatever it knows under it, as Go programs do") {
+  const std::string scheme = GENERATE("socks5", "socks5h");
+  Guarded<std::string> asked;
+  ScriptedServer proxy([&](Connection& connection, int) {  // RFC 1928
+    const std::string greeting = connection.read_bytes(2);
+    connection.read_bytes(static_cast<unsigned char>(greeting.back()));
+    connection.send(std::string("\x05\x00", 2));
+    const std::string head = connection.read_bytes(5);
+    *asked.lock() = connection.read_bytes(static_cast<unsigned char>(head.back()));
+  });
+  ClientConfig config = config_for("https://only.the.proxy.knows:6443");
+  config.proxy = parse_proxy_url(scheme + "://127.0.0.1:" + std::to_string(proxy.port()), "x").value();
+  CHECK_FALSE(Client(config, {.kind = TransportKind::kCurl}).send(with_token()));
+  CHECK(*asked.lock() == "only.the.proxy.knows");
+}
+
 TEST_CASE("the environment's proxy is not the transport's affair") {
   Rig<Curl> rig([](Connection& connection, int) {
     connection.read_request();
