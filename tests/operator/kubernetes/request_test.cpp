@@ -47,6 +47,13 @@ TEST_CASE("a watch asks for bookmarks and its time-out") {
         "/api/v1/secrets?watch=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
 }
 
+TEST_CASE("reads ask for whole objects as JSON") {
+  for (const Request& read :
+       {get_request(kSecrets, {"space", "name"}), list_request(kSecrets, "", {}), watch_request(kSecrets, "", {})}) {
+    CHECK(find_header(read.headers, "Accept") == "application/json");
+  }
+}
+
 TEST_CASE("server-side apply is a forced patch with a field manager") {
   const Request apply = apply_request(kDeployments, {"a", "b"}, "{}", {.field_manager = "me"});
   CHECK(apply.method == Method::kPatch);

@@ -1,0 +1,46 @@
+#!/usr/bin/python3
+"""What the operator asks for when it fills its caches and keeps them: selectors in every list and watch, read from the audit log."""
+
+import unittest
+from urllib.parse import parse_qs, urlsplit
+
+from operator_rig import OperatorTest, resource, wait_until
+
+from api import recorded
+
+OURS = {"labelSelector": ["app.kubernetes.io/managed-by=imageclassifier-operator"]}
+ASKED = {"imageclassifiers": {}, "deployments": OURS, "replicasets": OURS, "pods": OURS, "services": OURS,
+         "events": {"fieldSelector": ["involvedObject.kind=Service"]}}
+
+
+class Watches(OperatorTest):
+    starts_operator = False
+
+    def asked(self, verb):
+        """(resource, query) of every request of this verb, answered or still open."""
+        events = {event["auditID"]: event for event in
+                  recorded(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-operator', f'"verb":"{verb}"', stage=None)}
+        return [(event["objectRef"]["resource"], parse_qs(urlsplit(event["requestURI"]).query)) for event in events.values()]
+
+    def check(self, option, lists):
+        self.start(option, "--watch-idle-timeout", "1")
+        self.apply(resource("pets"))
+        self.wait_for_children("pets")
+        wait_until(lambda: all([kind for kind, _ in self.asked("watch")].count(kind) >= 3 for kind in ASKED), 30, "watches to be opened anew")
+        for kind, query in self.asked("list") + self.asked("watch"):
+            with self.subTest(kind):
+                selectors = {key: value for key, value in query.items() if key.endswith("Selector")}
+                self.assertEqual(selectors, ASKED[kind])
+        self.assertEqual(sorted(kind for kind, _ in self.asked("list")), sorted(ASKED) if lists else [])
+        contents = [kind for kind, query in self.asked("watch") if "sendInitialEvents" in query]
+        self.assertEqual(sorted(contents), [] if lists else sorted(ASKED))
+
+    def test_children_are_streamed_and_watched_by_their_label(self):
+        self.check("--stream-lists", lists=False)
+
+    def test_children_are_listed_and_watched_by_their_label(self):
+        self.check("--no-stream-lists", lists=True)
+
+
+if __name__ == "__main__":
+    unittest.main()
