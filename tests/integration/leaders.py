@@ -29,7 +29,7 @@ def seconds(timestamp):
 class Leader:
     """One operator process with its impersonated name."""
 
-    def __init__(self, kubectl, namespace, name, *options):
+    def __init__(self, kubectl, namespace, name, *options, environment=None):
         self.name = name
         config = json.loads(kubectl.run("config", "view", "--raw", "--flatten", "-o", "json").stdout)
         config["users"][0]["user"].update({"as": name, "as-groups": ["system:masters"]})
@@ -38,7 +38,7 @@ class Leader:
         self.config.flush()
         times = [f"--leader-elect-{key}={int(value * 1000)}ms" for key, value in TIMES.items()]
         self.operator = Operator(kubectl, namespace, "--leader-elect", "--leader-elect-resource-namespace", namespace, *times, *options,
-                                 kubeconfig=self.config.name)
+                                 kubeconfig=self.config.name, environment=environment)
         self.stopped = self.was_stopped = False
 
     def send(self, how):
@@ -73,9 +73,9 @@ class Leaders:
         for _ in range(count):
             self.start()
 
-    def start(self):
+    def start(self, environment=None):
         self.started += 1
-        leader = Leader(self.kubectl, self.namespace, f"{self.namespace}-operator-{self.started}", *self.options)
+        leader = Leader(self.kubectl, self.namespace, f"{self.namespace}-operator-{self.started}", *self.options, environment=environment)
         self.all.append(leader)
         return leader
 

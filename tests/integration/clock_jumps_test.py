@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""A wall clock that jumps by an hour while the operator leads: nothing happens.
+
+libfaketime gives the process another wall clock than ours, by a file that it reads at every look; the steady clock stays. It begins
+two hours ahead, so that no certificate of the control plane is ever from the future.
+"""
+
+import os
+import unittest
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from operator_rig import OperatorTest, resource, wait_until
+
+import leaders as rig
+from api import recorded
+
+HOUR = 3600
+RENEWALS = 12  # with a retry period of 0.2 s more than the time in which a lease runs out
+
+
+def library():
+    """Of Debian's package libfaketime, the one for programs with threads."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        raise AssertionError("libfaketime is missing: make deps")
+    return str(found[0])
+
+
+class WallClock:
+    """A wall clock for processes that are started in its environment."""
+
+    def __init__(self, folder):
+        self.file = folder / "clock"
+        self.ahead = 2 * HOUR
+        self.jump(0)
+        self.environment = {"LD_PRELOAD": library(), "FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1",
+                            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+    def jump(self, seconds):
+        self.ahead += seconds
+        (self.file.parent / "new").write_text(f"{self.ahead:+d}\n")
+        os.replace(self.file.parent / "new", self.file)
+
+    def error(self, moment):
+        """By how many seconds a time that one of its processes wrote is off."""
+        return abs((moment - datetime.now(timezone.utc) - timedelta(seconds=self.ahead)).total_seconds())
+
+
+class ClockJumps(OperatorTest):
+    starts_operator = False
+
+    def setUp(self):
+        super().setUp()
+        self.clock = WallClock(self.temporary_folder())
+        self.leaders = rig.Leaders(self.kubectl, self.namespace, 0)
+        self.addCleanup(self.leaders.end)
+        self.leader = self.leaders.start(self.clock.environment)
+        wait_until(self.leaders.leading, 20, "a leader")
+        self.leaders.start()  # with our clock; ready to take over
+        self.apply(resource("pets"), resource("dogs"))
+        for name in ("pets", "dogs"):
+            self.wait_for_children(name)
+        self.wait_until_settled(asked=self.asked)
+
+    def lease(self):
+        return self.get("lease", rig.LEASE)["spec"]
+
+    def renewed(self):
+        return datetime.fromisoformat(self.lease()["renewTime"].replace("Z", "+00:00"))
+
+    def asked(self):
+        """[(user, verb, URI)] of both operators so far, but for the Lease; of open watches too."""
+        events = {event["auditID"]: event for event in recorded(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-op', stage=None)}
+        return [(event["impersonatedUser"]["username"], event["verb"], event["requestURI"]) for event in events.values()
+                if event["objectRef"]["resource"] != "leases"]
+
+    def renewals(self):
+        return sum(event["resource"] == "leases" for event in rig.Record(self.kubectl, self.namespace).events())
+
+    def test_jumps_by_an_hour_make_nobody_list_write_or_lose_the_lead(self):
+        before, lease = self.asked(), self.lease()
+        log = len(self.leader.operator.lines())
+        for jump in (HOUR, -HOUR, -HOUR, HOUR):
+            self.clock.jump(jump)
+            wait_until(lambda: self.clock.error(self.renewed()) < 60, 10, "the jump to be seen")
+            count = self.renewals()
+            wait_until(lambda: self.renewals() >= count + RENEWALS, 20, "the lease to be renewed often")
+        self.assertEqual(self.asked()[len(before):], [])
+        for field in ("holderIdentity", "leaseTransitions", "acquireTime"):
+            self.assertEqual(self.lease().get(field), lease.get(field))
+        self.assertEqual([line["message"] for line in self.leader.operator.lines()[log:]], [])
+        self.apply(resource("pets", replicas=3))
+        wait_until(lambda: self.get("deployment", "pets")["spec"]["replicas"] == 3, 20, "it to go on working")
+        self.assertEqual({write["user"] for write in rig.Record(self.kubectl, self.namespace).writes()}, {self.leader.name})
+        self.assertTrue(self.leader.is_running())
+
+
+if __name__ == "__main__":
+    unittest.main()
