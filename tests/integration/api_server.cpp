@@ -38,6 +38,12 @@ kubernetes::ClientConfig control_plane_config() {
   return *config;
 }
 
+kubernetes::ClientConfig control_plane_config(const std::string& url) {
+  kubernetes::ClientConfig config = control_plane_config();
+  config.server = url;
+  return config;
+}
+
 std::string control_plane_state(const std::string& key) {
   std::ifstream file(folder() + "/state.json");
   const std::string text((std::istreambuf_iterator<char>(file)), {});
@@ -49,8 +55,11 @@ int control_plane_port() {
   return std::stoi(server.substr(server.rfind(':') + 1));
 }
 
-ApiServer::ApiServer(const kubernetes::ClientConfig& config, kubernetes::ApiClient::Options options) {
-  auto made = kubernetes::make_transport(config, transport_options(), clock);
+ApiServer::ApiServer(const kubernetes::ClientConfig& config, kubernetes::ApiClient::Options options,
+                     kubernetes::TlsReloadOptions tls) {
+  auto identity = kubernetes::TlsIdentitySource::make(config.tls, clock, tls);
+  if (!identity) FAIL(identity.error().describe());
+  auto made = kubernetes::make_transport(config, transport_options(), *identity, clock);
   if (!made) FAIL(made.error().describe());
   transport = std::move(*made);
   tokens = kubernetes::make_token_source(config, clock);

@@ -8,12 +8,15 @@
 #include "common/metrics.hpp"
 #include "operator/kubernetes/api_client.hpp"
 #include "operator/kubernetes/client_config.hpp"
+#include "operator/kubernetes/tls_identity_source.hpp"
 
 namespace imageclassifier::testing {
 
 /// Configuration of the control plane that the fixture `control_plane` started (IC_CONTROL_PLANE); fails the test
 /// without it.
 kubernetes::ClientConfig control_plane_config();
+/// The same with another server.
+kubernetes::ClientConfig control_plane_config(const std::string& url);
 /// state.json of the control plane, as text.
 std::string control_plane_state(const std::string& key);
 /// Port of the API server.
@@ -22,7 +25,7 @@ int control_plane_port();
 /// A client of the control plane with all that it needs, over the transport that IC_TRANSPORT names (default: cpprest).
 struct ApiServer {
   explicit ApiServer(const kubernetes::ClientConfig& config = control_plane_config(),
-                     kubernetes::ApiClient::Options options = {});
+                     kubernetes::ApiClient::Options options = {}, kubernetes::TlsReloadOptions tls = {});
 
   SystemClock clock;
   MetricsRegistry metrics;

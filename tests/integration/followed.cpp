@@ -1,6 +1,8 @@
 #include "tests/integration/followed.hpp"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <ctime>
 #include <fstream>
 
 #include "common/json_scan.hpp"
@@ -14,12 +16,6 @@ kubernetes::FaultPlan plan_of(const std::string& faults) {
   auto plan = kubernetes::parse_fault_plan(faults.empty() ? "any=reset:0" : faults);
   if (!plan) FAIL(plan.error().describe());
   return *plan;
-}
-
-kubernetes::ClientConfig config_of(const std::string& url) {
-  kubernetes::ClientConfig config = control_plane_config();
-  if (!url.empty()) config.server = url;
-  return config;
 }
 
 runtime::ResourceWatch::Options watch_of(const std::string& space, const runtime::reflector::Options& options) {
@@ -36,6 +32,28 @@ kubernetes::ApiClient::Options client_of(const std::string& agent, Duration requ
   options.request_timeout = request_timeout;
   options.user_agent = agent;
   return options;
+}
+
+std::vector<std::string> audit_lines(const std::string& agent, const std::string& verb, const std::string& name) {
+  std::ifstream log(control_plane_state(name));
+  std::vector<std::string> found;
+  for (std::string line; std::getline(log, line);) {
+    if (line.find("\"userAgent\":\"" + agent + "\"") == std::string::npos ||
+        line.find("\"verb\":\"" + verb + "\"") == std::string::npos ||
+        line.find("\"stage\":\"ResponseComplete\"") == std::string::npos) {
+      continue;
+    }
+    found.push_back(line);
+  }
+  return found;
+}
+
+// "2026-01-02T03:04:05.678901Z"
+double seconds_since_1970(const std::string& timestamp) {
+  std::tm moment{};
+  const char* const fraction = strptime(timestamp.c_str(), "%Y-%m-%dT%H:%M:%S", &moment);
+  REQUIRE(fraction != nullptr);
+  return static_cast<double>(timegm(&moment)) + std::strtod(fraction, nullptr);
 }
 
 std::string fresh_agent() {
@@ -76,23 +94,24 @@ std::map<std::string, std::string> listed(ApiServer& server, const std::string& 
 }
 
 std::vector<std::string> audited(const std::string& agent, const std::string& verb, const std::string& name) {
-  std::ifstream log(control_plane_state(name));
   std::vector<std::string> found;
-  for (std::string line; std::getline(log, line);) {
-    if (line.find("\"userAgent\":\"" + agent + "\"") == std::string::npos ||
-        line.find("\"verb\":\"" + verb + "\"") == std::string::npos ||
-        line.find("\"stage\":\"ResponseComplete\"") == std::string::npos) {
-      continue;
-    }
-    found.push_back(find_string(line, {"requestURI"}));
+  for (const std::string& line : audit_lines(agent, verb, name)) found.push_back(find_string(line, {"requestURI"}));
+  return found;
+}
+
+std::vector<Span> audited_spans(const std::string& agent, const std::string& verb) {
+  std::vector<Span> found;
+  for (const std::string& line : audit_lines(agent, verb, "auditLog")) {
+    found.push_back({seconds_since_1970(find_string(line, {"requestReceivedTimestamp"})),
+                     seconds_since_1970(find_string(line, {"stageTimestamp"}))});
   }
   return found;
 }
 
 Followed::Followed(const std::string& space, const std::string& faults, runtime::reflector::Options options,
-                   const std::string& url, Duration request_timeout)
+                   const kubernetes::ClientConfig& config, Duration request_timeout, kubernetes::TlsReloadOptions tls)
     : agent(fresh_agent()),
-      direct(config_of(url)),
+      direct(config, {}, tls),
       faulty(*direct.transport, plan_of(faults), direct.clock, {}),
       client(faulty, *direct.tokens, direct.clock, direct.metrics, client_of(agent, request_timeout)),
       informer(client, watch_of(space, options), decode_thing, direct.clock, direct.metrics) {}

@@ -24,16 +24,22 @@ void apply_config_map(ApiServer& server, const std::string& space, const std::st
 /// uid -> resourceVersion of the labelled ConfigMaps, as the server lists them.
 std::map<std::string, std::string> listed(ApiServer& server, const std::string& space);
 
-/// Events of the API server's audit log, completed ones, of this user agent and verb: the request URIs. `log`: its name
-/// in state.json.
+/// When a request came in and when it was over, in seconds since 1970.
+struct Span {
+  double begin, end;
+};
+/// Events of the API server's audit log, completed ones, of this user agent and verb: the request URIs, and when they
+/// were. `log`: its name in state.json.
 std::vector<std::string> audited(const std::string& agent, const std::string& verb,
                                  const std::string& log = "auditLog");
+std::vector<Span> audited_spans(const std::string& agent, const std::string& verb);
 
 /// A cache of the labelled ConfigMaps of a namespace behind a FaultTransport, with a user agent of its own.
 struct Followed {
-  /// `faults` as for --inject-faults, "" for none. `url`: the server to ask, "" for the control plane's.
+  /// `faults` as for --inject-faults, "" for none.
   Followed(const std::string& space, const std::string& faults, runtime::reflector::Options options,
-           const std::string& url = "", Duration request_timeout = std::chrono::seconds(30));
+           const kubernetes::ClientConfig& config = control_plane_config(),
+           Duration request_timeout = std::chrono::seconds(30), kubernetes::TlsReloadOptions tls = {});
 
   std::map<std::string, std::string> cached() const;
   double counted(const std::string& name) const;

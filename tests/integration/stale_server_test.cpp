@@ -53,7 +53,8 @@ struct History {
 struct Moved {
   Moved(const std::string& faults, const runtime::reflector::Options& options)
       : proxy(control_plane_port()),
-        followed(space.name(), faults, options, "https://127.0.0.1:" + std::to_string(proxy.port()), 6s),
+        followed(space.name(), faults, options,
+                 control_plane_config("https://127.0.0.1:" + std::to_string(proxy.port())), 6s),
         history(followed.informer) {
     for (int i = 0; i < 10; ++i) put(i, "before");
     followed.informer.start();

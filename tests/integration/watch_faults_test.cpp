@@ -40,8 +40,8 @@ void fill(const std::string& space, int count) {
   REQUIRE(made == count);
 }
 
-std::string proxied(const TcpProxy& proxy) {
-  return "https://127.0.0.1:" + std::to_string(proxy.port());
+kubernetes::ClientConfig proxied(const TcpProxy& proxy) {
+  return control_plane_config("https://127.0.0.1:" + std::to_string(proxy.port()));
 }
 
 /// Makes etcd forget its history up to now; the version that it kept.
@@ -201,6 +201,32 @@ TEST_CASE("the time-outs asked for are spread over 300 to 600 seconds, with sele
   CHECK(seconds.size() > 20);
   CHECK(low > static_cast<int>(watches.size()) / 5);
   CHECK(low < static_cast<int>(watches.size()) * 4 / 5);
+  CHECK(audited(followed.agent, "list").size() == 1);
+}
+
+TEST_CASE("watches that the server ends at once are opened ever more seldom, up to the longest pause") {
+  constexpr double kFirst = 0.1, kLongest = 0.4, kLate = 0.5;
+  ApiServer server;
+  TestNamespace space(server);
+  runtime::reflector::Options options = quick();
+  options.watch_timeout = 1s;  // the shortest that the server knows; it ends without a bookmark
+  options.short_watch = 1900ms;
+  options.backoff_base = 100ms;
+  options.backoff_cap = 400ms;
+  Followed followed(space.name(), "", options);
+  followed.informer.start();
+  REQUIRE(eventually([&] { return audited(followed.agent, "watch").size() >= 7; }));
+  followed.informer.stop();
+  const std::vector<Span> watches = audited_spans(followed.agent, "watch");
+  double least = kFirst;
+  for (std::size_t i = 1; i < watches.size(); ++i) {
+    const double pause = watches[i].begin - watches[i - 1].end;
+    INFO("after watch " << i << " a pause of " << pause << " s");
+    CHECK(pause >= least - 0.01);
+    CHECK(pause <= 2 * least + kLate);
+    least = std::min(2 * least, kLongest);
+  }
+  CHECK(least == kLongest);
   CHECK(audited(followed.agent, "list").size() == 1);
 }
 
