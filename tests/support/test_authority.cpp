@@ -77,6 +77,15 @@ TestAuthority::TestAuthority(const std::string& common_name) : impl_(std::make_u
   impl_->certificate = make(common_name, impl_->key.get(), nullptr, impl_->key.get(), "");
   impl_->certificate_pem = to_pem(impl_->certificate.get());
 }
+
+TestAuthority::TestAuthority(const Certified& existing) : impl_(std::make_unique<Impl>()) {
+  const Bio certificate(BIO_new_mem_buf(existing.certificate_pem.data(), -1));
+  const Bio key(BIO_new_mem_buf(existing.key_pem.data(), -1));
+  impl_->certificate.reset(PEM_read_bio_X509(certificate.get(), nullptr, nullptr, nullptr));
+  impl_->key.reset(PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr));
+  require(impl_->certificate && impl_->key, "authority of what was given");
+  impl_->certificate_pem = existing.certificate_pem;
+}
 TestAuthority::~TestAuthority() = default;
 
 const std::string& TestAuthority::certificate_pem() const {

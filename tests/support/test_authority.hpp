@@ -16,6 +16,8 @@ struct Certified {
 class TestAuthority {
  public:
   explicit TestAuthority(const std::string& common_name);
+  /// One that exists.
+  explicit TestAuthority(const Certified& existing);
   ~TestAuthority();
   const std::string& certificate_pem() const;
   /// Valid for a day from an hour ago. `names` are as OpenSSL spells them: "DNS:localhost", "IP:127.0.0.1", "IP:::1".

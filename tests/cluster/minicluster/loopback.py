@@ -121,7 +121,11 @@ def _start(supervisor, folder, flags):
     plane.pki.create("imageclassifier-test-ca")
     plane.issue_certificates()
     supervisor.start("etcd", *plane.etcd())
-    supervisor.start("kube-apiserver", *plane.kube_apiserver(), *flags)
+    # For clients that ask for this name: a certificate that a test may replace, beside the one that everybody else relies on.
+    changing = "changing.test"
+    plane.pki.issue("changing", "/CN=kube-apiserver", [f"DNS:{changing}"])
+    own = f"--tls-sni-cert-key={plane.pki.certificate('changing')},{plane.pki.key('changing')}:{changing}"
+    supervisor.start("kube-apiserver", *plane.kube_apiserver(), own, *flags)
     api = ApiClient(plane.server, plane.pki)
     supervisor.wait_until(api.ready, 90, "the API server")
     supervisor.start("kube-controller-manager", *plane.kube_controller_manager())
