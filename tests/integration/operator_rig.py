@@ -197,6 +197,6 @@ class OperatorTest(unittest.TestCase):
             return len(asked()) == count
         wait_until(settled, 60, "the operator to have nothing to do")
 
-    def requests(self):
+    def requests(self, stage="ResponseComplete"):
         """What this test's operator asked of its namespace, from the API server's own record."""
-        return recorded(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-operator')
+        return recorded(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-operator', stage=stage)
