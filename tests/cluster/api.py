@@ -5,10 +5,16 @@ import json
 import ssl
 import threading
 import time
+from datetime import datetime
 from urllib.parse import urlsplit
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 MERGE = "application/merge-patch+json"
+
+
+def seconds(timestamp):
+    """A timestamp of the audit log or of a log line (UTC) as seconds since the epoch."""
+    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
 
 
 class Api:

@@ -8,18 +8,13 @@ queue, and some of them never stop asking.
 import threading
 import unittest
 from collections import defaultdict
-from datetime import datetime
 
 from operator_rig import OperatorTest, resource, wait_until
 
-from api import Api
+from api import Api, seconds
 
 FLOW_CONTROL = "flowcontrol.apiserver.k8s.io/v1"
 NOISY = 4
-
-
-def seconds(timestamp):
-    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
 
 
 class BusyServer(OperatorTest):

@@ -9,21 +9,15 @@ import signal
 import tempfile
 import threading
 import time
-from datetime import datetime
 from pathlib import Path
 
 from operator_rig import Operator, resource, wait_until
 
-from api import WRITES, recorded
+from api import WRITES, recorded, seconds
 
 LEASE = "imageclassifier-operator"
 # Seconds. A hand-over after a crash takes the first and a little.
 TIMES = {"lease-duration": 1.5, "renew-deadline": 1.0, "retry-period": 0.2}
-
-
-def seconds(timestamp):
-    """An audit timestamp (microseconds, UTC) as seconds since the epoch."""
-    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
 
 
 class Leader:

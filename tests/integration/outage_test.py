@@ -10,21 +10,16 @@ import subprocess
 import time
 import unittest
 from collections import Counter, defaultdict
-from datetime import datetime
 
 from operator_rig import ROOT, OperatorTest, resource, wait_until
 
-from api import recorded
+from api import recorded, seconds
 
 OUTAGE = float(os.environ.get("IC_OUTAGE_SECONDS", "16"))
 # Of the reflector: the first pause and the longest, in seconds; jitter at most doubles them.
 FIRST, LONGEST = 0.8, 30
 KINDS = {"imageclassifiers": ".imageclassifier.dev", "deployments": ".apps", "replicasets": ".apps", "pods": "", "services": "", "events": ""}
 LATE = 1.0  # seconds by which a busy machine may be late
-
-
-def seconds(timestamp):
-    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
 
 
 class Outage(OperatorTest):
