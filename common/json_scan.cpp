@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace imageclassifier {
@@ -80,15 +81,6 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
   return end == at ? kNowhere : end;
 }
 
-std::string unquote(std::string_view raw) {
-  if (raw.size() < 2 || raw.front() != '"') return {};
-  const std::string_view inner = raw.substr(1, raw.size() - 2);
-  const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '\\'; };
-  if (std::all_of(inner.begin(), inner.end(), plain)) return std::string(inner);
-  const auto parsed = nlohmann::json::parse(raw, nullptr, false);
-  return parsed.is_string() ? parsed.get<std::string>() : std::string();
-}
-
 // Visits the items between the brackets of `text`; `item` reads one and returns where it ended, or kNowhere.
 template <typename Item>
 bool for_each_item(std::string_view text, char open, char close, Item item) {
@@ -110,6 +102,26 @@ bool for_each_item(std::string_view text, char open, char close, Item item) {
 }
 
 }  // namespace
+
+std::string json_text(std::string_view raw) {
+  if (raw.size() < 2 || raw.front() != '"') return {};
+  const std::string_view inner = raw.substr(1, raw.size() - 2);
+  const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '\\'; };
+  if (std::all_of(inner.begin(), inner.end(), plain)) return std::string(inner);
+  const auto parsed = nlohmann::json::parse(raw, nullptr, false);
+  return parsed.is_string() ? parsed.get<std::string>() : std::string();
+}
+
+std::optional<std::int64_t> json_integer(std::string_view raw) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), number);
+  if (error != std::errc() || end != raw.data() + raw.size()) return std::nullopt;
+  return number;
+}
+
+bool json_boolean(std::string_view raw) {
+  return raw == "true";
+}
 
 bool for_each_member(std::string_view object,
                      const std::function<bool(std::string_view key, std::string_view value)>& visit) {
@@ -156,7 +168,7 @@ std::optional<std::string_view> find_path(std::string_view object, std::initiali
 
 std::string find_string(std::string_view object, std::initializer_list<std::string_view> keys) {
   const auto value = find_path(object, keys);
-  return value ? unquote(*value) : std::string();
+  return value ? json_text(*value) : std::string();
 }
 
 }  // namespace imageclassifier

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -20,6 +21,12 @@ std::optional<std::string_view> find_path(std::string_view object, std::initiali
 
 /// find_path for a string value, unescaped; "" if it is missing or no string.
 std::string find_string(std::string_view object, std::initializer_list<std::string_view> keys);
+
+/// Raw text of a value as what it is: an unescaped string of valid UTF-8 ("" if it is none), a whole number (nothing if
+/// it is none), true (false if it is anything else).
+std::string json_text(std::string_view raw);
+std::optional<std::int64_t> json_integer(std::string_view raw);
+bool json_boolean(std::string_view raw);
 
 /// Calls `visit(key, value)` with raw texts (the key without quotes) until it returns false. False if the text is
 /// broken.

@@ -1,4 +1,7 @@
+#include <malloc.h>
+
 #include <cstdio>
+#include <cstdlib>
 
 #include "common/file.hpp"
 #include "operator/app/application.hpp"
@@ -24,7 +27,17 @@ int render(const std::string& file) {
   return print(text ? cli::render(*text) : tl::unexpected(text.error()));
 }
 
+/// With an arena for each of some sixteen threads, a quarter of the memory is free space between records. Three cost no
+/// time that can be measured. The environment variable MALLOC_ARENA_MAX, if set, counts.
+void share_arenas() {
+#ifdef __GLIBC__
+  constexpr int kArenas = 3;
+  if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, kArenas);
+#endif
+}
+
 int run(const app::CommandLine& line) {
+  share_arenas();
   const SignalStop signals;  // first: it blocks the signals in every later thread
   kubernetes::initialize_cpprest_process();
   log::initialize(line.log_level);

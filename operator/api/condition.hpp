@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace imageclassifier::api {
@@ -22,6 +23,8 @@ struct Condition {
 inline constexpr std::size_t kMaxMessageBytes = 1024;
 
 std::vector<Condition> parse_conditions(const nlohmann::json& list);
+/// From the JSON text of one condition.
+Condition decode_condition(std::string_view json);
 const Condition* find_condition(const std::vector<Condition>& conditions, const std::string& type);
 nlohmann::json to_json(const Condition& condition);
 

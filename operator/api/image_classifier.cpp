@@ -3,7 +3,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "common/json_scan.hpp"
 #include "operator/api/json_access.hpp"
+#include "operator/api/object_text.hpp"
 #include "operator/api/quantity.hpp"
 
 namespace imageclassifier::api {
@@ -97,11 +99,13 @@ nlohmann::json to_json(const Failure& failure) {
 
 }  // namespace
 
-Result<ImageClassifier> parse_image_classifier(const nlohmann::json& object) {
+Result<ImageClassifier> decode_image_classifier(std::string_view json) {
+  const auto text = split_object(json, kKind);
+  if (!text) return fail(text.error());
+  const nlohmann::json spec = parse_or_null(text->spec);
   ImageClassifier result;
-  result.metadata = parse_object_meta(object);
+  result.metadata = decode_object_meta(text->metadata);
   if (result.metadata.name.empty()) return fail(ErrorCode::kInvalidArgument, "The object has no metadata.name.");
-  const nlohmann::json& spec = member(object, "spec");
   result.spec.image = text_of(spec, "image");
   if (result.spec.image.empty()) {
     return fail(ErrorCode::kInvalidArgument, "ImageClassifier " + result.metadata.name + " has no spec.image.");
@@ -117,30 +121,25 @@ Result<ImageClassifier> parse_image_classifier(const nlohmann::json& object) {
                              parse_quantities(member(resources, "limits"))};
   }
   result.spec.pod = parse_pod(member(spec, "pod"));
-  result.status = parse_status(member(object, "status"));
+  result.status = parse_status(parse_or_null(text->status));
   return result;
 }
 
-Result<ImageClassifier> decode_image_classifier(std::string_view text) {
-  const nlohmann::json object = parse_lean(text);
-  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The text is not a JSON object.");
-  return parse_image_classifier(object);
+Result<PackedClassifier> decode_packed_classifier(std::string_view json) {
+  const auto text = split_object(json, kKind);
+  if (!text) return fail(text.error());
+  const std::string name = find_string(text->metadata, {"name"});
+  std::string content = R"({"metadata":{"name":)" + nlohmann::json(name).dump() + "}";
+  if (!text->spec.empty()) content.append(R"(,"spec":)").append(text->spec);
+  if (!text->status.empty()) content.append(R"(,"status":)").append(text->status);
+  content += '}';
+  if (const auto whole = decode_image_classifier(content); !whole) return fail(whole.error());
+  return PackedClassifier{decode_object_meta(text->metadata), PackedText(content)};
 }
 
-Result<ClassifierRecord> decode_classifier_record(std::string_view text) {
-  const nlohmann::json object = parse_lean(text);
-  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The text is not a JSON object.");
-  Result<ImageClassifier> whole = parse_image_classifier(object);
-  if (!whole) return fail(whole.error());
-  const nlohmann::json content = {{"metadata", {{"name", whole->metadata.name}}},
-                                  {"spec", member(object, "spec")},
-                                  {"status", member(object, "status")}};
-  return ClassifierRecord{std::move(whole->metadata), PackedText(content.dump())};
-}
-
-Result<ImageClassifier> unpack(const ClassifierRecord& record) {
-  Result<ImageClassifier> whole = decode_image_classifier(record.content.text());
-  if (whole) whole->metadata = record.metadata;
+Result<ImageClassifier> unpack(const PackedClassifier& packed) {
+  Result<ImageClassifier> whole = decode_image_classifier(packed.content.text());
+  if (whole) whole->metadata = packed.metadata;
   return whole;
 }
 

@@ -132,17 +132,16 @@ struct ImageClassifier {
 };
 
 /// From the API server's JSON. Members of a wrong type read as their default; only a missing image is an error.
-Result<ImageClassifier> parse_image_classifier(const nlohmann::json& object);
-Result<ImageClassifier> decode_image_classifier(std::string_view text);
+Result<ImageClassifier> decode_image_classifier(std::string_view json);
 
 /// An ImageClassifier as the cache keeps it: specification and status packed, since a pass reads them whole and seldom.
-struct ClassifierRecord {
+struct PackedClassifier {
   ObjectMeta metadata;
   PackedText content;
 };
 /// As decode_image_classifier; what this accepts, unpack() gives back.
-Result<ClassifierRecord> decode_classifier_record(std::string_view text);
-Result<ImageClassifier> unpack(const ClassifierRecord& record);
+Result<PackedClassifier> decode_packed_classifier(std::string_view json);
+Result<ImageClassifier> unpack(const PackedClassifier& packed);
 
 Status parse_status(const nlohmann::json& status);
 nlohmann::json to_json(const Status& status);

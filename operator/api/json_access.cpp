@@ -1,72 +1,8 @@
 #include "operator/api/json_access.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "common/json_scan.hpp"
-
 namespace imageclassifier::api {
-namespace {
-
-/// The object whose members `read` makes from their texts; those that it makes "discarded" are broken, and so is the
-/// whole. Members that `wanted` refuses are left out.
-template <typename Wanted, typename ReadMember>
-nlohmann::json object_of(std::string_view text, const Wanted& wanted, const ReadMember& read) {
-  nlohmann::json object = nlohmann::json::object();
-  bool good = true;
-  const bool whole = for_each_member(text, [&](std::string_view key, std::string_view value) {
-    if (!wanted(key)) return true;
-    nlohmann::json member = read(key, value);
-    good = !member.is_discarded();
-    if (good) object[std::string(key)] = std::move(member);
-    return good;
-  });
-  return whole && good ? object : nlohmann::json(nlohmann::json::value_t::discarded);
-}
-
-nlohmann::json parse(std::string_view text) {
-  return nlohmann::json::parse(text, nullptr, false);
-}
-
-nlohmann::json parse_member(std::string_view, std::string_view value) {
-  return parse(value);
-}
-
-bool all(std::string_view) {
-  return true;
-}
-
-bool is_object(std::string_view text) {
-  return !text.empty() && text.front() == '{';
-}
-
-nlohmann::json parse_managers(std::string_view list) {
-  const auto wanted = [](std::string_view key) { return key != "fieldsV1"; };
-  nlohmann::json entries = nlohmann::json::array();
-  const bool is_array = for_each_element(list, [&](std::string_view entry) {
-    entries.push_back(is_object(entry) ? object_of(entry, wanted, parse_member) : parse(entry));
-    return !entries.back().is_discarded();
-  });
-  if (!is_array) return parse(list);
-  return !entries.empty() && entries.back().is_discarded() ? entries.back() : entries;
-}
-
-nlohmann::json parse_metadata(std::string_view text) {
-  return object_of(text, all, [](std::string_view key, std::string_view value) {
-    return key == "managedFields" ? parse_managers(value) : parse(value);
-  });
-}
-
-template <typename ParseSpec>
-nlohmann::json parse_object(std::string_view text, const ParseSpec& parse_spec) {
-  nlohmann::json object = object_of(text, all, [&](std::string_view key, std::string_view value) {
-    if (key == "metadata" && is_object(value)) return parse_metadata(value);
-    return key == "spec" ? parse_spec(value) : parse(value);
-  });
-  return object.is_discarded() ? nlohmann::json() : object;
-}
-
-}  // namespace
 
 const nlohmann::json& member(const nlohmann::json& object, std::string_view key) {
   static const nlohmann::json kNull;
@@ -125,19 +61,6 @@ std::string scalar_text(const nlohmann::json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number()) return value.dump();
   return {};
-}
-
-nlohmann::json parse_lean(std::string_view text, std::initializer_list<std::string_view> spec_members) {
-  return parse_object(text, [&](std::string_view spec) {
-    const auto wanted = [&](std::string_view key) {
-      return std::find(spec_members.begin(), spec_members.end(), key) != spec_members.end();
-    };
-    return is_object(spec) ? object_of(spec, wanted, parse_member) : parse(spec);
-  });
-}
-
-nlohmann::json parse_lean(std::string_view text) {
-  return parse_object(text, parse);
 }
 
 nlohmann::json parse_or_null(std::string_view text) {

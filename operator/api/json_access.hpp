@@ -27,11 +27,5 @@ std::vector<std::string> text_list_of(const nlohmann::json& object, std::string_
 std::string scalar_text(const nlohmann::json& value);
 /// Parses text; a null value if it is not JSON.
 nlohmann::json parse_or_null(std::string_view text);
-/// The object in `text` without what is large and not read: of each entry of metadata.managedFields its fieldsV1, and
-/// of spec all members but those in `spec_members`. What is left out is passed over, not checked. A null value if it
-/// is no JSON object.
-nlohmann::json parse_lean(std::string_view text, std::initializer_list<std::string_view> spec_members);
-/// The same with the whole spec.
-nlohmann::json parse_lean(std::string_view text);
 
 }  // namespace imageclassifier::api

@@ -1,34 +1,52 @@
 #include "operator/api/object_meta.hpp"
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
-#include "operator/api/json_access.hpp"
+#include "common/json_scan.hpp"
 
 namespace imageclassifier::api {
+namespace {
 
-ObjectMeta parse_object_meta(const nlohmann::json& object) {
-  const nlohmann::json& source = member(object, "metadata");
+std::string controlling_owner(std::string_view references) {
+  std::string uid;
+  for_each_element(references, [&](std::string_view reference) {
+    if (json_boolean(find_member(reference, "controller").value_or(""))) uid = find_string(reference, {"uid"});
+    return true;
+  });
+  return uid;
+}
+
+bool holds_our_update(std::string_view managed_fields) {
+  bool found = false;
+  for_each_element(managed_fields, [&](std::string_view entry) {
+    found = find_string(entry, {"manager"}) == kFieldManager && find_string(entry, {"operation"}) == "Update" &&
+            find_string(entry, {"subresource"}).empty();
+    return !found;
+  });
+  return found;
+}
+
+}  // namespace
+
+ObjectMeta decode_object_meta(std::string_view metadata) {
   ObjectMeta meta;
-  meta.name = text_of(source, "name");
-  meta.namespace_name = text_of(source, "namespace");
-  meta.uid = text_of(source, "uid");
-  meta.resource_version = text_of(source, "resourceVersion");
-  meta.generation = integer_of(source, "generation");
-  meta.instance = text_of(member(source, "labels"), "app.kubernetes.io/instance");
-  meta.revision =
-      std::strtoll(text_of(member(source, "annotations"), "deployment.kubernetes.io/revision").c_str(), nullptr, 10);
-  meta.creation_timestamp = text_of(source, "creationTimestamp");
-  meta.deleting = !text_of(source, "deletionTimestamp").empty();
-  for (const auto& owner : member(source, "ownerReferences")) {
-    if (boolean_of(owner, "controller")) meta.owner_uid = text_of(owner, "uid");
-  }
-  for (const auto& entry : member(source, "managedFields")) {
-    if (text_of(entry, "manager") == kFieldManager && text_of(entry, "operation") == "Update" &&
-        text_of(entry, "subresource").empty()) {
-      meta.created_by_update = true;
+  for_each_member(metadata, [&](std::string_view key, std::string_view value) {
+    if (key == "name") meta.name = json_text(value);
+    if (key == "namespace") meta.namespace_name = json_text(value);
+    if (key == "uid") meta.uid = json_text(value);
+    if (key == "resourceVersion") meta.resource_version = json_text(value);
+    if (key == "generation") meta.generation = json_integer(value).value_or(0);
+    if (key == "labels") meta.instance = find_string(value, {"app.kubernetes.io/instance"});
+    if (key == "annotations") {
+      const std::string revision = find_string(value, {"deployment.kubernetes.io/revision"});
+      meta.revision = std::strtoll(revision.c_str(), nullptr, 10);
     }
-  }
+    if (key == "creationTimestamp") meta.creation_timestamp = json_text(value);
+    if (key == "deletionTimestamp") meta.deleting = !json_text(value).empty();
+    if (key == "ownerReferences") meta.owner_uid = controlling_owner(value);
+    if (key == "managedFields") meta.created_by_update = holds_our_update(value);
+    return true;
+  });
   return meta;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 namespace imageclassifier::api {
 
@@ -26,7 +26,7 @@ struct ObjectMeta {
   friend bool operator==(const ObjectMeta&, const ObjectMeta&) = default;
 };
 
-/// Reads `object["metadata"]`.
-ObjectMeta parse_object_meta(const nlohmann::json& object);
+/// From the JSON text of an object's metadata. Members of a wrong type read as empty.
+ObjectMeta decode_object_meta(std::string_view metadata);
 
 }  // namespace imageclassifier::api

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <utility>
 
 #include "operator/api/packed_dictionary.hpp"
 
@@ -81,6 +82,12 @@ PackedText::PackedText(std::string_view text) {
     packed_ += kPlain;
     packed_ += text;
   }
+}
+
+PackedText PackedText::from_packed(std::string packed) {
+  PackedText text;
+  text.packed_ = std::move(packed);
+  return text;
 }
 
 std::string PackedText::text() const {

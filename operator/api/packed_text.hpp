@@ -15,7 +15,10 @@ class PackedText {
   /// The text that was packed.
   std::string text() const;
   bool empty() const { return packed_.empty(); }
-  std::size_t packed_size() const { return packed_.size(); }
+
+  /// What is kept, to be put away and made a PackedText again by this process.
+  const std::string& packed() const { return packed_; }
+  static PackedText from_packed(std::string packed);
 
  private:
   std::string packed_;  ///< one byte says how, then the content

@@ -1,63 +1,66 @@
 #include "operator/api/service.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "operator/api/json_access.hpp"
-#include "operator/api/owned_part.hpp"
+#include "common/json_scan.hpp"
+#include "operator/api/object_text.hpp"
 
 namespace imageclassifier::api {
 namespace {
 
-Service parse_service(const nlohmann::json& object) {
-  Service service;
-  service.metadata = parse_object_meta(object);
-  service.type = text_of(member(object, "spec"), "type");
-  service.cluster_ip = text_of(member(object, "spec"), "clusterIP");
-  for (const auto& ingress : member_at(object, {"status", "loadBalancer", "ingress"})) {
-    std::string address = text_of(ingress, "ip");
-    if (address.empty()) address = text_of(ingress, "hostname");
-    if (!address.empty()) service.ingress.push_back(std::move(address));
-  }
-  service.conditions = parse_conditions(member_at(object, {"status", "conditions"}));
-  return service;
+std::vector<std::string> addresses_in(std::string_view ingress) {
+  std::vector<std::string> addresses;
+  for_each_element(ingress, [&](std::string_view entry) {
+    std::string address = find_string(entry, {"ip"});
+    if (address.empty()) address = find_string(entry, {"hostname"});
+    if (!address.empty()) addresses.push_back(std::move(address));
+    return true;
+  });
+  return addresses;
 }
 
-Event parse_event(const nlohmann::json& object) {
-  Event event;
-  event.metadata = parse_object_meta(object);
-  const nlohmann::json& involved = member(object, "involvedObject");
-  event.involved_kind = text_of(involved, "kind");
-  event.involved_namespace = text_of(involved, "namespace");
-  event.involved_name = text_of(involved, "name");
-  event.involved_uid = text_of(involved, "uid");
+void read_involved(Event& event, std::string_view involved) {
+  event.involved_kind = find_string(involved, {"kind"});
+  event.involved_namespace = find_string(involved, {"namespace"});
+  event.involved_name = find_string(involved, {"name"});
+  event.involved_uid = find_string(involved, {"uid"});
   event.metadata.owner_uid = event.involved_uid;
-  event.type = text_of(object, "type");
-  event.reason = text_of(object, "reason");
-  event.message = text_of(object, "message");
-  // Old and new event APIs keep the time in different members; MicroTime compares with Time by the common prefix.
-  event.last_seen =
-      std::max({text_of(object, "lastTimestamp"), text_of(object, "eventTime"), text_of(object, "firstTimestamp"),
-                text_of(member(object, "series"), "lastObservedTime"), event.metadata.creation_timestamp});
-  return event;
 }
 
 }  // namespace
 
 Result<Service> decode_service(std::string_view json) {
-  const nlohmann::json object = parse_lean(json, {"type", "clusterIP"});
-  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Service is not a JSON object.");
-  Service service = parse_service(object);
-  Result<PackedText> owned = pack_owned_part(json);
+  const auto text = split_object(json, "Service");
+  if (!text) return fail(text.error());
+  Result<PackedText> owned = pack_owned_part(*text);
   if (!owned) return fail(owned.error());
+  Service service;
+  service.metadata = decode_object_meta(text->metadata);
+  service.type = find_string(text->spec, {"type"});
+  service.cluster_ip = find_string(text->spec, {"clusterIP"});
+  service.ingress = addresses_in(find_path(text->status, {"loadBalancer", "ingress"}).value_or(""));
+  for_each_element(find_member(text->status, "conditions").value_or(""), [&](std::string_view condition) {
+    service.conditions.push_back(decode_condition(condition));
+    return true;
+  });
   service.owned = std::move(*owned);
   return service;
 }
 
 Result<Event> decode_event(std::string_view json) {
-  const nlohmann::json object = parse_lean(json);
-  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Event is not a JSON object.");
-  return parse_event(object);
+  const auto text = split_object(json, "Event");
+  if (!text) return fail(text.error());
+  Event event;
+  event.metadata = decode_object_meta(text->metadata);
+  read_involved(event, find_member(json, "involvedObject").value_or(""));
+  event.type = find_string(json, {"type"});
+  event.reason = find_string(json, {"reason"});
+  event.message = find_string(json, {"message"});
+  // Old and new event APIs keep the time in different members; MicroTime compares with Time by the common prefix.
+  event.last_seen = std::max({find_string(json, {"lastTimestamp"}), find_string(json, {"eventTime"}),
+                              find_string(json, {"firstTimestamp"}), find_string(json, {"series", "lastObservedTime"}),
+                              event.metadata.creation_timestamp});
+  return event;
 }
 
 }  // namespace imageclassifier::api

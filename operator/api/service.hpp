@@ -19,7 +19,7 @@ struct Service {
   std::string cluster_ip;            ///< empty or "None" if there is none
   std::vector<std::string> ingress;  ///< status.loadBalancer.ingress[], IP address or host name
   std::vector<Condition> conditions;
-  PackedText owned;  ///< owned_part.hpp
+  PackedText owned;  ///< object_text.hpp, pack_owned_part
 };
 
 /// Its metadata.owner_uid is the uid of the object that it speaks of, so that a store finds all Events of an object.

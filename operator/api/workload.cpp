@@ -1,128 +1,150 @@
 #include "operator/api/workload.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "operator/api/json_access.hpp"
-#include "operator/api/owned_part.hpp"
+#include "common/json_scan.hpp"
+#include "operator/api/object_text.hpp"
 
 namespace imageclassifier::api {
 namespace {
 
-ContainerStatus parse_container_status(const nlohmann::json& source, bool init) {
+/// state.terminated, else lastState.terminated.
+std::string_view termination_in(std::string_view status) {
+  const auto now = find_path(status, {"state", "terminated"});
+  if (now && now->front() == '{') return *now;
+  return find_path(status, {"lastState", "terminated"}).value_or("");
+}
+
+void read_state(ContainerStatus& status, std::string_view state) {
+  status.running = find_member(state, "running").value_or("null").front() == '{';
+  const std::string_view waiting = find_member(state, "waiting").value_or("");
+  status.waiting_reason = find_string(waiting, {"reason"});
+  status.waiting_message = find_string(waiting, {"message"});
+}
+
+ContainerStatus decode_container_status(std::string_view json, bool init) {
   ContainerStatus status;
-  status.name = text_of(source, "name");
   status.init = init;
-  status.ready = boolean_of(source, "ready");
-  if (const nlohmann::json& started = member(source, "started"); started.is_boolean()) {
-    status.started = started.get<bool>();
-  }
-  status.restart_count = integer_of(source, "restartCount");
-  const nlohmann::json& state = member(source, "state");
-  status.running = member(state, "running").is_object();
-  status.waiting_reason = text_of(member(state, "waiting"), "reason");
-  status.waiting_message = text_of(member(state, "waiting"), "message");
-  const nlohmann::json* terminated = &member(state, "terminated");
-  if (!terminated->is_object()) terminated = &member_at(source, {"lastState", "terminated"});
-  status.terminated_reason = text_of(*terminated, "reason");
-  status.terminated_message = text_of(*terminated, "message");
-  status.exit_code = optional_integer_of(*terminated, "exitCode");
+  for_each_member(json, [&](std::string_view key, std::string_view value) {
+    if (key == "name") status.name = json_text(value);
+    if (key == "ready") status.ready = json_boolean(value);
+    if (key == "started" && (value == "true" || value == "false")) status.started = json_boolean(value);
+    if (key == "restartCount") status.restart_count = json_integer(value).value_or(0);
+    if (key == "state") read_state(status, value);
+    return true;
+  });
+  const std::string_view terminated = termination_in(json);
+  status.terminated_reason = find_string(terminated, {"reason"});
+  status.terminated_message = find_string(terminated, {"message"});
+  status.exit_code = json_integer(find_member(terminated, "exitCode").value_or(""));
   return status;
 }
 
-void add_containers(Pod& pod, const nlohmann::json& statuses, const nlohmann::json& specs, bool init) {
-  if (!statuses.is_array()) return;
-  for (const auto& source : statuses) {
-    ContainerStatus status = parse_container_status(source, init);
-    if (specs.is_array()) {
-      for (const auto& spec : specs) {
-        if (text_of(spec, "name") != status.name) continue;
-        status.memory_limit = scalar_text(member_at(spec, {"resources", "limits", "memory"}));
-      }
-    }
+std::string memory_limit_of(std::string_view containers, const std::string& name) {
+  std::string limit;
+  for_each_element(containers, [&](std::string_view container) {
+    if (find_string(container, {"name"}) != name) return true;
+    const std::string_view memory = find_path(container, {"resources", "limits", "memory"}).value_or("");
+    limit = json_integer(memory) ? std::string(memory) : json_text(memory);
+    return true;
+  });
+  return limit;
+}
+
+void add_containers(Pod& pod, std::string_view statuses, std::string_view specs, bool init) {
+  for_each_element(statuses, [&](std::string_view json) {
+    ContainerStatus status = decode_container_status(json, init);
+    status.memory_limit = memory_limit_of(specs, status.name);
     pod.containers.push_back(std::move(status));
-  }
+    return true;
+  });
 }
 
 /// Nobody asks how old these are.
-ObjectMeta child_meta(const nlohmann::json& object) {
-  ObjectMeta metadata = parse_object_meta(object);
-  metadata.creation_timestamp = {};
-  return metadata;
+ObjectMeta child_meta(std::string_view metadata) {
+  ObjectMeta meta = decode_object_meta(metadata);
+  meta.creation_timestamp = {};
+  return meta;
 }
 
 /// The conditions of these types, cut to what is read.
-std::vector<Condition> conditions_of(const nlohmann::json& object, std::initializer_list<const char*> types) {
+std::vector<Condition> conditions_of(std::string_view list, std::initializer_list<const char*> types) {
   std::vector<Condition> kept;
-  for (Condition& condition : parse_conditions(member_at(object, {"status", "conditions"}))) {
-    if (std::find(types.begin(), types.end(), condition.type) == types.end()) continue;
+  for_each_element(list, [&](std::string_view json) {
+    Condition condition = decode_condition(json);
+    if (std::find(types.begin(), types.end(), condition.type) == types.end()) return true;
     condition.last_transition_time = {};
     if (condition.status == "True" && condition.type != "ReplicaFailure") condition.reason = condition.message = {};
     kept.push_back(std::move(condition));
-  }
-  kept.shrink_to_fit();
+    return true;
+  });
   return kept;
 }
 
-Deployment parse_deployment(const nlohmann::json& object) {
-  Deployment deployment;
-  deployment.metadata = child_meta(object);
-  deployment.replicas = integer_of(member(object, "spec"), "replicas", 1);
-  const nlohmann::json& status = member(object, "status");
-  deployment.observed_generation = integer_of(status, "observedGeneration");
-  deployment.status_replicas = integer_of(status, "replicas");
-  deployment.updated_replicas = integer_of(status, "updatedReplicas");
-  deployment.ready_replicas = integer_of(status, "readyReplicas");
-  deployment.available_replicas = integer_of(status, "availableReplicas");
-  deployment.conditions = conditions_of(object, {"ReplicaFailure", "Progressing"});
-  return deployment;
+std::int64_t replicas_in(std::string_view spec, std::int64_t otherwise) {
+  return json_integer(find_member(spec, "replicas").value_or("")).value_or(otherwise);
 }
 
-ReplicaSet parse_replica_set(const nlohmann::json& object) {
-  ReplicaSet replica_set;
-  replica_set.metadata = child_meta(object);
-  replica_set.replicas = integer_of(member(object, "spec"), "replicas");
-  replica_set.conditions = conditions_of(object, {"ReplicaFailure"});
-  return replica_set;
+void read_status(Deployment& deployment, std::string_view status) {
+  for_each_member(status, [&](std::string_view key, std::string_view value) {
+    if (key == "observedGeneration") deployment.observed_generation = json_integer(value).value_or(0);
+    if (key == "replicas") deployment.status_replicas = json_integer(value).value_or(0);
+    if (key == "updatedReplicas") deployment.updated_replicas = json_integer(value).value_or(0);
+    if (key == "readyReplicas") deployment.ready_replicas = json_integer(value).value_or(0);
+    if (key == "availableReplicas") deployment.available_replicas = json_integer(value).value_or(0);
+    if (key == "conditions") deployment.conditions = conditions_of(value, {"ReplicaFailure", "Progressing"});
+    return true;
+  });
 }
 
-Pod parse_pod(const nlohmann::json& object) {
-  Pod pod;
-  pod.metadata = child_meta(object);
-  const nlohmann::json& spec = member(object, "spec");
-  const nlohmann::json& status = member(object, "status");
-  pod.phase = text_of(status, "phase");
-  pod.reason = text_of(status, "reason");
-  pod.message = text_of(status, "message");
-  pod.node_name = text_of(spec, "nodeName");
-  pod.conditions = conditions_of(object, {"Ready", "PodScheduled"});
-  add_containers(pod, member(status, "initContainerStatuses"), member(spec, "initContainers"), true);
-  add_containers(pod, member(status, "containerStatuses"), member(spec, "containers"), false);
-  return pod;
+void read_status(Pod& pod, std::string_view status, std::string_view spec) {
+  std::string_view containers, init_containers;
+  for_each_member(status, [&](std::string_view key, std::string_view value) {
+    if (key == "phase") pod.phase = json_text(value);
+    if (key == "reason") pod.reason = json_text(value);
+    if (key == "message") pod.message = json_text(value);
+    if (key == "conditions") pod.conditions = conditions_of(value, {"Ready", "PodScheduled"});
+    if (key == "initContainerStatuses") init_containers = value;
+    if (key == "containerStatuses") containers = value;
+    return true;
+  });
+  add_containers(pod, init_containers, find_member(spec, "initContainers").value_or(""), true);
+  add_containers(pod, containers, find_member(spec, "containers").value_or(""), false);
 }
 
 }  // namespace
 
 Result<Deployment> decode_deployment(std::string_view json) {
-  const nlohmann::json object = parse_lean(json, {"replicas"});
-  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Deployment is not a JSON object.");
-  Deployment deployment = parse_deployment(object);
-  Result<PackedText> owned = pack_owned_part(json);
+  const auto text = split_object(json, "Deployment");
+  if (!text) return fail(text.error());
+  Result<PackedText> owned = pack_owned_part(*text);
   if (!owned) return fail(owned.error());
+  Deployment deployment;
+  deployment.metadata = child_meta(text->metadata);
+  deployment.replicas = replicas_in(text->spec, 1);
+  read_status(deployment, text->status);
   deployment.owned = std::move(*owned);
   return deployment;
 }
 
 Result<ReplicaSet> decode_replica_set(std::string_view json) {
-  const nlohmann::json object = parse_lean(json, {"replicas"});
-  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The ReplicaSet is not a JSON object.");
-  return parse_replica_set(object);
+  const auto text = split_object(json, "ReplicaSet");
+  if (!text) return fail(text.error());
+  ReplicaSet replica_set;
+  replica_set.metadata = child_meta(text->metadata);
+  replica_set.replicas = replicas_in(text->spec, 0);
+  replica_set.conditions = conditions_of(find_member(text->status, "conditions").value_or(""), {"ReplicaFailure"});
+  return replica_set;
 }
 
 Result<Pod> decode_pod(std::string_view json) {
-  const nlohmann::json object = parse_lean(json, {"nodeName", "containers", "initContainers"});
-  if (!object.is_object()) return fail(ErrorCode::kInvalidArgument, "The Pod is not a JSON object.");
-  return parse_pod(object);
+  const auto text = split_object(json, "Pod");
+  if (!text) return fail(text.error());
+  Pod pod;
+  pod.metadata = child_meta(text->metadata);
+  pod.node_name = find_string(text->spec, {"nodeName"});
+  read_status(pod, text->status, text->spec);
+  return pod;
 }
 
 bool is_ready(const Pod& pod) {

@@ -25,7 +25,7 @@ struct Deployment {
   std::int64_t ready_replicas = 0;
   std::int64_t available_replicas = 0;
   std::vector<Condition> conditions;
-  PackedText owned;  ///< owned_part.hpp
+  PackedText owned;  ///< object_text.hpp, pack_owned_part
 };
 
 struct ReplicaSet {

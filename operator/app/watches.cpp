@@ -6,7 +6,6 @@
 namespace imageclassifier::app {
 namespace {
 
-using runtime::Informer;
 using runtime::ObjectKey;
 using runtime::WorkQueue;
 
@@ -35,7 +34,7 @@ kubernetes::Selectors events_of_services() {
 }
 
 template <typename T>
-const T& object_of(const runtime::Change<T>& change) {
+const api::Record<T>& record_of(const runtime::Change<api::Record<T>>& change) {
   return change.after ? *change.after : *change.before;
 }
 
@@ -44,8 +43,8 @@ const T& object_of(const runtime::Change<T>& change) {
 /// Children carry the resource's name in a label.
 template <typename T>
 void Watches::tell_instance(Informer<T>& informer) {
-  informer.add_handler([this](const runtime::Change<T>& change) {
-    const api::ObjectMeta& metadata = object_of(change).metadata;
+  informer.add_handler([this](const runtime::Change<api::Record<T>>& change) {
+    const api::ObjectMeta metadata = record_of(change).object().metadata;
     if (!metadata.instance.empty()) enqueue({metadata.namespace_name, metadata.instance}, change.initial);
   });
 }
@@ -53,23 +52,27 @@ void Watches::tell_instance(Informer<T>& informer) {
 Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQueue& queue, Clock& clock,
                  MetricsRegistry& metrics)
     : queue_(queue),
-      classifiers_(client, watched(reconciler::image_classifiers(), options, {}), api::decode_classifier_record, clock,
-                   metrics),
-      deployments_(client, watched(reconciler::deployments(), options, our_children()), api::decode_deployment, clock,
-                   metrics),
-      replica_sets_(client, watched(reconciler::replica_sets(), options, our_children()), api::decode_replica_set,
-                    clock, metrics),
-      pods_(client, watched(reconciler::pods(), options, our_children()), api::decode_pod, clock, metrics),
-      services_(client, watched(reconciler::services(), options, our_children()), api::decode_service, clock, metrics),
-      events_(client, watched(reconciler::events(), options, events_of_services()), api::decode_event, clock, metrics) {
-  classifiers_.add_handler([this](const auto& change) { enqueue(runtime::key_of(object_of(change)), change.initial); });
+      classifiers_(client, watched(reconciler::image_classifiers(), options, {}),
+                   api::recorded(api::decode_packed_classifier), clock, metrics),
+      deployments_(client, watched(reconciler::deployments(), options, our_children()),
+                   api::recorded(api::decode_deployment), clock, metrics),
+      replica_sets_(client, watched(reconciler::replica_sets(), options, our_children()),
+                    api::recorded(api::decode_replica_set), clock, metrics),
+      pods_(client, watched(reconciler::pods(), options, our_children()), api::recorded(api::decode_pod), clock,
+            metrics),
+      services_(client, watched(reconciler::services(), options, our_children()), api::recorded(api::decode_service),
+                clock, metrics),
+      events_(client, watched(reconciler::events(), options, events_of_services()), api::recorded(api::decode_event),
+              clock, metrics) {
+  classifiers_.add_handler([this](const auto& change) { enqueue(runtime::key_of(record_of(change)), change.initial); });
   tell_instance(deployments_);
   tell_instance(replica_sets_);
   tell_instance(pods_);
   tell_instance(services_);
   events_.add_handler([this](const auto& change) {
     if (!change.after) return;  // an event that expired is no news
-    const ObjectKey key{change.after->involved_namespace, change.after->involved_name};
+    const api::Event event = change.after->object();
+    const ObjectKey key{event.involved_namespace, event.involved_name};
     if (services_.store().get(key)) enqueue(key, change.initial);
   });
 }

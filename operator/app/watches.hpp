@@ -31,16 +31,18 @@ class Watches {
 
  private:
   template <typename T>
-  void tell_instance(runtime::Informer<T>& informer);
+  using Informer = runtime::Informer<api::Record<T>>;
+  template <typename T>
+  void tell_instance(Informer<T>& informer);
   void enqueue(const runtime::ObjectKey& key, bool initial);
 
   runtime::WorkQueue& queue_;
-  runtime::Informer<api::ClassifierRecord> classifiers_;
-  runtime::Informer<api::Deployment> deployments_;
-  runtime::Informer<api::ReplicaSet> replica_sets_;
-  runtime::Informer<api::Pod> pods_;
-  runtime::Informer<api::Service> services_;
-  runtime::Informer<api::Event> events_;
+  Informer<api::PackedClassifier> classifiers_;
+  Informer<api::Deployment> deployments_;
+  Informer<api::ReplicaSet> replica_sets_;
+  Informer<api::Pod> pods_;
+  Informer<api::Service> services_;
+  Informer<api::Event> events_;
 };
 
 }  // namespace imageclassifier::app

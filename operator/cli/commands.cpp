@@ -39,7 +39,7 @@ Result<std::string> render(std::string_view text) {
                                                  api::kApiVersion + " and kind " + api::kKind + ", not \"" + version +
                                                  "\" and \"" + kind + "\".");
   }
-  const auto classifier = api::parse_image_classifier(*object);
+  const auto classifier = api::decode_image_classifier(object->dump());
   if (!classifier) return fail(classifier.error());
   std::string out = "# Not checked against the schema: kubectl apply --dry-run=server does that.\n";
   if (const auto* basic = std::get_if<api::BasicCredential>(&classifier->spec.auth)) {

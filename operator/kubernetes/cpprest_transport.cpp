@@ -30,7 +30,7 @@ namespace {
 using std::chrono::seconds;
 
 // What one thread may have waiting for it before the connection is no longer read (row 18).
-constexpr std::size_t kMaximumBacklog = 4U << 20U;
+constexpr std::size_t kMaximumBacklog = 256U << 10U;
 // The library's own inactivity timer is only a second line behind ours.
 constexpr auto kLibraryTimeout = seconds(600);
 constexpr auto kShutdownPatience = seconds(5);

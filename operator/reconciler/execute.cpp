@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/json_scan.hpp"
 #include "common/log.hpp"
 #include "operator/api/json_access.hpp"
 #include "operator/reconciler/kinds.hpp"
@@ -77,7 +78,7 @@ Executor::Done Executor::create(const Action& action, const api::ImageClassifier
 Executor::Done Executor::meet_existing(const Action& action, const api::ImageClassifier& owner, std::stop_token stop) {
   const auto live = client_.get(collection_of(action.manifest.kind), name_of(action), stop);
   if (!live) return judge(action, live.error());
-  const api::ObjectMeta metadata = api::parse_object_meta(api::parse_or_null(live->body));
+  const api::ObjectMeta metadata = api::decode_object_meta(find_member(live->body, "metadata").value_or(""));
   if (metadata.owner_uid != owner.metadata.uid) return about("NameConflict", action);
   if (metadata.deleting) return fail(ErrorCode::kConflict, action.manifest.name + " is still being deleted");
   if (auto converted = convert(action, owner, live->body, stop); !converted || *converted) return converted;

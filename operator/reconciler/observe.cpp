@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "common/json_scan.hpp"
 #include "common/log.hpp"
 #include "operator/api/json_access.hpp"
 #include "operator/reconciler/kinds.hpp"
@@ -68,13 +69,16 @@ Result<void> read_secrets(Observed& observed, kubernetes::ApiClient& client, std
 }
 
 template <typename T>
-std::vector<std::shared_ptr<const T>> owned_by_any(const runtime::Store<T>& store,
-                                                   const std::vector<std::string>& uids) {
-  std::vector<std::shared_ptr<const T>> result;
-  for (const std::string& uid : uids) {
-    for (auto& object : store.owned_by(uid)) result.push_back(std::move(object));
-  }
-  return result;
+std::shared_ptr<const T> cached(const Store<T>& store, const runtime::ObjectKey& key) {
+  const auto record = store.get(key);
+  return record ? std::make_shared<const T>(record->object()) : nullptr;
+}
+
+template <typename T>
+std::vector<std::shared_ptr<const T>> owned_by(const Store<T>& store, const std::string& uid) {
+  std::vector<std::shared_ptr<const T>> objects;
+  for (const auto& record : store.owned_by(uid)) objects.push_back(std::make_shared<const T>(record->object()));
+  return objects;
 }
 
 }  // namespace
@@ -82,7 +86,7 @@ std::vector<std::shared_ptr<const T>> owned_by_any(const runtime::Store<T>& stor
 ObservedSecret parse_secret(const std::string& body) {
   const nlohmann::json object = api::parse_or_null(body);
   ObservedSecret secret;
-  secret.metadata = api::parse_object_meta(object);
+  secret.metadata = api::decode_object_meta(find_member(body, "metadata").value_or(""));
   secret.type = api::text_of(object, "type");
   for (auto& [key, value] : api::text_map_of(object, "data")) secret.data.emplace(key, Secret(value));
   const nlohmann::json& metadata = api::member(object, "metadata");
@@ -103,12 +107,12 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
   Observed observed;
   std::shared_ptr<const api::ImageClassifier> classifier;
   if (const auto record = stores.classifiers.get(key); record && !live) {
-    Result<api::ImageClassifier> unpacked = api::unpack(*record);
+    Result<api::ImageClassifier> unpacked = api::unpack(record->object());
     if (!unpacked) return fail(unpacked.error());
     classifier = std::make_shared<const api::ImageClassifier>(std::move(*unpacked));
   }
-  observed.deployment = stores.deployments.get(key);
-  observed.service = stores.services.get(key);
+  observed.deployment = cached(stores.deployments, key);
+  observed.service = cached(stores.services, key);
   if (live) {
     if (auto read = read_live(classifier, client, image_classifiers(), name, &api::decode_image_classifier, stop);
         !read) {
@@ -126,14 +130,14 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
   observed.classifier = *classifier;
   if (auto read = read_secrets(observed, client, stop); !read) return fail(read.error());
   if (observed.deployment) {
-    observed.replica_sets = stores.replica_sets.owned_by(observed.deployment->metadata.uid);
-    std::vector<std::string> uids;
-    for (const auto& replica_set : observed.replica_sets) uids.push_back(replica_set->metadata.uid);
-    observed.pods = owned_by_any(stores.pods, uids);
+    observed.replica_sets = owned_by(stores.replica_sets, observed.deployment->metadata.uid);
+    for (const auto& replica_set : observed.replica_sets) {
+      for (auto& pod : owned_by(stores.pods, replica_set->metadata.uid)) observed.pods.push_back(std::move(pod));
+    }
   }
   if (observed.service && observed.service->ingress.empty()) {
     // An Event belongs to what it speaks of, as a child to its owner: see api::parse_event.
-    observed.service_events = stores.events.owned_by(observed.service->metadata.uid);
+    observed.service_events = owned_by(stores.events, observed.service->metadata.uid);
   }
   observed.endpoint = prober.state(key);
   return observed;

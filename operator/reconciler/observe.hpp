@@ -5,6 +5,7 @@
 #include <stop_token>
 
 #include "common/result.hpp"
+#include "operator/api/record.hpp"
 #include "operator/kubernetes/api_client.hpp"
 #include "operator/reconciler/observed.hpp"
 #include "operator/reconciler/prober.hpp"
@@ -12,14 +13,17 @@
 
 namespace imageclassifier::reconciler {
 
+template <typename T>
+using Store = runtime::Store<api::Record<T>>;
+
 /// The caches that a pass reads.
 struct Stores {
-  const runtime::Store<api::ClassifierRecord>& classifiers;
-  const runtime::Store<api::Deployment>& deployments;
-  const runtime::Store<api::ReplicaSet>& replica_sets;
-  const runtime::Store<api::Pod>& pods;
-  const runtime::Store<api::Service>& services;
-  const runtime::Store<api::Event>& events;
+  const Store<api::PackedClassifier>& classifiers;
+  const Store<api::Deployment>& deployments;
+  const Store<api::ReplicaSet>& replica_sets;
+  const Store<api::Pod>& pods;
+  const Store<api::Service>& services;
+  const Store<api::Event>& events;
 };
 
 /// Puts together what a decision needs: the caches, the Secrets by GET (they are never listed or watched), the prober's

@@ -35,9 +35,11 @@ struct EndpointProber::Impl {
 
   void enter_line(Targets::value_type& entry) {
     if (entry.second.busy) return;
-    line_of(entry.second).emplace(entry.second.due, &entry.first);
+    Line& line = line_of(entry.second);
+    const auto place = line.emplace(entry.second.due, &entry.first).first;
+    if (place != line.begin()) return;
     ++changes;
-    wake.notify_all();
+    earlier.notify_one();
   }
 
   void leave_line(const Targets::value_type& entry) {
@@ -61,14 +63,23 @@ struct EndpointProber::Impl {
         auto& entry = *targets.find(*line->begin()->second);
         line->erase(line->begin());
         entry.second.busy = true;
+        if (!watched) wanted.notify_one();
         return &entry;
       }
-      const std::uint64_t seen = changes;
-      const SteadyTime until = line != nullptr ? line->begin()->first : clock.steady_now() + std::chrono::hours(1);
+      const SteadyTime latest = clock.steady_now() + std::chrono::hours(1);
       ++idle;
-      clock.wait_until(wake, lock, stop, until, [&] { return changes != seen; });
+      if (watched) {
+        clock.wait_until(wanted, lock, stop, latest, [&] { return !watched; });
+      } else {
+        watched = true;
+        const std::uint64_t seen = changes;
+        clock.wait_until(earlier, lock, stop, line != nullptr ? line->begin()->first : latest,
+                         [&] { return changes != seen; });
+        watched = false;
+      }
       --idle;
     }
+    if (!watched) wanted.notify_one();
     return nullptr;
   }
 
@@ -146,7 +157,10 @@ struct EndpointProber::Impl {
   const OnChange on_change;
   Clock& clock;
   mutable std::mutex mutex;
-  std::condition_variable_any wake;
+  // One idle thread watches the clock, the others wait for its place: else every answer would wake all of them.
+  std::condition_variable_any earlier;  ///< for the one that watches: something is due before what it waits for
+  std::condition_variable_any wanted;   ///< for the others: nobody watches
+  bool watched = false;
   Targets targets;
   Line prompt, patient;
   int patient_busy = 0;

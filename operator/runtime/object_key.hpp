@@ -22,19 +22,41 @@ inline std::string to_string(const ObjectKey& key) {
   return key.namespace_name.empty() ? key.name : key.namespace_name + "/" + key.name;
 }
 
-/// What the store needs to know of a record. `owner_uid` is the uid of the owner with controller: true, or empty.
+/// Who a cached object is: views into it. `owner_uid` is the uid of the owner with controller: true, or empty.
+struct Identity {
+  std::string_view namespace_name;
+  std::string_view name;
+  std::string_view uid;
+  std::string_view resource_version;
+  std::string_view owner_uid;
+};
+
+/// The identity of an object with a member `metadata`, or with a function identity(), that has members of these names.
+template <typename T>
+Identity identity_of(const T& object) {
+  const auto from = [](const auto& source) {
+    return Identity{source.namespace_name, source.name, source.uid, source.resource_version, source.owner_uid};
+  };
+  if constexpr (requires { object.metadata; }) {
+    return from(object.metadata);
+  } else {
+    return from(object.identity());
+  }
+}
+
+/// What a store can hold.
 template <typename T>
 concept StoredObject = requires(const T& object) {
-  { object.metadata.namespace_name } -> std::convertible_to<std::string_view>;
-  { object.metadata.name } -> std::convertible_to<std::string_view>;
-  { object.metadata.uid } -> std::convertible_to<std::string_view>;
-  { object.metadata.resource_version } -> std::convertible_to<std::string_view>;
-  { object.metadata.owner_uid } -> std::convertible_to<std::string_view>;
+  object.metadata;
+}
+|| requires(const T& object) {
+  object.identity();
 };
 
 template <StoredObject T>
 ObjectKey key_of(const T& object) {
-  return {std::string(object.metadata.namespace_name), std::string(object.metadata.name)};
+  const Identity identity = identity_of(object);
+  return {std::string(identity.namespace_name), std::string(identity.name)};
 }
 
 }  // namespace imageclassifier::runtime

@@ -74,7 +74,8 @@ class Store {
  private:
   struct View {
     explicit View(const ObjectKey& key) : namespace_name(key.namespace_name), name(key.name) {}
-    explicit View(const T& object) : namespace_name(object.metadata.namespace_name), name(object.metadata.name) {}
+    explicit View(const T& object) : View(identity_of(object)) {}
+    explicit View(const Identity& identity) : namespace_name(identity.namespace_name), name(identity.name) {}
     friend auto operator<=>(const View&, const View&) = default;
     std::string_view namespace_name;
     std::string_view name;
@@ -93,7 +94,7 @@ class Store {
     bool operator()(const View& a, const Object& b) const { return a == View(*b); }
     bool operator()(const Object& a, const View& b) const { return View(*a) == b; }
   };
-  static std::string_view owner_of(const Object& object) { return object->metadata.owner_uid; }
+  static std::string_view owner_of(const Object& object) { return identity_of(*object).owner_uid; }
   struct OwnerHash {
     using is_transparent = void;
     std::size_t operator()(std::string_view uid) const noexcept { return std::hash<std::string_view>()(uid); }
@@ -133,10 +134,10 @@ void Store<T>::unindex(OwnerIndex& owners, const Object& object) {
 
 template <StoredObject T>
 void Store<T>::append_difference(std::vector<Change<T>>& changes, const Object& before, const Object& after) {
-  if (before && after && before->metadata.uid != after->metadata.uid) {
+  if (before && after && identity_of(*before).uid != identity_of(*after).uid) {
     changes.push_back({before, nullptr});
     changes.push_back({nullptr, after});
-  } else if (!before || !after || before->metadata.resource_version != after->metadata.resource_version) {
+  } else if (!before || !after || identity_of(*before).resource_version != identity_of(*after).resource_version) {
     changes.push_back({before, after});
   }
 }

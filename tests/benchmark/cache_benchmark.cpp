@@ -11,6 +11,7 @@
 
 #include "operator/api/image_classifier.hpp"
 #include "operator/api/packed_dictionary.hpp"
+#include "operator/api/record.hpp"
 #include "operator/api/service.hpp"
 #include "operator/api/workload.hpp"
 #include "operator/runtime/store.hpp"
@@ -75,7 +76,7 @@ json condition(const char* type) {
 template <typename T>
 double measure(const char* kind, const std::function<Result<T>(std::string_view)>& decode,
                const std::function<json(int)>& make) {
-  runtime::Store<T> store;
+  runtime::Store<api::Record<T>> store;
   std::size_t bytes_read = 0;
   double seconds = 0;
   malloc_trim(0);
@@ -86,7 +87,7 @@ double measure(const char* kind, const std::function<Result<T>(std::string_view)
     const auto begin = std::chrono::steady_clock::now();
     Result<T> object = decode(text);
     if (!object) std::abort();
-    store.upsert(std::make_shared<const T>(std::move(*object)));
+    store.upsert(std::make_shared<const api::Record<T>>(*object));
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
   const double each = static_cast<double>(mallinfo2().uordblks - before) / kCount;
@@ -106,7 +107,7 @@ int main() {
   });
   measure<api::Service>("Service", api::decode_service,
                         [](int number) { return with_identity(sample(0), "service", "classifier", number); });
-  measure<api::ClassifierRecord>("ImageClassifier", api::decode_classifier_record,
+  measure<api::PackedClassifier>("ImageClassifier", api::decode_packed_classifier,
                                  [](int number) { return with_identity(sample(1), "classifier", nullptr, number); });
   measure<api::ReplicaSet>("ReplicaSet", api::decode_replica_set,
                            [](int number) { return with_identity(sample(2), "replicaset", "deployment", number); });

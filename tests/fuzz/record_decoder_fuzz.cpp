@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "operator/api/image_classifier.hpp"
+#include "operator/api/record.hpp"
 #include "operator/api/service.hpp"
 #include "operator/api/workload.hpp"
 
@@ -29,6 +30,13 @@ void check_owned(const api::PackedText& owned) {
   require(!nlohmann::json::parse(owned.text(), nullptr, false).is_discarded());
 }
 
+// A record gives back the object.
+template <typename T>
+void check_record(const T& object) {
+  const api::Record<T> record(object);
+  require(record.object().metadata == object.metadata && record.identity().owner_uid == object.metadata.owner_uid);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -37,18 +45,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto deployment = api::decode_deployment(text)) {
     require(size_of(deployment->metadata) <= size);
     check_owned(deployment->owned);
+    check_record(*deployment);
   }
   if (const auto service = api::decode_service(text)) {
     require(size_of(service->metadata) <= size && service->ingress.size() <= size);
     check_owned(service->owned);
+    check_record(*service);
   }
   if (const auto replica_set = api::decode_replica_set(text)) require(size_of(replica_set->metadata) <= size);
   if (const auto pod = api::decode_pod(text)) {
     require(size_of(pod->metadata) <= size && pod->containers.size() <= size);
     (void)api::is_ready(*pod);
+    check_record(*pod);
   }
   if (const auto event = api::decode_event(text)) require(event->message.size() + event->reason.size() <= size);
-  const auto record = api::decode_classifier_record(text);
+  const auto record = api::decode_packed_classifier(text);
   require(record.has_value() == api::decode_image_classifier(text).has_value());
   if (record) require(api::unpack(*record).has_value());
   return 0;

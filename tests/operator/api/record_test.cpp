@@ -1,14 +1,14 @@
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
+#include <limits>
 #include <string>
 
 #include "operator/api/image_classifier.hpp"
 #include "operator/api/packed_text.hpp"
+#include "operator/api/record.hpp"
 #include "operator/api/service.hpp"
 #include "operator/api/workload.hpp"
 
 using namespace imageclassifier::api;
-using nlohmann::json;
 
 TEST_CASE("packed text comes back as it was, whatever it is") {
   std::string noise;
@@ -16,7 +16,7 @@ TEST_CASE("packed text comes back as it was, whatever it is") {
   for (const std::string& text : {std::string(), std::string("x"), std::string("a\0b", 3), noise,
                                   std::string(100000, 'a'), std::string("{\"spec\":{\"replicas\":1}}")}) {
     CHECK(PackedText(text).text() == text);
-    CHECK(PackedText(text).packed_size() <= text.size() + 1);
+    CHECK(PackedText(text).packed().size() <= text.size() + 1);
   }
 }
 
@@ -26,7 +26,7 @@ TEST_CASE("a resource comes back from its record with specification and status")
                          "spec": {"image": "example.azurecr.io/x:1", "replicas": 4},
                          "status": {"readyReplicas": 2, "conditions": [{"type": "Ready", "status": "True"}]}})";
   const auto whole = decode_image_classifier(text);
-  const auto record = decode_classifier_record(text);
+  const auto record = decode_packed_classifier(text);
   REQUIRE(record);
   const auto again = unpack(*record);
   REQUIRE(again);
@@ -36,10 +36,10 @@ TEST_CASE("a resource comes back from its record with specification and status")
 }
 
 TEST_CASE("a record refuses what the resource's decoder refuses") {
-  CHECK_FALSE(decode_classifier_record("[]"));
-  CHECK_FALSE(decode_classifier_record("{"));
-  CHECK_FALSE(decode_classifier_record(R"({"metadata": {"name": "p"}, "spec": {}})"));
-  CHECK_FALSE(decode_classifier_record("{\"metadata\":{\"name\":\"\xff\"},\"spec\":{\"image\":\"x\"}}"));
+  CHECK_FALSE(decode_packed_classifier("[]"));
+  CHECK_FALSE(decode_packed_classifier("{"));
+  CHECK_FALSE(decode_packed_classifier(R"({"metadata": {"name": "p"}, "spec": {}})"));
+  CHECK_FALSE(decode_packed_classifier("{\"metadata\":{\"name\":\"\xff\"},\"spec\":{\"image\":\"x\"}}"));
 }
 
 TEST_CASE("of a pod's conditions only those that are read are kept, without words when true") {
@@ -55,4 +55,49 @@ TEST_CASE("of a pod's conditions only those that are read are kept, without word
 
 TEST_CASE("an event is owned by what it speaks of") {
   CHECK(decode_event(R"({"involvedObject": {"uid": "u"}})")->metadata.owner_uid == "u");
+}
+
+TEST_CASE("an object comes back from its record as it was, and its identity without reading the rest") {
+  Pod pod = *decode_pod(R"({"metadata": {"name": "pets-1", "namespace": "zoo", "uid": "u", "resourceVersion": "7",
+      "generation": -3, "deletionTimestamp": "2026-01-01T00:00:00Z", "labels": {"app.kubernetes.io/instance": "pets"},
+      "ownerReferences": [{"uid": "owner", "controller": true}]},
+      "spec": {"nodeName": "n", "containers": [{"name": "server", "resources": {"limits": {"memory": "2Gi"}}}]},
+      "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "False", "reason": "r"}],
+      "containerStatuses": [{"name": "server", "started": false, "restartCount": 300,
+                             "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]}})");
+  pod.message = std::string(1000, 'm');
+  const Record<Pod> record(pod);
+  const Identity identity = record.identity();
+  CHECK(identity.namespace_name == "zoo");
+  CHECK(identity.name == "pets-1");
+  CHECK(identity.uid == "u");
+  CHECK(identity.resource_version == "7");
+  CHECK(identity.owner_uid == "owner");
+  const Pod again = record.object();
+  CHECK(again.metadata == pod.metadata);
+  CHECK(again.metadata.generation == -3);
+  CHECK(again.metadata.deleting);
+  CHECK(again.phase == "Running");
+  CHECK(again.message == pod.message);
+  CHECK(again.node_name == "n");
+  CHECK(again.conditions == pod.conditions);
+  REQUIRE(again.containers.size() == 1);
+  const ContainerStatus& server = again.containers[0];
+  CHECK(server.memory_limit == "2Gi");
+  CHECK(server.restart_count == 300);
+  CHECK(server.started == false);
+  CHECK(server.exit_code == 137);
+  CHECK(server.terminated_reason == "OOMKilled");
+  CHECK_FALSE(server.running);
+}
+
+TEST_CASE("what is compared with our intent comes back from a record") {
+  const auto deployment = decode_deployment(R"({"metadata": {"name": "d", "labels": {"a": "b"}, "managedFields": []},
+      "spec": {"replicas": 3}, "status": {"readyReplicas": 2, "observedGeneration": 9223372036854775807}})");
+  REQUIRE(deployment);
+  const Deployment again = Record<Deployment>(*deployment).object();
+  CHECK(again.owned.text() == R"({"metadata":{"labels":{"a": "b"}},"spec":{"replicas": 3}})");
+  CHECK(again.replicas == 3);
+  CHECK(again.ready_replicas == 2);
+  CHECK(again.observed_generation == std::numeric_limits<std::int64_t>::max());
 }

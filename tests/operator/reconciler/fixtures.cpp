@@ -27,7 +27,7 @@ World::World(const std::string& spec) {
   json object = json::parse(R"({"metadata": {"name": "pets", "namespace": "zoo", "uid": "owner", "generation": 1},
                                 "spec": {"image": "contoso.azurecr.io/inference-server:demo"}})");
   object["spec"].merge_patch(json::parse(spec));
-  observed.classifier = *api::parse_image_classifier(object);
+  observed.classifier = *api::decode_image_classifier(object.dump());
 }
 
 World& World::basic_secret(const std::string& password) {

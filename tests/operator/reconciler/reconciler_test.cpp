@@ -45,6 +45,11 @@ json stored(const resources::Manifest& manifest, const std::string& version) {
   return object;
 }
 
+template <typename T>
+std::shared_ptr<const api::Record<T>> recorded(const T& object) {
+  return std::make_shared<const api::Record<T>>(object);
+}
+
 std::string status_body(int code, const std::string& reason, const std::string& message) {
   return json({{"kind", "Status"}, {"code", code}, {"reason", reason}, {"message", message}}).dump();
 }
@@ -53,17 +58,15 @@ std::string status_body(int code, const std::string& reason, const std::string& 
 struct Rig {
   explicit Rig(const std::string& spec = "{}") {
     const json object = classifier_object(spec);
-    classifier = *api::parse_image_classifier(object);
+    classifier = *api::decode_image_classifier(object.dump());
     cache(object);
   }
-  void cache(const json& object) {
-    classifiers.upsert(std::make_shared<const api::ClassifierRecord>(*api::decode_classifier_record(object.dump())));
-  }
+  void cache(const json& object) { classifiers.upsert(recorded(*api::decode_packed_classifier(object.dump()))); }
   json deployment() const { return stored(resources::build_deployment(classifier), "10"); }
   json service() const { return stored(resources::build_service(classifier), "10"); }
   Rig& cache_children() {
-    deployments.upsert(std::make_shared<const api::Deployment>(*api::decode_deployment(deployment().dump())));
-    services.upsert(std::make_shared<const api::Service>(*api::decode_service(service().dump())));
+    deployments.upsert(recorded(*api::decode_deployment(deployment().dump())));
+    services.upsert(recorded(*api::decode_service(service().dump())));
     return *this;
   }
   Rig& expect_status() {
@@ -82,12 +85,12 @@ struct Rig {
   FakeTransport server;
   NoToken tokens;
   kubernetes::ApiClient client{server, tokens, clock, metrics, {}};
-  runtime::Store<api::ClassifierRecord> classifiers;
-  runtime::Store<api::Deployment> deployments;
-  runtime::Store<api::ReplicaSet> replica_sets;
-  runtime::Store<api::Pod> pods;
-  runtime::Store<api::Service> services;
-  runtime::Store<api::Event> events;
+  Store<api::PackedClassifier> classifiers;
+  Store<api::Deployment> deployments;
+  Store<api::ReplicaSet> replica_sets;
+  Store<api::Pod> pods;
+  Store<api::Service> services;
+  Store<api::Event> events;
   api::ImageClassifier classifier;
   std::string seen = "5";
   runtime::WriteBarrier barrier{{}, [this](std::string_view) { return seen; }, clock};
@@ -126,7 +129,7 @@ TEST_CASE("a Secret that only an old cache calls unwanted is not deleted") {
   shown["status"]["pullSecret"]["name"] = "pets-acr-pull";
   rig.cache(shown);
   rig.cache_children();
-  const api::ImageClassifier wanting = *api::parse_image_classifier(classifier_object(kBasic));
+  const api::ImageClassifier wanting = *api::decode_image_classifier(classifier_object(kBasic).dump());
   World world(kBasic);
   world.basic_secret("first");
   const auto credential = make_plan(world.observed).credential;
@@ -150,7 +153,7 @@ TEST_CASE("an unwanted Secret is deleted only in the version that was read") {
   shown["status"]["pullSecret"]["name"] = "pets-acr-pull";
   rig.cache(shown);
   rig.cache_children();
-  const api::ImageClassifier wanting = *api::parse_image_classifier(classifier_object(kBasic));
+  const api::ImageClassifier wanting = *api::decode_image_classifier(classifier_object(kBasic).dump());
   const std::string pull = stored(resources::build_pull_secret(wanting, Secret("e30=")), "7").dump();
   json live = classifier_object("{}");
   live["status"] = {{"pullSecret", {{"name", "pets-acr-pull"}}}};
@@ -169,8 +172,8 @@ TEST_CASE("an unwanted Secret is deleted only in the version that was read") {
 TEST_CASE("pods are not scaled to what only an old cache says") {
   Rig rig(R"({"replicas": 1})");
   Rig newer(R"({"replicas": 5})");
-  rig.deployments.upsert(std::make_shared<const api::Deployment>(*api::decode_deployment(newer.deployment().dump())));
-  rig.services.upsert(std::make_shared<const api::Service>(*api::decode_service(rig.service().dump())));
+  rig.deployments.upsert(recorded(*api::decode_deployment(newer.deployment().dump())));
+  rig.services.upsert(recorded(*api::decode_service(rig.service().dump())));
   rig.server.expect("GET " + kClassifier, 200, classifier_object(R"({"replicas": 5})").dump());
   rig.server.expect("GET " + kDeployment, 200, newer.deployment().dump());
   rig.server.expect("GET " + kService, 200, rig.service().dump());
@@ -190,8 +193,8 @@ TEST_CASE("children that are missing of a resource that had them are not made be
 TEST_CASE("pods are not exchanged for those that only an old cache wants") {
   Rig rig(R"({"image": "contoso.azurecr.io/inference-server:old"})");
   Rig newer(R"({"image": "contoso.azurecr.io/inference-server:new"})");
-  rig.deployments.upsert(std::make_shared<const api::Deployment>(*api::decode_deployment(newer.deployment().dump())));
-  rig.services.upsert(std::make_shared<const api::Service>(*api::decode_service(rig.service().dump())));
+  rig.deployments.upsert(recorded(*api::decode_deployment(newer.deployment().dump())));
+  rig.services.upsert(recorded(*api::decode_service(rig.service().dump())));
   rig.server.expect("GET " + kClassifier, 200,
                     classifier_object(R"({"image": "contoso.azurecr.io/inference-server:new"})").dump());
   rig.server.expect("GET " + kDeployment, 200, newer.deployment().dump());
@@ -203,8 +206,8 @@ TEST_CASE("pods are not exchanged for those that only an old cache wants") {
 TEST_CASE("a right that is missing for a live read is shown on the resource and nothing is done") {
   Rig rig(R"({"replicas": 1})");
   Rig newer(R"({"replicas": 5})");
-  rig.deployments.upsert(std::make_shared<const api::Deployment>(*api::decode_deployment(newer.deployment().dump())));
-  rig.services.upsert(std::make_shared<const api::Service>(*api::decode_service(rig.service().dump())));
+  rig.deployments.upsert(recorded(*api::decode_deployment(newer.deployment().dump())));
+  rig.services.upsert(recorded(*api::decode_service(rig.service().dump())));
   const std::string sentence = "cannot get resource";
   rig.server.expect("GET " + kClassifier, 403, status_body(403, "Forbidden", sentence));
   rig.expect_status();

@@ -21,7 +21,7 @@ api::ImageClassifier classifier(const std::string& name, const json& spec) {
   json whole = spec;
   whole["image"] = "contoso.azurecr.io/inference-server:1.0.0";
   const json object = {{"metadata", {{"name", name}, {"namespace", "zoo"}, {"uid", "0b1c2d3e"}}}, {"spec", whole}};
-  return *api::parse_image_classifier(object);
+  return *api::decode_image_classifier(object.dump());
 }
 
 /// The specifications whose children are kept as goldens.
