@@ -1,5 +1,6 @@
 #include "tests/integration/api_server.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
@@ -64,6 +65,16 @@ ApiServer::ApiServer(const kubernetes::ClientConfig& config, kubernetes::ApiClie
   transport = std::move(*made);
   tokens = kubernetes::make_token_source(config, clock);
   client = std::make_unique<kubernetes::ApiClient>(*transport, *tokens, clock, metrics, std::move(options));
+}
+
+int audited(const std::vector<std::string>& texts) {
+  std::ifstream log(control_plane_state("auditLog"));
+  int count = 0;
+  for (std::string line; std::getline(log, line);) {
+    count += std::all_of(texts.begin(), texts.end(),
+                         [&](const std::string& text) { return line.find(text) != std::string::npos; });
+  }
+  return count;
 }
 
 TestNamespace::TestNamespace(ApiServer& server) : server_(server) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/clock.hpp"
 #include "common/metrics.hpp"
@@ -21,6 +22,9 @@ kubernetes::ClientConfig control_plane_config(const std::string& url);
 std::string control_plane_state(const std::string& key);
 /// Port of the API server.
 int control_plane_port();
+
+/// How many lines of the API server's audit log hold all of these texts.
+int audited(const std::vector<std::string>& texts);
 
 /// A client of the control plane with all that it needs, over the transport that IC_TRANSPORT names (default: cpprest).
 struct ApiServer {

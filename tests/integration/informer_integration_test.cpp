@@ -104,17 +104,6 @@ void compact(ApiServer& server, const std::string& space) {
   REQUIRE(compacted->status == 200);
 }
 
-/// Lines of the API server's audit log that hold all of `texts`.
-int audited(const std::vector<std::string>& texts) {
-  std::ifstream log(control_plane_state("auditLog"));
-  int count = 0;
-  for (std::string line; std::getline(log, line);) {
-    count += std::all_of(texts.begin(), texts.end(),
-                         [&](const std::string& text) { return line.find(text) != std::string::npos; });
-  }
-  return count;
-}
-
 }  // namespace
 
 TEST_CASE("changes arrive in the cache and at the handlers, the version written is soon seen") {
