@@ -85,14 +85,14 @@ struct ApiClient::Impl {
   }
 
   // Which flow schema of API Priority and Fairness turned us away: who runs the cluster can widen it. Once for each.
-  void log_rejection(const Request& request, const Response& answer) {
-    const auto flow_schema = find_header(answer.headers, "X-Kubernetes-PF-FlowSchema-UID");
-    if (answer.status != 429 || !flow_schema) return;
+  void log_rejection(const Request& request, int status, const std::vector<Header>& headers) {
+    const auto flow_schema = find_header(headers, "X-Kubernetes-PF-FlowSchema-UID");
+    if (status != 429 || !flow_schema) return;
     if (!is_first(flow_schemas, std::string(*flow_schema))) return;
     log::info("API server rejected a request for now; later rejections by this flow schema are not logged",
               {{"method", to_string(request.method)},
                {"flowSchemaUID", *flow_schema},
-               {"priorityLevelUID", find_header(answer.headers, "X-Kubernetes-PF-PriorityLevel-UID").value_or("")}});
+               {"priorityLevelUID", find_header(headers, "X-Kubernetes-PF-PriorityLevel-UID").value_or("")}});
   }
 
   void log_warnings(const std::vector<Header>& headers, const Secret& token) {
@@ -122,7 +122,7 @@ struct ApiClient::Impl {
     count(request.method, answer ? std::to_string(answer->status) : "<error>");
     observe_latency(request.method, started);
     if (answer && answer->status >= 300) {
-      log_rejection(request, *answer);
+      log_rejection(request, answer->status, answer->headers);
       forget(token, answer->body);
     }
     if (answer) log_warnings(answer->headers, token);
@@ -189,6 +189,7 @@ Result<StreamEnd> ApiClient::watch(Request request, LineSink& sink, Duration idl
   Result<StreamEnd> end = impl_->transport.stream(request, sink, idle_timeout, stop);
   impl_->count(request.method, end ? std::to_string(end->status) : "<error>");
   if (end) impl_->log_warnings(end->headers, *used);
+  if (end) impl_->log_rejection(request, end->status, end->headers);
   if (end) Impl::forget(*used, end->body);
   if (end && end->status == 401) impl_->tokens.reject(*used, sent);
   return end;

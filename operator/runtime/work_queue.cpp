@@ -180,12 +180,15 @@ struct WorkQueue::Impl {
     metrics.queue_duration.observe(seconds_between(waiting->second.since, now));
     dirty.erase(waiting);
     processing.emplace(item.key, now);
-    if (options.spacing > Duration::zero()) {
-      recent[item.key] = now + options.spacing;
-      recent_order.emplace_back(now + options.spacing, item.key);
-    }
+    if (options.spacing > Duration::zero()) cool(item.key, options.spacing);
     update_depth();
     return item;
+  }
+
+  void cool(const ObjectKey& key, Duration length) {
+    const SteadyTime until = clock.steady_now() + length;
+    recent[key] = until;
+    recent_order.emplace_back(until, key);
   }
 
   std::size_t ready() const { return lines[0].size() + lines[1].size(); }
@@ -217,7 +220,7 @@ struct WorkQueue::Impl {
   std::unordered_map<ObjectKey, SteadyTime> processing;
   std::unordered_map<ObjectKey, Delayed> delayed;
   std::set<std::pair<SteadyTime, ObjectKey>> by_time;  // the same entries as `delayed`
-  std::unordered_map<ObjectKey, SteadyTime> recent;    // handed out less than Options::spacing ago: until when
+  std::unordered_map<ObjectKey, SteadyTime> recent;    // not to be handed out because of an add(): until when
   std::deque<std::pair<SteadyTime, ObjectKey>> recent_order;
   std::unordered_map<ObjectKey, int> failed;
   bool shut_down = false;
@@ -245,6 +248,7 @@ void WorkQueue::add_rate_limited(const ObjectKey& key, Priority priority, Durati
   impl_->metrics.retries.increment();
   Duration delay = impl_->options.base_delay;
   for (int i = 0; i < before && delay < impl_->options.maximum_delay; ++i) delay *= 2;
+  if (at_least > Duration::zero()) impl_->cool(key, std::min(at_least, impl_->options.longest_hold));
   impl_->add_after(key, std::min(std::max(delay, at_least), impl_->options.maximum_delay), priority);
 }
 

@@ -26,8 +26,8 @@ namespace imageclassifier::runtime {
 ///   few passes: one at the first edit, one after the last. What was delayed on purpose comes at its time.
 /// - add_after: of several delays for one key the earliest wins; a key that waits for a worker already is not delayed.
 /// - add_rate_limited: add_after with a delay of 5 ms that doubles with every call for the key until forget(), or with
-///   `at_least` where that is longer; at most 1000 s. There is no limit over all keys: the API server has one of its
-///   own.
+///   `at_least` where that is longer; at most 1000 s. For `at_least`, but no longer than Options::longest_hold, an
+///   add() of the key waits too. There is no limit over all keys: the API server has one of its own.
 /// - shutdown: no key is accepted any more, ready keys are still handed out, delayed ones are dropped, get() returns
 ///   nothing when none is left.
 ///
@@ -44,6 +44,8 @@ class WorkQueue {
     int fresh_in_a_row = 16;
     /// Least time from handing out a key to handing it out again because of an add(). 0: none.
     Duration spacing{};
+    /// A server that asks to be left alone for longer does not keep a person's edit waiting for longer.
+    Duration longest_hold = std::chrono::seconds(10);
   };
 
   /// What a worker got, with the priority it had: what follows from routine work is routine again.

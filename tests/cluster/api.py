@@ -33,6 +33,11 @@ class Api:
     def connect(self, timeout=60):
         return http.client.HTTPSConnection(self.host, context=self.context, timeout=timeout)
 
+    def close(self):
+        """Of the calling thread."""
+        if connection := getattr(self.local, "connection", None):
+            connection.close()
+
     def ask(self, method, path, body=None, content_type="application/json"):
         """(status, headers, body) of one answer, whatever it says."""
         data = None if body is None else json.dumps(body)

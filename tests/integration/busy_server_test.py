@@ -14,7 +14,7 @@ from operator_rig import OperatorTest, resource, wait_until
 from api import Api, seconds
 
 FLOW_CONTROL = "flowcontrol.apiserver.k8s.io/v1"
-NOISY = 4
+NOISY = 6
 
 
 class BusyServer(OperatorTest):
@@ -53,6 +53,7 @@ class BusyServer(OperatorTest):
         def ask():
             while not over.is_set():
                 api.ask("GET", f"/api/v1/namespaces/{self.namespace}/configmaps")
+            api.close()
         threads = [threading.Thread(target=ask) for _ in range(NOISY)]
         for thread in threads:
             thread.start()
@@ -66,7 +67,7 @@ class BusyServer(OperatorTest):
 
     def test_it_waits_as_long_as_the_server_asks_and_gets_there_in_the_end(self):
         end = self.make_noise()
-        wait_until(lambda: self.operator.metric("rest_client_requests_total", code="429") > 0 or self.edit(), 60, "a refusal")
+        wait_until(lambda: self.operator.metric("rest_client_requests_total", code="429") >= 3 or self.edit(), 100, "three refusals")
         self.edit()
         end()
         wanted = self.get("ic", "pets")["spec"]["replicas"]

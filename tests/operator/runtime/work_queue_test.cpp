@@ -250,6 +250,28 @@ TEST_CASE(
   waits(3600s, 1000s);
 }
 
+TEST_CASE("a key that was edited while its server refused it waits as long as the server asked, at most ten seconds") {
+  Rig rig;
+  const auto waits = [&](Duration asked_for, Duration expected) {
+    rig.queue.add(key("a"));
+    CHECK(rig.queue.get({})->key.name == "a");
+    rig.queue.add(key("a"));  // while it is worked on
+    rig.queue.add_rate_limited(key("a"), WorkQueue::Priority::kFresh, asked_for);
+    rig.queue.done(key("a"));
+    rig.queue.add(key("a"));
+    rig.clock.advance(expected - 1ms);
+    rig.queue.add(key("probe"));
+    CHECK(rig.next() == "probe");
+    rig.queue.done(key("probe"));
+    rig.clock.advance(1ms);
+    CHECK(rig.queue.get({})->key.name == "a");
+    rig.queue.done(key("a"));
+    rig.queue.forget(key("a"));
+  };
+  waits(1s, 1s);
+  waits(600s, 10s);
+}
+
 TEST_CASE("shutdown hands out what is ready, drops what is delayed and refuses what is new") {
   Rig rig;
   rig.queue.add(key("a"));
