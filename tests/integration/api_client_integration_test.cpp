@@ -324,21 +324,3 @@ TEST_CASE("a request through a frozen connection ends at its deadline, and with 
   REQUIRE_FALSE(answer);
   CHECK(answer.error().code == ErrorCode::kDeadlineExceeded);
 }
-
-TEST_CASE("a create whose answer is lost is sent once, and the object is there") {
-  ApiServer server;
-  TestNamespace space(server);
-  TcpProxy proxy(control_plane_port());
-  // Far into the body, so that it is the answer to the create that is lost and nothing of the handshake.
-  constexpr std::size_t kBody = 900'000;
-  proxy.lose_answer_after(kBody * 2 / 3);
-  const std::string agent = "once-" + space.name();
-  ApiServer unlucky(through(proxy), {.user_agent = agent});
-  const std::string body = config_map("large", R"({"x":")" + std::string(kBody, 'x') + R"("})");
-  const auto made = unlucky.client->create(kConfigMaps, space.name(), body, "test", {});
-  REQUIRE_FALSE(made);
-  CHECK(made.error().code == ErrorCode::kUnavailable);
-  CHECK(eventually([&] { return server.client->get(kConfigMaps, {space.name(), "large"}, {}).has_value(); }));
-  CHECK(eventually([&] { return audited({agent, "\"verb\":\"create\"", "\"stage\":\"ResponseComplete\""}) == 1; }));
-  CHECK(proxy.connections() == 1);
-}

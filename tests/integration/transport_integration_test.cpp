@@ -1,0 +1,73 @@
+// What happens to requests on their way to a real API server: answers that are lost, warnings, IPv6.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "operator/kubernetes/transport_factory.hpp"
+#include "tests/integration/api_server.hpp"
+#include "tests/support/captured_log.hpp"
+#include "tests/support/scripted_server.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::kubernetes;
+using namespace imageclassifier::testing;
+
+namespace {
+
+const GroupVersionResource kConfigMaps{"", "v1", "configmaps"};
+
+bool over_curl() {
+  const char* transport = std::getenv("IC_TRANSPORT");
+  return transport != nullptr && std::string(transport) == "curl";
+}
+
+}  // namespace
+
+TEST_CASE("a create whose answer is lost is sent once, and the object is there") {
+  ApiServer server;
+  TestNamespace space(server);
+  TcpProxy proxy(control_plane_port());
+  // Far into the body, so that it is the answer to the create that is lost and nothing of the handshake.
+  constexpr std::size_t kBody = 900'000;
+  proxy.lose_answer_after(kBody * 2 / 3);
+  const std::string agent = "once-" + space.name();
+  ClientConfig config = control_plane_config();
+  config.server = "https://127.0.0.1:" + std::to_string(proxy.port());
+  ApiServer unlucky(config, {.user_agent = agent});
+  const std::string body = R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"large"},"data":{"x":")" +
+                           std::string(kBody, 'x') + "\"}}";
+  const auto made = unlucky.client->create(kConfigMaps, space.name(), body, "test", {});
+  REQUIRE_FALSE(made);
+  CHECK(made.error().code == ErrorCode::kUnavailable);
+  CHECK(eventually([&] { return server.client->get(kConfigMaps, {space.name(), "large"}, {}).has_value(); }));
+  CHECK(eventually([&] { return audited({agent, "\"verb\":\"create\"", "\"stage\":\"ResponseComplete\""}) == 1; }));
+  CHECK(proxy.connections() == 1);
+}
+
+TEST_CASE("a warning of the API server is logged once, however often it comes") {
+  ApiServer server;
+  const CapturedLog log;
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = server.client->execute({Method::kGet, "/api/v1/componentstatuses", {}, {}}, {});
+    REQUIRE(answer);
+    REQUIRE(answer->status == 200);
+  }
+  CHECK(log.count("ComponentStatus is deprecated") == 1);
+}
+
+TEST_CASE("a server at an IPv6 literal is asked by libcurl; cpprestsdk refuses it and names the way out") {
+  const int port = control_plane_port();
+  ScriptedServer door([port](Connection& connection, int) { connection.tunnel(port); }, {.ipv6 = true});
+  ClientConfig config = control_plane_config();
+  config.server = "https://[::1]:" + std::to_string(door.port());
+  config.tls.server_name = "kubernetes.default.svc";
+  if (!over_curl()) {
+    SystemClock clock;
+    const auto refused = make_transport(config, {}, clock);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("--transport=curl") != std::string::npos);
+    return;
+  }
+  ApiServer server(config);
+  CHECK(server.client->get(kConfigMaps, {"kube-system", "kube-root-ca.crt"}, {}).has_value());
+  CHECK(door.connections() == 1);
+}
