@@ -37,7 +37,10 @@ struct EndpointProber::Impl {
     if (entry.second.busy) return;
     Line& line = line_of(entry.second);
     const auto place = line.emplace(entry.second.due, &entry.first).first;
-    if (place != line.begin()) return;
+    if (place == line.begin()) tell_watcher();
+  }
+
+  void tell_watcher() {
     ++changes;
     earlier.notify_one();
   }
@@ -135,6 +138,7 @@ struct EndpointProber::Impl {
       const ProbeResult result = probe(url, stop);
       lock.lock();
       patient_busy -= patience;
+      if (patience != 0) tell_watcher();  // it may have passed over the patient ones
       const auto found = targets.find(key);
       if (found == targets.end() || found->second.generation != generation || stop.stop_requested()) continue;
       found->second.busy = false;

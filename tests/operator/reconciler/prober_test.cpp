@@ -1,5 +1,6 @@
 #include "operator/reconciler/prober.hpp"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <map>
@@ -186,4 +187,27 @@ TEST_CASE("endpoints that hold a thread until their time-out leave threads for t
   }
   prober.watch({"zoo", "good"}, "http://good", "1");
   REQUIRE(reaches(answered, 100));
+}
+
+TEST_CASE("endpoints that do not answer are asked on while the thread that watches the clock waits for another one") {
+  std::atomic<int> failed{0};
+  SystemClock clock;
+  EndpointProber prober(
+      {.threads = 2,
+       .healthy_interval = std::chrono::hours(1),
+       .first_retry = std::chrono::milliseconds(5),
+       .last_retry = std::chrono::milliseconds(5)},
+      [&](const std::string& url, std::stop_token) -> ProbeResult {
+        if (url == "http://good") return {true, {}, std::nullopt};
+        ++failed;
+        return {false, "no answer", std::nullopt};
+      },
+      [](const ObjectKey&) {}, clock);
+  prober.watch({"zoo", "good"}, "http://good", "1");
+  prober.watch({"zoo", "bad"}, "http://bad", "1");
+  prober.watch({"zoo", "worse"}, "http://bad", "1");
+  prober.start();
+  const SteadyTime deadline = clock.steady_now() + std::chrono::seconds(10);
+  while (failed < 200 && clock.steady_now() < deadline) clock.sleep_for(std::chrono::milliseconds(1), {});
+  CHECK(failed >= 200);
 }
