@@ -48,6 +48,16 @@ Response made_up(const FaultRule& rule) {
   return response;
 }
 
+/// The namespaces of tests have random names, and a seed is to mean the same in each.
+std::string without_namespace(std::string key) {
+  constexpr std::string_view kSegment = "/namespaces/";
+  const std::size_t segment = key.find(kSegment);
+  if (segment == std::string::npos) return key;
+  const std::size_t begin = segment + kSegment.size();
+  key.erase(begin, std::min(key.find('/', begin), key.size()) - begin);
+  return key;
+}
+
 }  // namespace
 
 struct FaultTransport::Impl {
@@ -62,6 +72,7 @@ struct FaultTransport::Impl {
   /// What the plan has in store for one request.
   struct Fate {
     std::string key;           // method and path
+    std::string drawn_for;     // the same without the namespace's name
     std::uint64_t number = 0;  // of the request among those of its key
     const FaultRule* fault = nullptr;
     std::uint64_t random = 0;  // for the details of `fault`
@@ -96,6 +107,7 @@ struct FaultTransport::Impl {
   Fate decide(const Request& request, bool streamed) {
     Fate fate;
     fate.key = line_of(request) + (streamed ? " (watch)" : "");
+    fate.drawn_for = without_namespace(fate.key);
     auto all = counts.lock();
     fate.number = all->asked[fate.key]++;
     std::uint64_t& row = all->in_row[fate.key];
@@ -103,13 +115,13 @@ struct FaultTransport::Impl {
       const FaultRule& rule = plan.rules[i];
       if (is_of_line(rule.fault) && streamed) continue;
       if (!concerns(rule, request, streamed) || !applies(rule, request, *all, streamed)) continue;
-      if (!hits(*all, i, fate.key, fate.number)) continue;
+      if (!hits(*all, i, fate.drawn_for, fate.number)) continue;
       if (rule.fault == Fault::kLatency) {
-        fate.latency += length(rule, draw(plan.seed, ~i, fate.key, fate.number));
+        fate.latency += length(rule, draw(plan.seed, ~i, fate.drawn_for, fate.number));
         note(*all, i);
       } else if (fate.fault == nullptr && (plan.in_a_row == 0 || row < plan.in_a_row)) {
         fate.fault = &rule;
-        fate.random = draw(plan.seed, ~i, fate.key, fate.number);
+        fate.random = draw(plan.seed, ~i, fate.drawn_for, fate.number);
         note(*all, i);
       }
     }
@@ -226,9 +238,9 @@ class FaultySink final : public LineSink {
       for (std::size_t i = 0; i < impl_.plan.rules.size(); ++i) {
         const FaultRule& rule = impl_.plan.rules[i];
         if (!is_of_line(rule.fault) || !concerns(rule, request_, true)) continue;
-        if (!impl_.hits(*all, i, fate_.key, number)) continue;
+        if (!impl_.hits(*all, i, fate_.drawn_for, number)) continue;
         impl_.note(*all, i);
-        const std::uint64_t random = draw(impl_.plan.seed, ~i, fate_.key, number);
+        const std::uint64_t random = draw(impl_.plan.seed, ~i, fate_.drawn_for, number);
         dropped |= rule.fault == Fault::kDrop;
         twice |= rule.fault == Fault::kDuplicate;
         if (rule.fault == Fault::kLate) late += impl_.length(rule, random);

@@ -147,7 +147,7 @@ TEST_CASE("pages make one list") {
 }
 
 TEST_CASE("no event is lost over fifty random cuts of the watch, and none leads to a list") {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = 1;
   INFO("seed " << seed);
   std::mt19937 random(seed);
   ApiServer server;

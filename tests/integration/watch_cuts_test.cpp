@@ -29,7 +29,7 @@ void change_something(ApiServer& server, const std::string& space, std::mt19937_
 }  // namespace
 
 TEST_CASE("no event is lost over random cuts of the watch, and none of them leads to a list") {
-  const std::uint64_t seed = setting("IC_SEED", std::random_device{}());
+  const std::uint64_t seed = setting("IC_SEED", 1);
   const std::uint64_t rounds = setting("IC_ROUNDS", 25);
   std::cout << "watch cuts: seed " << seed << ", " << rounds << " rounds" << std::endl;
   INFO("seed " << seed);
@@ -53,7 +53,7 @@ TEST_CASE("no event is lost over random cuts of the watch, and none of them lead
 }
 
 TEST_CASE("what is garbled, doubled, delayed or answered with an error is repaired") {
-  const std::uint64_t seed = setting("IC_SEED", std::random_device{}());
+  const std::uint64_t seed = setting("IC_SEED", 1);
   const std::uint64_t rounds = setting("IC_ROUNDS", 25);
   std::cout << "garbled lines: seed " << seed << ", " << rounds << " rounds" << std::endl;
   INFO("seed " << seed);

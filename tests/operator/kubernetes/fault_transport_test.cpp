@@ -249,3 +249,16 @@ TEST_CASE("the seed alone decides, whatever threads send the requests") {
   CHECK(count > 10);
   CHECK(count < 60);
 }
+
+TEST_CASE("a seed decides the same in every namespace") {
+  const auto resets = [](const std::string& space) {
+    Rig rig("seed=5,in-a-row=0,any=reset:0.5");
+    std::string pattern;
+    for (int i = 0; i < 64; ++i) {
+      pattern += rig.send(Method::kGet, "/api/v1/namespaces/" + space + "/things") ? '-' : 'x';
+    }
+    return pattern;
+  };
+  CHECK(resets("test-1") == resets("test-23456"));
+  CHECK(resets("test-1").find_first_of("x") != std::string::npos);
+}
