@@ -16,6 +16,11 @@ Result<ObjectText> split_object(std::string_view json, const char* kind) {
     return true;
   });
   if (!whole) return fail(ErrorCode::kInvalidArgument, std::string("The ") + kind + " is not a JSON object.");
+  for (const std::string_view part : {text.metadata, text.spec, text.status}) {
+    if (!part.empty() && part.front() == '{' && !for_each_member(part, [](auto, auto) { return true; })) {
+      return fail(ErrorCode::kInvalidArgument, std::string("Metadata, spec or status of the ") + kind + " is broken.");
+    }
+  }
   return text;
 }
 

@@ -15,7 +15,8 @@ struct ObjectText {
   std::string_view status;
 };
 
-/// kInvalidArgument if `json` is no JSON object; `kind` is for the message. Only brackets and quotes are checked.
+/// kInvalidArgument if `json` is no JSON object, or one of the parts is a broken one; `kind` is for the message. Deeper
+/// down only brackets and quotes are checked.
 Result<ObjectText> split_object(std::string_view json, const char* kind);
 
 /// metadata.labels, metadata.annotations, metadata.ownerReferences and spec, as the server wrote them, in the shape of

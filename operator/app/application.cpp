@@ -96,7 +96,7 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
         "Injecting faults into requests to the API server, as --inject-faults says: never do this in production",
         {{"faults", options.faults}});
   }
-  const auto identity = load_identity(options, clock, metrics);
+  const auto identity = load_identity(options, clock, metrics, signals.token());
   if (!identity) return give_up("Found no way to reach the cluster", identity.error());
   auto election = make_election(options, *identity, clock, metrics);
   if (!election) return give_up("Could not set up the connection to the cluster", election.error());
@@ -115,9 +115,7 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
       {}, [&watches](std::string_view kind) { return watches.last_seen(kind); }, clock);
   reconciler::EndpointProber prober(
       {},
-      [&clock, kind = options.transport](const std::string& url, std::stop_token stop) {
-        return reconciler::probe_over_http(url, kind, clock, stop);
-      },
+      [&clock](const std::string& url, std::stop_token stop) { return reconciler::probe_over_http(url, clock, stop); },
       [&queue](const ObjectKey& key) { queue.add(key); }, clock);
   runtime::EventRecorder::Options recorder_options;
   recorder_options.source = {api::kFieldManager, std::string(api::kFieldManager) + "-" + host_name()};

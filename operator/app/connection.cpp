@@ -25,12 +25,14 @@ std::unique_ptr<kubernetes::FaultTransport> inject_faults(const std::string& tex
 
 }  // namespace
 
-Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsRegistry& metrics) {
+Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsRegistry& metrics,
+                               std::stop_token stop) {
   auto config = kubernetes::load_client_config(options.client);
   if (!config) return fail(config.error());
   auto tls = kubernetes::TlsIdentitySource::make(config->tls, clock, {.metrics = &metrics});
   if (!tls) return fail(tls.error());
   kubernetes::TokenOptions token_options;
+  token_options.stop = std::move(stop);
   token_options.certificates = [source = *tls](const std::string& certificate, const Secret& key) {
     return source->set_client_certificate(certificate, key);
   };

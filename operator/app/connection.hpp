@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 
 #include "common/clock.hpp"
 #include "common/metrics.hpp"
@@ -23,7 +24,7 @@ struct Identity {
 };
 
 /// Reads `options.client`. Errors: those of load_client_config and TlsIdentitySource::make.
-Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsRegistry& metrics);
+Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsRegistry& metrics, std::stop_token stop);
 
 /// A client with a pool of connections of its own.
 struct Connection {

@@ -125,7 +125,9 @@ Result<void> follow(const Running& child, const ChildOptions& options, ChildResu
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock.steady_now()).count();
     if (left <= 0) return fail(ErrorCode::kDeadlineExceeded, "it did not end in time");
-    if (poll(watched.data(), watched.size(), static_cast<int>(std::min<long>(left, 3'600'000))) < 0 && errno != EINTR) {
+    if (options.stop.stop_requested()) return fail(ErrorCode::kCancelled, "it was ended because we are stopping");
+    const long longest = options.stop.stop_possible() ? 50 : 3'600'000;
+    if (poll(watched.data(), watched.size(), static_cast<int>(std::min(left, longest))) < 0 && errno != EINTR) {
       return fail(ErrorCode::kInternal, std::string("poll: ") + strerror(errno));
     }
     const bool ended = watched[0].revents != 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@ struct ChildOptions {
   Duration timeout = std::chrono::seconds(60);
   std::size_t maximum_output = 1U << 20U;  ///< more is kTooLarge
   std::size_t maximum_errors = 4096;       ///< the last bytes of standard error that are kept
+  std::stop_token stop = {};               ///< ends it as the time-out does, within 50 ms
 };
 
 struct ChildResult {
@@ -28,7 +30,8 @@ struct ChildResult {
 /// Runs a program to its end: standard input is empty, no descriptor but the three is inherited, the signal mask and
 /// handlers are the default ones, it has a process group of its own, which is killed on time-out. Blocks. What a
 /// grandchild writes after the program's end is not waited for. Errors: kNotFound (cannot be started),
-/// kDeadlineExceeded, kTooLarge, kInternal.
+/// kDeadlineExceeded, kCancelled (stopped), kTooLarge,
+/// kInternal.
 Result<ChildResult> run_child(const ChildOptions& options);
 
 /// Where `name` is in `path` ("/usr/bin:/bin"); empty if nowhere. Relative folders of `path` are passed over.

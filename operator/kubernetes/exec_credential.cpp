@@ -103,6 +103,7 @@ class ExecTokenSource final : public TokenSource {
     child.environment = config_.environment;
     child.environment.emplace_back("KUBERNETES_EXEC_INFO", exec_info(config_));
     child.timeout = options_.timeout;
+    child.stop = options_.stop;
     auto ran = options_.run(child);
     if (!ran && ran.error().code == ErrorCode::kNotFound)
       return missing(state, "cannot be started: " + ran.error().message);

@@ -35,6 +35,7 @@ std::string clean_plugin_text(std::string_view text);
 
 struct ExecOptions {
   Duration timeout = std::chrono::seconds(60);
+  std::stop_token stop = {};  ///< of the process: a plugin that hangs does not hold up its end
   /// After a failure the same answer is given for so long, so that ten callers do not start ten plugins.
   Duration hold_failure = std::chrono::seconds(5);
   /// Starts the program; default: run_child. Tests count.

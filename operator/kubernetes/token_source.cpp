@@ -117,7 +117,8 @@ std::unique_ptr<TokenSource> make_plain_source(const ClientConfig& config, Clock
   }
   if (!config.token.empty()) return std::make_unique<FixedToken>(config.token);
   if (!config.username.empty()) return std::make_unique<FixedToken>(basic(config.username, config.password), "Basic");
-  if (config.exec) return make_exec_token_source(*config.exec, clock, std::move(options.certificates));
+  if (config.exec)
+    return make_exec_token_source(*config.exec, clock, std::move(options.certificates), {.stop = options.stop});
   return std::make_unique<FixedToken>(Secret());
 }
 

@@ -35,6 +35,8 @@ struct TokenOptions {
   Duration read_file_every = std::chrono::seconds(50);
   /// Where a credential plugin's certificate goes; without it such an answer is an error.
   CertificateSink certificates = {};
+  /// Ends a credential plugin that runs.
+  std::stop_token stop = {};
 };
 
 /// As `config` says, the first of: a token file (re-read; the old token is kept while the file is missing or empty;

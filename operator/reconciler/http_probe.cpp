@@ -39,12 +39,12 @@ std::optional<api::ModelStatus> model_in_readiness(const std::string& body) {
   return api::ModelStatus{text("architecture", kMaxText), text("weights_sha256", 64), text("precision", kMaxText)};
 }
 
-ProbeResult probe_over_http(const std::string& url, kubernetes::TransportKind kind, Clock& clock,
-                            std::stop_token stop) {
+ProbeResult probe_over_http(const std::string& url, Clock& clock, std::stop_token stop) {
   kubernetes::ClientConfig config;
   config.server = url;
   kubernetes::TransportOptions options;
-  options.kind = kind;
+  // Whoever may make a resource decides who answers here. cpprestsdk holds a head or a chunk of any size.
+  options.kind = kubernetes::TransportKind::kCurl;
   options.maximum_body = kMaxBody;
   auto transport = kubernetes::make_transport(config, options, clock);
   if (!transport) return {false, failure_text(transport.error()), std::nullopt};

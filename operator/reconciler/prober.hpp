@@ -61,8 +61,9 @@ class EndpointProber {
   std::unique_ptr<Impl> impl_;
 };
 
-/// GET url + "/readyz": no credentials, no redirects, 5 s. Reads the model from the answer.
-ProbeResult probe_over_http(const std::string& url, kubernetes::TransportKind kind, Clock& clock, std::stop_token stop);
+/// GET url + "/readyz": no credentials, no redirects, 5 s, at most 64 KiB of body and 1 MiB of head. Reads the model
+/// from the answer.
+ProbeResult probe_over_http(const std::string& url, Clock& clock, std::stop_token stop);
 /// The model in the answer of /readyz; nothing if the body is something else.
 std::optional<api::ModelStatus> model_in_readiness(const std::string& body);
 

@@ -35,12 +35,24 @@ class LeaseSink final : public kubernetes::LineSink {
 
   bool on_line(std::string_view line) override {
     const std::string type = find_string(line, {"type"});
-    if (type != "ADDED" && type != "MODIFIED") return false;  // deleted, or an error: look by GET
-    Result<Lease> lease = parse_lease(find_member(line, "object").value_or(std::string_view()));
-    return lease && seen_(std::move(*lease));
+    if (type == "DELETED") return false;  // look by GET
+    const std::string_view object = find_member(line, "object").value_or(std::string_view());
+    if (type == "ERROR") {
+      return fails(kubernetes::to_error(kubernetes::parse_status(object).value_or(kubernetes::Status{}), "The watch"));
+    }
+    Result<Lease> lease = parse_lease(object);
+    return lease ? seen_(std::move(*lease)) : fails(lease.error());
   }
+  /// What the server said in place of a Lease, if it did.
+  const std::optional<Error>& failure() const { return failure_; }
 
  private:
+  bool fails(Error error) {
+    failure_ = std::move(error);
+    return false;
+  }
+
+  std::optional<Error> failure_;
   std::function<bool(Lease)> seen_;
 };
 
@@ -162,6 +174,10 @@ struct LeaderElection::Impl {
     const auto end = client.watch(watch_request(kLeases, options.namespace_name, watch), sink, idle, stop);
     if (!end && end.error().code == ErrorCode::kCancelled) return true;
     if (election.may_take(clock.steady_now())) return true;
+    if (sink.failure()) {
+      tell_error("Could not watch the lease: looking at it by the clock", *sink.failure());
+      return false;
+    }
     if (end && end->cause == kubernetes::StreamEnd::Cause::kEndedBySink) return true;
     if (end && end->cause == kubernetes::StreamEnd::Cause::kRefusedByServer) {
       const Error error =

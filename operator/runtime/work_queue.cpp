@@ -90,7 +90,8 @@ struct WorkQueue::Impl {
   void add(const ObjectKey& key, Priority priority) {
     if (shut_down) return;
     const auto cooling = recent.find(key);
-    if (cooling != recent.end() && processing.count(key) == 0 && cooling->second > clock.steady_now()) {
+    const bool waits = processing.count(key) != 0 || dirty.count(key) != 0;
+    if (cooling != recent.end() && !waits && cooling->second > clock.steady_now()) {
       return delay_until(key, cooling->second, priority);
     }
     add_now(key, priority);

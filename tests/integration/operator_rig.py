@@ -98,7 +98,12 @@ class Operator:
     def end(self, how=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.wait(timeout=10)
+        code = self.process.wait(timeout=10)
+        # Most are killed, so that the exit code does not tell.
+        text = Path(self.log.name).read_text(errors="replace")
+        if "Sanitizer" in text or "runtime error:" in text:
+            raise AssertionError(f"a sanitizer has found something:\n{text}")
+        return code
 
 
 class OperatorTest(unittest.TestCase):

@@ -101,3 +101,9 @@ TEST_CASE("what is compared with our intent comes back from a record") {
   CHECK(again.ready_replicas == 2);
   CHECK(again.observed_generation == std::numeric_limits<std::int64_t>::max());
 }
+
+TEST_CASE("an object whose metadata, spec or status is broken is refused, not half read") {
+  CHECK_FALSE(decode_pod(R"({"metadata": {"name": "a" "uid": "u"}})"));
+  CHECK_FALSE(decode_deployment(R"({"metadata": {"name": "a"}, "spec": {"replicas": 1,}})"));
+  CHECK_FALSE(decode_replica_set(R"({"metadata": {"name": "a"}, "status": {"conditions" []}})"));
+}

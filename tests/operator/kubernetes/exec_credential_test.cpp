@@ -174,6 +174,21 @@ TEST_CASE("a plugin that hangs is ended with all it started, one that floods too
   CHECK(token.error().code == (hangs ? ErrorCode::kDeadlineExceeded : ErrorCode::kTooLarge));
 }
 
+TEST_CASE("a plugin that hangs does not hold up the end of the process") {
+  Rig rig;
+  rig.script("sleep 1000");
+  std::stop_source stop;
+  std::jthread stopper([&] {
+    while (rig.runs() == 0) std::this_thread::sleep_for(1ms);
+    stop.request_stop();
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  const auto token = rig.start({.stop = stop.get_token()}).token();
+  REQUIRE_FALSE(token);
+  CHECK(token.error().code == ErrorCode::kCancelled);
+  CHECK(std::chrono::steady_clock::now() - begin < 10s);
+}
+
 TEST_CASE("answers that are no credential are refused and not quoted") {
   const std::string output = GENERATE(
       "", "s3cret", "[]", answer(R"({"token":"s3cret"})", "client.authentication.k8s.io/v1beta1"),

@@ -134,6 +134,18 @@ TEST_CASE("without the right to watch, a follower looks again and again") {
   CHECK(b.becomes(true));
 }
 
+TEST_CASE("a watch that the server ends with an error is not opened again without a pause") {
+  LeaseServer server;
+  server.fail_watches();
+  server.take("a");
+  Candidate b(server, "b");
+  b.start();
+  REQUIRE(b.becomes(true));
+  // A pause is 25 to 50 ms here, and the lease runs out after a second.
+  CHECK(server.watches() >= 2);
+  CHECK(server.watches() <= 45);
+}
+
 TEST_CASE("a leader that cannot reach the server stops in time and leads again when it can") {
   LeaseServer server;
   Candidate a(server, "a");

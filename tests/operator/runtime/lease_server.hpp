@@ -43,6 +43,11 @@ class LeaseServer {
       server_.changed_.notify_all();
       kubernetes::StreamEnd end;
       end.status = 200;
+      if (server_.watches_fail_) {
+        end.cause = kubernetes::StreamEnd::Cause::kEndedBySink;
+        (void)sink.on_line(R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}})");
+        return end;
+      }
       for (int seen = server_.version_;;) {
         const bool moved =
             server_.changed_.wait_for(lock, stop, idle_timeout, [&] { return server_.version_ != seen || broken_; });
@@ -100,6 +105,15 @@ class LeaseServer {
     std::lock_guard hold(mutex_);
     watches_refused_ = true;
   }
+  /// Each watch is answered with an ERROR line from now on.
+  void fail_watches() {
+    std::lock_guard hold(mutex_);
+    watches_fail_ = true;
+  }
+  int watches() {
+    std::lock_guard hold(mutex_);
+    return watches_;
+  }
   void wait_for_watches(int count) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return watches_ >= count; });
@@ -147,6 +161,7 @@ class LeaseServer {
   int version_ = 0;
   int watches_ = 0;
   bool watches_refused_ = false;
+  bool watches_fail_ = false;
 };
 
 }  // namespace imageclassifier::testing
