@@ -76,10 +76,12 @@ std::string config_map(const std::string& name, const std::string& value) {
          R"(","labels":{"app":"followed"}},"data":{"value":")" + value + R"("}})";
 }
 
-void apply_config_map(ApiServer& server, const std::string& space, const std::string& name, const std::string& value) {
+std::string apply_config_map(ApiServer& server, const std::string& space, const std::string& name,
+                             const std::string& value) {
   const auto applied =
       server.client->apply(kConfigMaps, {space, name}, config_map(name, value), {.field_manager = "churn"}, {});
   if (!applied) FAIL(applied.error().describe());
+  return applied->resource_version;
 }
 
 std::map<std::string, std::string> listed(ApiServer& server, const std::string& space) {

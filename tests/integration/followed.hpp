@@ -20,7 +20,9 @@ inline const std::string kFollowedLabel = "app=followed";
 Result<testing_types::Thing> decode_thing(std::string_view json);
 /// A ConfigMap with the label above.
 std::string config_map(const std::string& name, const std::string& value);
-void apply_config_map(ApiServer& server, const std::string& space, const std::string& name, const std::string& value);
+/// Its new version.
+std::string apply_config_map(ApiServer& server, const std::string& space, const std::string& name,
+                             const std::string& value);
 /// uid -> resourceVersion of the labelled ConfigMaps, as the server lists them.
 std::map<std::string, std::string> listed(ApiServer& server, const std::string& space);
 
