@@ -1,6 +1,7 @@
 #include "operator/app/application.hpp"
 
 #include <unistd.h>
+#include <algorithm>
 
 #include <array>
 
@@ -98,6 +99,11 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   }
   const auto identity = load_identity(options, clock, metrics, signals.token());
   if (!identity) return give_up("Found no way to reach the cluster", identity.error());
+  const std::string& server = identity->config.server;
+  // An address may hold a user and a password.
+  log::info("Using the API server",
+            {{"server", server.substr(std::min(server.rfind('@') + 1, server.size()))},
+             {"transport", options.transport == kubernetes::TransportKind::kCurl ? "curl" : "cpprest"}});
   auto election = make_election(options, *identity, clock, metrics);
   if (!election) return give_up("Could not set up the connection to the cluster", election.error());
   kubernetes::ApiClient::Options client_options;

@@ -204,6 +204,13 @@ Error classify(int code) {
   if (ERR_GET_LIB(packed) == ERR_LIB_SSL && ERR_GET_REASON(packed) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
     return Error(ErrorCode::kUnauthenticated, "the API server's certificate is not trusted or has another name");
   }
+  if (code == boost::asio::error::host_not_found || code == boost::asio::error::host_not_found_try_again) {
+    return Error(ErrorCode::kUnavailable, "the API server's name could not be resolved");
+  }
+  if (code == static_cast<int>(std::errc::host_unreachable) ||
+      code == static_cast<int>(std::errc::connection_refused)) {
+    return Error(ErrorCode::kUnavailable, "the API server refuses connections, or there is no way to it");
+  }
   return Error(ErrorCode::kUnavailable,
                "the connection to the API server failed or was lost (code " + std::to_string(code) + ")");
 }

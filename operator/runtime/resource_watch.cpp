@@ -46,6 +46,13 @@ Failure classify(const Error& error) {
   }
 }
 
+std::string words_of(const Status& status) {
+  std::string words = status.message;
+  if (words.empty()) words = "the server answered " + std::to_string(status.code) + " " + status.reason;
+  if (status.code == 404) words += "; is this kind installed, for example its CustomResourceDefinition?";
+  return words;
+}
+
 reflector::EventArrived::Type to_reflector(WatchEvent::Type type) {
   using Type = reflector::EventArrived::Type;
   switch (type) {
@@ -167,7 +174,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     if (!answer) return list_failed(classify(answer.error()), {}, answer.error().describe());
     if (answer->status >= 300) {
       const Status status = kubernetes::status_of(answer->status, answer->headers, answer->body);
-      return list_failed(classify(status), status.retry_after, status.message);
+      return list_failed(classify(status), status.retry_after, words_of(status));
     }
     const auto page = kubernetes::decode_list(answer->body, [this](std::string_view item) { sink.stage(item); });
     if (!page) return list_failed(Failure::kMalformed, {}, page.error().message);
@@ -201,7 +208,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     switch (end->cause) {
       case StreamEnd::Cause::kRefusedByServer: {
         const Status status = kubernetes::status_of(end->status, end->headers, end->body);
-        return watch_failed(classify(status), status.retry_after, status.message);
+        return watch_failed(classify(status), status.retry_after, words_of(status));
       }
       case StreamEnd::Cause::kLineTooLong:
         return watch_failed(Failure::kMalformed, {}, "a line of the watch is too long");
@@ -227,7 +234,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     if (!event) {
       after_event = watch_failed(Failure::kMalformed, {}, event.error().message);
     } else if (event->type == WatchEvent::Type::kError) {
-      after_event = watch_failed(classify(event->status), event->status.retry_after, event->status.message);
+      after_event = watch_failed(classify(event->status), event->status.retry_after, words_of(event->status));
     } else {
       if (event->type == WatchEvent::Type::kBookmark) {
         bookmark->set(std::chrono::duration<double>(clock.wall_now().time_since_epoch()).count());

@@ -48,6 +48,7 @@ class Reconciles(OperatorTest):
             for number in range(100):
                 api.call("PATCH", f"/apis/imageclassifier.dev/v1alpha1/namespaces/{self.namespace}/imageclassifiers/pets",
                          {"metadata": {"annotations": {"example.com/edit": str(number)}}}, MERGE)
+            api.close()
         finally:
             self.operator.process.send_signal(signal.SIGCONT)
         wait_until(lambda: self.operator.metric("workqueue_adds_total") > adds, 10, "the edits to arrive")
