@@ -1,8 +1,8 @@
 #include "operator/app/application.hpp"
 
 #include <unistd.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <array>
 
 #include "common/build_info.hpp"
