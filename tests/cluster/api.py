@@ -71,17 +71,20 @@ class Api:
     def read_streaming_list(self, path):
         """Reads a streaming list to its end mark and throws it away: the number of bytes."""
         asked = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=300"
-        connection = self.connect(timeout=300)
-        connection.request("GET", f"{path}{'&' if '?' in path else '?'}{asked}", headers=self.headers)
-        reply = connection.getresponse()
-        size, end = 0, b""
-        while part := reply.read1(1 << 20):
-            size += len(part)
-            if b"k8s.io/initial-events-end" in end + part:
-                connection.close()
-                return size
-            end = part[-100:]
-        raise AssertionError(f"{path}: the streaming list ended without its mark")
+        for _ in range(10):  # a server that has just been given much may end it and ask for another try
+            connection = self.connect(timeout=300)
+            connection.request("GET", f"{path}{'&' if '?' in path else '?'}{asked}", headers=self.headers)
+            reply = connection.getresponse()
+            size, end = 0, b""
+            while part := reply.read1(1 << 20):
+                size += len(part)
+                if b"k8s.io/initial-events-end" in end + part:
+                    connection.close()
+                    return size
+                end = part[-100:]
+            connection.close()
+            time.sleep(1)
+        raise AssertionError(f"{path}: the streaming list ended without its mark: {reply.status} {end!r}")
 
     def watch(self, path, on_event, stop):
         """Calls on_event(event) on the calling thread until stop is set or the server ends the watch."""

@@ -213,13 +213,15 @@ TEMPLATE_LIST_TEST_CASE("requests at once are limited; more wait within their de
         }
       },
       {.maximum_requests = 1});
-  std::thread first([&] { CHECK(rig.send(kGet).has_value()); });
+  bool answered = false;
+  std::thread first([&] { answered = rig.send(kGet).has_value(); });
   while (rig.server.connections() == 0) std::this_thread::sleep_for(1ms);
   CHECK(rig.send(kGet, 50ms).error().code == ErrorCode::kDeadlineExceeded);
   CHECK(rig.server.connections() == 1);
   go_on = true;
   CHECK(rig.send(kGet));
   first.join();
+  CHECK(answered);
 }
 
 TEST_CASE("a URL that is none and a broken CA are refused with a sentence, by each transport") {
