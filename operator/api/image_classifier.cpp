@@ -3,7 +3,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "common/json_scan.hpp"
 #include "operator/api/json_access.hpp"
 #include "operator/api/object_text.hpp"
 #include "operator/api/quantity.hpp"
@@ -97,14 +96,10 @@ nlohmann::json to_json(const Failure& failure) {
   return object;
 }
 
-}  // namespace
-
-Result<ImageClassifier> decode_image_classifier(std::string_view json) {
-  const auto text = split_object(json, kKind);
-  if (!text) return fail(text.error());
-  const nlohmann::json spec = parse_or_null(text->spec);
+Result<ImageClassifier> parse_parts(const ObjectText& text) {
+  const nlohmann::json spec = parse_or_null(text.spec);
   ImageClassifier result;
-  result.metadata = decode_object_meta(text->metadata);
+  result.metadata = decode_object_meta(text.metadata);
   if (result.metadata.name.empty()) return fail(ErrorCode::kInvalidArgument, "The object has no metadata.name.");
   result.spec.image = text_of(spec, "image");
   if (result.spec.image.empty()) {
@@ -121,20 +116,28 @@ Result<ImageClassifier> decode_image_classifier(std::string_view json) {
                              parse_quantities(member(resources, "limits"))};
   }
   result.spec.pod = parse_pod(member(spec, "pod"));
-  result.status = parse_status(parse_or_null(text->status));
+  result.status = parse_status(parse_or_null(text.status));
   return result;
+}
+
+}  // namespace
+
+Result<ImageClassifier> decode_image_classifier(std::string_view json) {
+  const auto text = split_object(json, kKind);
+  if (!text) return fail(text.error());
+  return parse_parts(*text);
 }
 
 Result<PackedClassifier> decode_packed_classifier(std::string_view json) {
   const auto text = split_object(json, kKind);
   if (!text) return fail(text.error());
-  const std::string name = find_string(text->metadata, {"name"});
-  std::string content = R"({"metadata":{"name":)" + nlohmann::json(name).dump() + "}";
+  Result<ImageClassifier> whole = parse_parts(*text);
+  if (!whole) return fail(whole.error());
+  std::string content = R"({"metadata":{"name":)" + nlohmann::json(whole->metadata.name).dump() + "}";
   if (!text->spec.empty()) content.append(R"(,"spec":)").append(text->spec);
   if (!text->status.empty()) content.append(R"(,"status":)").append(text->status);
   content += '}';
-  if (const auto whole = decode_image_classifier(content); !whole) return fail(whole.error());
-  return PackedClassifier{decode_object_meta(text->metadata), PackedText(content)};
+  return PackedClassifier{std::move(whole->metadata), PackedText(content)};
 }
 
 Result<ImageClassifier> unpack(const PackedClassifier& packed) {

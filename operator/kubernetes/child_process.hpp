@@ -30,8 +30,7 @@ struct ChildResult {
 /// Runs a program to its end: standard input is empty, no descriptor but the three is inherited, the signal mask and
 /// handlers are the default ones, it has a process group of its own, which is killed on time-out. Blocks. What a
 /// grandchild writes after the program's end is not waited for. Errors: kNotFound (cannot be started),
-/// kDeadlineExceeded, kCancelled (stopped), kTooLarge,
-/// kInternal.
+/// kDeadlineExceeded, kCancelled (stopped), kTooLarge, kInternal.
 Result<ChildResult> run_child(const ChildOptions& options);
 
 /// Where `name` is in `path` ("/usr/bin:/bin"); empty if nowhere. Relative folders of `path` are passed over.

@@ -106,13 +106,6 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
   const kubernetes::ObjectName name{key.namespace_name, key.name};
   Observed observed;
   std::shared_ptr<const api::ImageClassifier> classifier;
-  if (const auto record = stores.classifiers.get(key); record && !live) {
-    Result<api::ImageClassifier> unpacked = api::unpack(record->object());
-    if (!unpacked) return fail(unpacked.error());
-    classifier = std::make_shared<const api::ImageClassifier>(std::move(*unpacked));
-  }
-  observed.deployment = cached(stores.deployments, key);
-  observed.service = cached(stores.services, key);
   if (live) {
     if (auto read = read_live(classifier, client, image_classifiers(), name, &api::decode_image_classifier, stop);
         !read) {
@@ -125,6 +118,12 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
     if (auto read = read_live(observed.service, client, services(), name, &api::decode_service, stop); !read) {
       return fail(read.error());
     }
+  } else if (const auto record = stores.classifiers.get(key)) {
+    Result<api::ImageClassifier> unpacked = api::unpack(record->object());
+    if (!unpacked) return fail(unpacked.error());
+    classifier = std::make_shared<const api::ImageClassifier>(std::move(*unpacked));
+    observed.deployment = cached(stores.deployments, key);
+    observed.service = cached(stores.services, key);
   }
   if (!classifier) return std::nullopt;
   observed.classifier = *classifier;
@@ -136,7 +135,7 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
     }
   }
   if (observed.service && observed.service->ingress.empty()) {
-    // An Event belongs to what it speaks of, as a child to its owner: see api::parse_event.
+    // An Event belongs to what it speaks of, as a child to its owner: see api::Event.
     observed.service_events = owned_by(stores.events, observed.service->metadata.uid);
   }
   observed.endpoint = prober.state(key);

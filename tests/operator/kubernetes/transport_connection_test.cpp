@@ -1,8 +1,9 @@
-#include <array>
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "operator/kubernetes/api_client.hpp"
 #include "tests/operator/kubernetes/transport_rig.hpp"
@@ -44,6 +45,19 @@ struct Forgetful {
   }
 };
 
+/// How often `work` failed when each of `workers` threads did it so many times. Catch2 counts on one thread only.
+int failures_of(int times, int workers, const std::function<bool()>& work) {
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < workers; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < times; ++n) failed += !work();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return failed;
+}
+
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("one connection after another carries many requests, also writes", "", EachTransport) {
@@ -60,18 +74,7 @@ TEMPLATE_LIST_TEST_CASE("workers at the same time use about a connection each", 
   Forgetful server;
   Rig<TestType> rig([&](Connection& connection, int number) { server(connection, number); });
   constexpr int kWorkers = 4;
-  std::atomic<int> failed{0};  // Catch2 counts on one thread only
-  std::array<std::thread, kWorkers> workers;
-  for (std::thread& worker : workers) {
-    worker = std::thread([&] {
-      for (int i = 0; i < 125; ++i) {
-        failed += !rig.send(kGet).has_value();
-        failed += !rig.send({Method::kPatch, "/x", {}, "{}"}).has_value();
-      }
-    });
-  }
-  for (std::thread& worker : workers) worker.join();
-  CHECK(failed == 0);
+  CHECK(failures_of(125, kWorkers, [&] { return rig.send(kGet) && rig.send({Method::kPatch, "/x", {}, "{}"}); }) == 0);
   CHECK(server.count("PATCH") == 500);
   CHECK(rig.server.connections() <= kWorkers + 2);
 }
@@ -85,18 +88,7 @@ TEMPLATE_LIST_TEST_CASE("workers that also create have no more than a connection
     --open;
   });
   constexpr int kWorkers = 4;
-  std::atomic<int> failed{0};
-  std::array<std::thread, kWorkers> workers;
-  for (std::thread& worker : workers) {
-    worker = std::thread([&] {
-      for (int i = 0; i < 50; ++i) {
-        failed += !rig.send(kGet).has_value();
-        failed += !rig.send({Method::kPost, "/x", {}, "{}"}).has_value();
-      }
-    });
-  }
-  for (std::thread& worker : workers) worker.join();
-  CHECK(failed == 0);
+  CHECK(failures_of(50, kWorkers, [&] { return rig.send(kGet) && rig.send({Method::kPost, "/x", {}, "{}"}); }) == 0);
   CHECK(most <= kWorkers + 2);  // the server sees the end of one a moment after the client
 }
 
