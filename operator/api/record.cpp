@@ -19,7 +19,7 @@ namespace {
 template <typename T, typename U>
 concept Like = std::is_same_v<std::remove_const_t<T>, U>;
 
-// The first five are the Identity.
+// First in every record; its first five are the ObjectIdentity.
 template <typename Archive, Like<ObjectMeta> T>
 void members(Archive& archive, T& meta) {
   archive(meta.namespace_name, meta.name, meta.uid, meta.resource_version, meta.owner_uid, meta.generation,
@@ -192,9 +192,17 @@ T Record<T>::object() const {
 }
 
 template <typename T>
-Identity Record<T>::identity() const {
+ObjectMeta Record<T>::metadata() const {
+  ObjectMeta meta;
   Reader reader(bytes());
-  Identity identity;
+  reader(meta);
+  return meta;
+}
+
+template <typename T>
+ObjectIdentity Record<T>::identity() const {
+  Reader reader(bytes());
+  ObjectIdentity identity;
   for (std::string_view* part :
        {&identity.namespace_name, &identity.name, &identity.uid, &identity.resource_version, &identity.owner_uid}) {
     *part = reader.text();

@@ -4,18 +4,11 @@
 #include <memory>
 #include <string_view>
 
+#include "common/object_identity.hpp"
 #include "common/result.hpp"
+#include "operator/api/object_meta.hpp"
 
 namespace imageclassifier::api {
-
-/// Who an object is: views into it.
-struct Identity {
-  std::string_view namespace_name;
-  std::string_view name;
-  std::string_view uid;
-  std::string_view resource_version;
-  std::string_view owner_uid;
-};
 
 /// An object as caches keep it: the members of T one after the other in one block, a third of what they take as strings
 /// and vectors of their own. Reading it back costs about a microsecond. Immutable; T is Deployment, ReplicaSet, Pod,
@@ -26,8 +19,10 @@ class Record {
   explicit Record(const T& object);
 
   T object() const;
+  /// Of the object, without reading the rest.
+  ObjectMeta metadata() const;
   /// Valid as long as the record.
-  Identity identity() const;
+  ObjectIdentity identity() const;
 
  private:
   std::string_view bytes() const;

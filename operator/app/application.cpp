@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 
 #include "common/build_info.hpp"
@@ -13,6 +12,7 @@
 #include "operator/app/health.hpp"
 #include "operator/app/watches.hpp"
 #include "operator/kubernetes/api_client.hpp"
+#include "operator/kubernetes/transport_factory.hpp"
 #include "operator/reconciler/reconciler.hpp"
 #include "operator/runtime/event_recorder.hpp"
 #include "operator/runtime/leader_election.hpp"
@@ -99,11 +99,8 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   }
   const auto identity = load_identity(options, clock, metrics, signals.token());
   if (!identity) return give_up("Found no way to reach the cluster", identity.error());
-  const std::string& server = identity->config.server;
-  // An address may hold a user and a password.
   log::info("Using the API server",
-            {{"server", server.substr(std::min(server.rfind('@') + 1, server.size()))},
-             {"transport", options.transport == kubernetes::TransportKind::kCurl ? "curl" : "cpprest"}});
+            {{"server", host_of(identity->config.server)}, {"transport", to_string(options.transport)}});
   auto election = make_election(options, *identity, clock, metrics);
   if (!election) return give_up("Could not set up the connection to the cluster", election.error());
   kubernetes::ApiClient::Options client_options;

@@ -9,12 +9,6 @@
 namespace imageclassifier::app {
 namespace {
 
-std::string host_of(const std::string& server) {
-  const std::size_t scheme = server.find("://");
-  const std::string rest = scheme == std::string::npos ? server : server.substr(scheme + 3);
-  return rest.substr(0, rest.find('/'));
-}
-
 std::unique_ptr<kubernetes::FaultTransport> inject_faults(const std::string& text, kubernetes::Transport& inner,
                                                           Clock& clock) {
   if (text.empty()) return nullptr;
@@ -24,6 +18,13 @@ std::unique_ptr<kubernetes::FaultTransport> inject_faults(const std::string& tex
 }
 
 }  // namespace
+
+std::string host_of(const std::string& server) {
+  const std::size_t scheme = server.find("://");
+  const std::string rest = scheme == std::string::npos ? server : server.substr(scheme + 3);
+  const std::string authority = rest.substr(0, rest.find('/'));
+  return authority.substr(authority.rfind('@') + 1);
+}
 
 Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsRegistry& metrics,
                                std::stop_token stop) {

@@ -44,7 +44,7 @@ const api::Record<T>& record_of(const runtime::Change<api::Record<T>>& change) {
 template <typename T>
 void Watches::tell_instance(Informer<T>& informer) {
   informer.add_handler([this](const runtime::Change<api::Record<T>>& change) {
-    const api::ObjectMeta metadata = record_of(change).object().metadata;
+    const api::ObjectMeta metadata = record_of(change).metadata();
     if (!metadata.instance.empty()) enqueue({metadata.namespace_name, metadata.instance}, change.initial);
   });
 }

@@ -7,9 +7,14 @@
 
 namespace imageclassifier::kubernetes {
 
+const char* to_string(TransportKind kind) noexcept {
+  return kind == TransportKind::kCurl ? "curl" : "cpprest";
+}
+
 std::optional<TransportKind> parse_transport_kind(std::string_view name) {
-  if (name == "cpprest") return TransportKind::kCpprest;
-  if (name == "curl") return TransportKind::kCurl;
+  for (const TransportKind kind : {TransportKind::kCpprest, TransportKind::kCurl}) {
+    if (name == to_string(kind)) return kind;
+  }
   return std::nullopt;
 }
 

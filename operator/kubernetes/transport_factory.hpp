@@ -13,6 +13,7 @@
 
 namespace imageclassifier::kubernetes {
 
+const char* to_string(TransportKind kind) noexcept;
 /// "cpprest" or "curl"; nothing for any other text.
 std::optional<TransportKind> parse_transport_kind(std::string_view name);
 

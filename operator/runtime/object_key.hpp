@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/object_identity.hpp"
+
 namespace imageclassifier::runtime {
 
 /// Names an object of a known kind. `namespace_name` is empty for cluster-scoped objects.
@@ -22,32 +24,21 @@ inline std::string to_string(const ObjectKey& key) {
   return key.namespace_name.empty() ? key.name : key.namespace_name + "/" + key.name;
 }
 
-/// Who a cached object is: views into it. `owner_uid` is the uid of the owner with controller: true, or empty.
-struct Identity {
-  std::string_view namespace_name;
-  std::string_view name;
-  std::string_view uid;
-  std::string_view resource_version;
-  std::string_view owner_uid;
-};
-
-/// The identity of an object with a member `metadata`, or with a function identity(), that has members of these names.
+/// The identity of an object with a member `metadata` that has members of these names, or with a function identity().
 template <typename T>
-Identity identity_of(const T& object) {
-  const auto from = [](const auto& source) {
-    return Identity{source.namespace_name, source.name, source.uid, source.resource_version, source.owner_uid};
-  };
-  if constexpr (requires { object.metadata; }) {
-    return from(object.metadata);
+ObjectIdentity identity_of(const T& object) {
+  if constexpr (requires { object.metadata.name; }) {
+    const auto& metadata = object.metadata;
+    return {metadata.namespace_name, metadata.name, metadata.uid, metadata.resource_version, metadata.owner_uid};
   } else {
-    return from(object.identity());
+    return object.identity();
   }
 }
 
 /// What a store can hold.
 template <typename T>
 concept StoredObject = requires(const T& object) {
-  object.metadata;
+  object.metadata.name;
 }
 || requires(const T& object) {
   object.identity();
@@ -55,7 +46,7 @@ concept StoredObject = requires(const T& object) {
 
 template <StoredObject T>
 ObjectKey key_of(const T& object) {
-  const Identity identity = identity_of(object);
+  const ObjectIdentity identity = identity_of(object);
   return {std::string(identity.namespace_name), std::string(identity.name)};
 }
 

@@ -75,7 +75,7 @@ class Store {
   struct View {
     explicit View(const ObjectKey& key) : namespace_name(key.namespace_name), name(key.name) {}
     explicit View(const T& object) : View(identity_of(object)) {}
-    explicit View(const Identity& identity) : namespace_name(identity.namespace_name), name(identity.name) {}
+    explicit View(const ObjectIdentity& identity) : namespace_name(identity.namespace_name), name(identity.name) {}
     friend auto operator<=>(const View&, const View&) = default;
     std::string_view namespace_name;
     std::string_view name;

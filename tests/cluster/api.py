@@ -131,3 +131,8 @@ def recorded(state, *marks, stage="ResponseComplete", log="auditLog"):
     record = AuditLog(state, *marks, log=log)
     with record.file:
         return record.more(stage)
+
+
+def requests(state, *marks):
+    """Every request once, answered or, as a watch may be, still open."""
+    return list({event["auditID"]: event for event in recorded(state, *marks, stage=None)}.values())

@@ -18,13 +18,6 @@ namespace {
 
 const kubernetes::GroupVersionResource kNamespaces{"", "v1", "namespaces", false};
 
-kubernetes::TransportOptions transport_options() {
-  const char* name = std::getenv("IC_TRANSPORT");
-  const auto kind = kubernetes::parse_transport_kind(name == nullptr ? "cpprest" : name);
-  if (!kind) FAIL("IC_TRANSPORT is neither cpprest nor curl: " << name);
-  return {.kind = *kind};
-}
-
 std::string folder() {
   const char* path = std::getenv("IC_CONTROL_PLANE");
   if (path == nullptr) FAIL("IC_CONTROL_PLANE is not set: run this test through ctest");
@@ -32,6 +25,13 @@ std::string folder() {
 }
 
 }  // namespace
+
+kubernetes::TransportKind transport_kind() {
+  const char* name = std::getenv("IC_TRANSPORT");
+  const auto kind = kubernetes::parse_transport_kind(name == nullptr ? "cpprest" : name);
+  if (!kind) FAIL("IC_TRANSPORT is neither cpprest nor curl: " << name);
+  return *kind;
+}
 
 kubernetes::ClientConfig control_plane_config() {
   auto config = kubernetes::load_client_config({.kubeconfig = folder() + "/kubeconfig"});
@@ -60,21 +60,21 @@ ApiServer::ApiServer(const kubernetes::ClientConfig& config, kubernetes::ApiClie
                      kubernetes::TlsReloadOptions tls) {
   auto identity = kubernetes::TlsIdentitySource::make(config.tls, clock, tls);
   if (!identity) FAIL(identity.error().describe());
-  auto made = kubernetes::make_transport(config, transport_options(), *identity, clock);
+  auto made = kubernetes::make_transport(config, {.kind = transport_kind()}, *identity, clock);
   if (!made) FAIL(made.error().describe());
   transport = std::move(*made);
   tokens = kubernetes::make_token_source(config, clock);
   client = std::make_unique<kubernetes::ApiClient>(*transport, *tokens, clock, metrics, std::move(options));
 }
 
-int audited(const std::vector<std::string>& texts) {
-  std::ifstream log(control_plane_state("auditLog"));
-  int count = 0;
-  for (std::string line; std::getline(log, line);) {
-    count += std::all_of(texts.begin(), texts.end(),
-                         [&](const std::string& text) { return line.find(text) != std::string::npos; });
+std::vector<std::string> audit_lines(const std::vector<std::string>& texts, const std::string& log) {
+  std::ifstream file(control_plane_state(log));
+  std::vector<std::string> found;
+  for (std::string line; std::getline(file, line);) {
+    const auto holds = [&](const std::string& text) { return line.find(text) != std::string::npos; };
+    if (std::all_of(texts.begin(), texts.end(), holds)) found.push_back(line);
   }
-  return count;
+  return found;
 }
 
 TestNamespace::TestNamespace(ApiServer& server) : server_(server) {

@@ -10,6 +10,7 @@
 #include "operator/kubernetes/api_client.hpp"
 #include "operator/kubernetes/client_config.hpp"
 #include "operator/kubernetes/tls_identity_source.hpp"
+#include "operator/kubernetes/transport_options.hpp"
 
 namespace imageclassifier::testing {
 
@@ -23,8 +24,10 @@ std::string control_plane_state(const std::string& key);
 /// Port of the API server.
 int control_plane_port();
 
-/// How many lines of the API server's audit log hold all of these texts.
-int audited(const std::vector<std::string>& texts);
+/// Lines of an API server's audit log that hold all of these texts. `log`: its name in state.json.
+std::vector<std::string> audit_lines(const std::vector<std::string>& texts, const std::string& log = "auditLog");
+/// The transport that IC_TRANSPORT names (default: cpprest).
+kubernetes::TransportKind transport_kind();
 
 /// A client of the control plane with all that it needs, over the transport that IC_TRANSPORT names (default: cpprest).
 struct ApiServer {

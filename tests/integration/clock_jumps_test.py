@@ -13,7 +13,7 @@ from pathlib import Path
 from operator_rig import OperatorTest, resource, wait_until
 
 import leaders as rig
-from api import recorded
+from api import requests
 
 HOUR = 3600
 RENEWALS = 12  # with a retry period of 0.2 s more than the time in which a lease runs out
@@ -71,8 +71,8 @@ class ClockJumps(OperatorTest):
 
     def asked(self):
         """[(user, verb, URI)] of both operators so far, but for the Lease; of open watches too."""
-        events = {event["auditID"]: event for event in recorded(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-op', stage=None)}
-        return [(event["impersonatedUser"]["username"], event["verb"], event["requestURI"]) for event in events.values()
+        events = requests(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-op')
+        return [(event["impersonatedUser"]["username"], event["verb"], event["requestURI"]) for event in events
                 if event["objectRef"]["resource"] != "leases"]
 
     def renewals(self):

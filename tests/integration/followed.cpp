@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <ctime>
-#include <fstream>
 
 #include "common/json_scan.hpp"
 #include "operator/kubernetes/watch_decoder.hpp"
@@ -34,18 +33,9 @@ kubernetes::ApiClient::Options client_of(const std::string& agent, Duration requ
   return options;
 }
 
-std::vector<std::string> audit_lines(const std::string& agent, const std::string& verb, const std::string& name) {
-  std::ifstream log(control_plane_state(name));
-  std::vector<std::string> found;
-  for (std::string line; std::getline(log, line);) {
-    if (line.find("\"userAgent\":\"" + agent + "\"") == std::string::npos ||
-        line.find("\"verb\":\"" + verb + "\"") == std::string::npos ||
-        line.find("\"stage\":\"ResponseComplete\"") == std::string::npos) {
-      continue;
-    }
-    found.push_back(line);
-  }
-  return found;
+std::vector<std::string> answered(const std::string& agent, const std::string& verb, const std::string& log) {
+  return audit_lines({"\"userAgent\":\"" + agent + "\"", "\"verb\":\"" + verb + "\"", "\"stage\":\"ResponseComplete\""},
+                     log);
 }
 
 // "2026-01-02T03:04:05.678901Z"
@@ -97,13 +87,13 @@ std::map<std::string, std::string> listed(ApiServer& server, const std::string& 
 
 std::vector<std::string> audited(const std::string& agent, const std::string& verb, const std::string& name) {
   std::vector<std::string> found;
-  for (const std::string& line : audit_lines(agent, verb, name)) found.push_back(find_string(line, {"requestURI"}));
+  for (const std::string& line : answered(agent, verb, name)) found.push_back(find_string(line, {"requestURI"}));
   return found;
 }
 
 std::vector<Span> audited_spans(const std::string& agent, const std::string& verb) {
   std::vector<Span> found;
-  for (const std::string& line : audit_lines(agent, verb, "auditLog")) {
+  for (const std::string& line : answered(agent, verb, "auditLog")) {
     found.push_back({seconds_since_1970(find_string(line, {"requestReceivedTimestamp"})),
                      seconds_since_1970(find_string(line, {"stageTimestamp"}))});
   }

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 
 from operator_rig import ROOT, OperatorTest, resource, wait_until
 
-from api import recorded, seconds
+from api import requests, seconds
 
 OUTAGE = float(os.environ.get("IC_OUTAGE_SECONDS", "16"))
 # Of the reflector: the first pause and the longest, in seconds; jitter at most doubles them.
@@ -78,9 +78,9 @@ class Outage(OperatorTest):
 
     def watched(self):
         """Each list and watch that was not refused, of the killed server's too."""
-        events = {event["auditID"]: event for verb in ("list", "watch") for event in
-                  recorded(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-operator', f'"verb":"{verb}"', stage=None)}
-        return [event for event in events.values() if event["responseStatus"]["code"] < 300]
+        return [event for verb in ("list", "watch") for event in
+                requests(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-operator', f'"verb":"{verb}"')
+                if event["responseStatus"]["code"] < 300]
 
     def contents(self):
         """How often each kind was asked for as a whole."""

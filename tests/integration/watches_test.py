@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from operator_rig import OperatorTest, resource, wait_until
 
-from api import recorded
+from api import requests
 
 OURS = {"labelSelector": ["app.kubernetes.io/managed-by=imageclassifier-operator"]}
 ASKED = {"imageclassifiers": {}, "deployments": OURS, "replicasets": OURS, "pods": OURS, "services": OURS,
@@ -18,9 +18,8 @@ class Watches(OperatorTest):
 
     def asked(self, verb):
         """(resource, query) of every request of this verb, answered or still open."""
-        events = {event["auditID"]: event for event in
-                  recorded(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-operator', f'"verb":"{verb}"', stage=None)}
-        return [(event["objectRef"]["resource"], parse_qs(urlsplit(event["requestURI"]).query)) for event in events.values()]
+        events = requests(self.kubectl.state, self.namespace, '"userAgent":"imageclassifier-operator', f'"verb":"{verb}"')
+        return [(event["objectRef"]["resource"], parse_qs(urlsplit(event["requestURI"]).query)) for event in events]
 
     def check(self, option, lists):
         self.start(option, "--watch-idle-timeout", "1")

@@ -67,7 +67,7 @@ TEST_CASE("an object comes back from its record as it was, and its identity with
                              "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]}})");
   pod.message = std::string(1000, 'm');
   const Record<Pod> record(pod);
-  const Identity identity = record.identity();
+  const imageclassifier::ObjectIdentity identity = record.identity();
   CHECK(identity.namespace_name == "zoo");
   CHECK(identity.name == "pets-1");
   CHECK(identity.uid == "u");
@@ -75,6 +75,7 @@ TEST_CASE("an object comes back from its record as it was, and its identity with
   CHECK(identity.owner_uid == "owner");
   const Pod again = record.object();
   CHECK(again.metadata == pod.metadata);
+  CHECK(record.metadata() == pod.metadata);
   CHECK(again.metadata.generation == -3);
   CHECK(again.metadata.deleting);
   CHECK(again.phase == "Running");
