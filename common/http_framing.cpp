@@ -193,6 +193,8 @@ int http_refusal_status(HttpRefusal reason) {
     case HttpRefusal::kBadFraming:
     case HttpRefusal::kBadChunk:
       return 400;
+    case HttpRefusal::kUnauthorized:
+      return 401;
     case HttpRefusal::kNotFound:
       return 404;
     case HttpRefusal::kMethodNotAllowed:

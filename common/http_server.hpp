@@ -48,6 +48,7 @@ enum class HttpRefusal {
   kBadRequest,            ///< 400 malformed request line, header or Host
   kBadFraming,            ///< 400 Content-Length or Transfer-Encoding that two parties could read differently
   kBadChunk,              ///< 400 malformed, or too many chunks
+  kUnauthorized,          ///< 401 Options::admit said no; the refusal's maker adds WWW-Authenticate
   kNotFound,              ///< 404
   kMethodNotAllowed,      ///< 405, with Allow
   kRequestTimeout,        ///< 408
@@ -121,6 +122,9 @@ struct HttpServerOptions {
   std::chrono::milliseconds keep_alive_timeout{60'000};
   std::chrono::milliseconds write_timeout{60'000};  ///< whole answer
   std::chrono::milliseconds linger{1'000};  ///< an unread body is discarded so long, so that the client reads a refusal
+  /// Whether a request may go on; false: 401. Asked on the I/O thread when the header is read, before a route is looked
+  /// for or a byte of the body is taken; must be quick. The default admits everyone.
+  std::function<bool(const HttpRequest& head)> admit{};
   /// Makes the bodies of refusals; the default is plain text. `status` and `Connection: close` are enforced afterwards.
   std::function<HttpResponse(const HttpRefusalContext&)> refusal_response{};
   /// Called on the I/O thread after each answer; must be quick.

@@ -181,6 +181,9 @@ void HttpConnection::route_request() {
     return refuse(HttpRefusal::kMethodNotImplemented, "This request method is not known here.");
   }
   route_ = find_route();
+  if (core_.options.admit && !core_.options.admit(head_)) {
+    return refuse(HttpRefusal::kUnauthorized, "A user name and a password are needed here.");
+  }
   if (route_ == nullptr) {
     if (allow_.empty()) return refuse(HttpRefusal::kNotFound, "There is nothing at this address.");
     return refuse(HttpRefusal::kMethodNotAllowed, "This address answers only to " + allow_ + ".");
@@ -304,7 +307,7 @@ void HttpConnection::refuse(HttpRefusal reason, std::string message, std::size_t
   // What follows an unread body or a malformed header cannot be told from a request.
   const bool in_step = head_parsed_ && !unread_body_ &&
                        (reason == HttpRefusal::kNotFound || reason == HttpRefusal::kMethodNotAllowed ||
-                        reason == HttpRefusal::kInternal);
+                        reason == HttpRefusal::kUnauthorized || reason == HttpRefusal::kInternal);
   if (!in_step) response.close = true;
   write(std::move(response));
 }

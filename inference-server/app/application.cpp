@@ -9,12 +9,17 @@
 #include <thread>
 
 #include "common/build_info.hpp"
+#include "inference-server/app/file_watch.hpp"
 #include "inference-server/model/cpu_count.hpp"
+#include "inference-server/protocol/basic_auth.hpp"
 #include "inference-server/protocol/request_context.hpp"
 #include "inference-server/protocol/routes.hpp"
 
 namespace imageclassifier::app {
 namespace {
+
+/// How soon a changed file is noticed; a kubelet takes a minute to change it.
+constexpr std::chrono::seconds kLookInterval{1};
 
 std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
@@ -60,6 +65,7 @@ void log_configuration(const ServeOptions& options, int threads) {
                               {"queue_depth", options.queue_depth},
                               {"drain_delay", options.drain_delay},
                               {"exit_timeout", options.exit_timeout},
+                              {"auth_basic_file", options.auth_basic_file},
                               {"upload_page", options.upload_page}});
 }
 
@@ -93,6 +99,7 @@ class Application {
   int run();
 
  private:
+  Result<void> prepare_files();
   Result<void> listen();
   void load_and_warm_up();
   Result<void> become_ready();
@@ -108,9 +115,26 @@ class Application {
   std::mutex mutex_;
   std::condition_variable_any failed_;
   std::optional<Error> failure_;  // under mutex_
+  std::optional<protocol::BasicAuth> auth_;
   std::unique_ptr<HttpServer> server_;
+  std::optional<FileWatch> watch_;
+  std::jthread watcher_;
   std::jthread loader_;
 };
+
+Result<void> Application::prepare_files() {
+  std::vector<WatchedFiles> files;
+  if (!options_.auth_basic_file.empty()) {
+    auth_.emplace(options_.auth_basic_file);
+    files.push_back({"credentials", auth_->files(), [this] { return auth_->load(); }});
+  }
+  // Before they are read for the first time: no change is missed.
+  watch_.emplace(std::move(files));
+  if (!auth_) return {};
+  const auto read = auth_->load();
+  // Whatever is wrong with them, only somebody who mends them helps.
+  return read ? read : fail(Error(ErrorCode::kInvalidArgument, "--auth-basic-file cannot be used", read.error()));
+}
 
 Result<void> Application::listen() {
   const auto address = parse_listen(options_.listen);
@@ -130,6 +154,7 @@ Result<void> Application::listen() {
     metrics_.request(exchange.route, exchange.response->status, exchange.duration);
     log_exchange(exchange);
   };
+  if (auth_) http.admit = [this](const HttpRequest& head) { return auth_->admits(head); };
   auto server = HttpServer::start(std::move(http), protocol::make_routes(state_, metrics_, protocol));
   if (!server) return fail(server.error());
   server_ = std::move(*server);
@@ -175,12 +200,15 @@ void Application::load_and_warm_up() {
 int Application::run() {
   raise_descriptor_limit();
   log_configuration(options_, threads_);
-  if (const auto listening = listen(); !listening) {
+  auto listening = prepare_files();
+  if (listening) listening = listen();
+  if (!listening) {
     const bool ours = listening.error().code == ErrorCode::kInvalidArgument;
     if (ours) report_fatal(options_.termination_log, "ConfigurationInvalid", listening.error().describe());
     if (!ours) log::error("cannot listen", {{"error", listening.error().describe()}});
     return ours ? kExitConfiguration : 1;
   }
+  watcher_ = std::jthread([this](const std::stop_token& stop) { watch_->run(clock_, kLookInterval, stop); });
   loader_ = std::jthread([this] { load_and_warm_up(); });
   std::unique_lock lock(mutex_);
   failed_.wait(lock, signals_.token(), [this] { return failure_.has_value(); });

@@ -56,6 +56,9 @@ void add_serve(CLI::App& app, ServeOptions& options) {
       ->check(CLI::Range(0.0, 3600.0));
   add(command, "--exit-timeout", options.exit_timeout, "Seconds for requests in flight after that")
       ->check(CLI::Range(0.0, 3600.0));
+  add(command, "--auth-basic-file", options.auth_basic_file,
+      "Ask for a user name and a password: a folder with the files username and password, or a file with "
+      "username:password; read again when they change");
   add(command, "--upload-page", options.upload_page, "Serve the page at / (true or false)");
   add(command, "--termination-log", options.termination_log, "File for the reason when the server cannot ever serve");
 }

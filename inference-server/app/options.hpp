@@ -30,6 +30,7 @@ struct ServeOptions {
   std::size_t queue_depth = 64;                          ///< --queue-depth, pictures
   double drain_delay = 5;                                ///< --drain-delay, seconds: still serving after SIGTERM
   double exit_timeout = 30;                              ///< --exit-timeout, seconds for what is in flight
+  std::string auth_basic_file;                           ///< --auth-basic-file; empty: everyone is served
   bool upload_page = true;                               ///< --upload-page
   std::string termination_log = "/dev/termination-log";  ///< --termination-log; written only if it exists
 };

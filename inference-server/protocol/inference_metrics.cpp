@@ -7,7 +7,7 @@ namespace imageclassifier::protocol {
 namespace {
 
 constexpr std::array kRoutes = {"/", "/app.css", "/app.js", "/v1/classify", "/healthz", "/readyz", "/metrics", "other"};
-constexpr std::array kStatuses = {200, 304, 400, 404, 405, 408, 413, 415, 417, 422, 429, 431, 500, 501, 503};
+constexpr std::array kStatuses = {200, 304, 400, 401, 404, 405, 408, 413, 415, 417, 422, 429, 431, 500, 501, 503};
 constexpr std::array kStages = {"read", "decode", "resize", "queue", "compute", "encode"};
 constexpr std::array kReasons = {"queue_full", "deadline", "too_large", "bad_image", "draining", "loading"};
 

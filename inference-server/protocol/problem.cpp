@@ -57,6 +57,8 @@ Kind kind_of(ProblemCode code) {
       return {503, "loading", "Model loading"};
     case ProblemCode::kDraining:
       return {503, "draining", "Server stopping"};
+    case ProblemCode::kUnauthorized:
+      return {401, "unauthorized", "Sign in"};
     case ProblemCode::kNotFound:
       return {404, "not_found", "Not found"};
     case ProblemCode::kMethodNotAllowed:
@@ -105,6 +107,8 @@ Problem problem_of(const HttpRefusalContext& refusal) {
       return {ProblemCode::kBadFraming, refusal.message};
     case HttpRefusal::kBadChunk:
       return {ProblemCode::kBadChunk, refusal.message};
+    case HttpRefusal::kUnauthorized:
+      return {ProblemCode::kUnauthorized, refusal.message};
     case HttpRefusal::kNotFound:
       return {ProblemCode::kNotFound, refusal.message};
     case HttpRefusal::kMethodNotAllowed:

@@ -33,6 +33,7 @@ enum class ProblemCode {
   kDeadline,
   kLoading,
   kDraining,
+  kUnauthorized,
   kNotFound,
   kMethodNotAllowed,
   kInternal

@@ -1,6 +1,7 @@
 #include "inference-server/protocol/routes.hpp"
 
 #include "inference-server/protocol/answer.hpp"
+#include "inference-server/protocol/basic_auth.hpp"
 #include "inference-server/protocol/request_context.hpp"
 #include "inference-server/web/page.hpp"
 
@@ -23,6 +24,9 @@ HttpResponse refusal_response(const HttpRefusalContext& refusal) {
   const std::string id = refusal.head != nullptr ? request_id(*refusal.head) : new_request_id();
   const Problem problem = problem_of(refusal);
   HttpResponse response = problem_response(problem, id);
+  if (problem.code == ProblemCode::kUnauthorized) {
+    response.headers.push_back({"WWW-Authenticate", std::string(kBasicChallenge)});
+  }
   if (refusal.head != nullptr && wants_html(*refusal.head)) web::become_page(response, problem_html(problem, id));
   return response;
 }

@@ -1,104 +1,15 @@
 #!/usr/bin/python3
-"""The real program with a real, small, seeded model: start, broken uploads, drain, exit codes, command line.
-
-Usage: serve_test.py INFERENCE_SERVER WRITE_SEEDED_MODEL
-"""
-import http.client
+"""Start, broken uploads, drain, exit codes, command line. See serving.py."""
 import json
-import os
-import re
 import signal
-import socket
 import struct
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 import unittest
 import zlib
-from pathlib import Path
 
-PROGRAM, WRITE_MODEL = sys.argv[1], sys.argv[2]
-PICTURES = Path(__file__).parent / "goldens/pictures"
-FOLDER = Path(tempfile.mkdtemp(prefix="serve-test-"))
-MODEL = FOLDER / "model.safetensors"
-LABELS = FOLDER / "labels.txt"
-DEADLINE = 120  # seconds, for anything that is waited for: machines under load are slow
-
-
-def wait_for(what, condition):
-    end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {DEADLINE} s")
-
-
-class Server:
-    """The program in serve mode on a free port of 127.0.0.1."""
-
-    def __init__(self, *options, environment=None):
-        self.log_path = FOLDER / f"log-{time.monotonic_ns()}"
-        arguments = [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--labels", str(LABELS), *options]
-        if "--model" not in options:
-            arguments += ["--model", str(MODEL)]
-        with open(self.log_path, "w") as log:
-            self.process = subprocess.Popen(arguments, stderr=log, stdout=log, env={**os.environ, **(environment or {})})
-        self.port = None
-
-    def log(self):
-        return self.log_path.read_text(errors="replace")
-
-    def listening(self):
-        def port():
-            if self.process.poll() is not None:
-                raise AssertionError(f"the server ended: {self.log()}")
-            found = re.search(r'"message":"listening".*"port":(\d+)', self.log())
-            return int(found.group(1)) if found else None
-        self.port = wait_for("listening", port)
-        return self
-
-    def ready(self):
-        self.listening()
-        wait_for("readiness", lambda: self.get("/readyz")[0] == 200)
-        return self
-
-    def request(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
-        try:
-            connection.request(method, path, body=body, headers=headers or {})
-            response = connection.getresponse()
-            return response.status, response.read(), dict(response.getheaders())
-        finally:
-            connection.close()
-
-    def get(self, path):
-        status, body, _ = self.request("GET", path)
-        return status, body
-
-    def classify(self, body, query="", headers=None):
-        return self.request("POST", "/v1/classify" + query, body, headers)
-
-    def raw(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
-
-    def resident_bytes(self):
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) * 1024
-
-    def wait(self):
-        return self.process.wait(DEADLINE)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+from serving import (DEADLINE, FOLDER, LABELS, MODEL, PICTURE, PICTURES, PROGRAM, ProgramTest, Server, main, wait_for)
 
 
 def read_all(connection):
@@ -124,10 +35,7 @@ def huge_png(width, height):
             png_chunk(b"IDAT", data) + png_chunk(b"IEND", b""))
 
 
-PICTURE = (PICTURES / "exif-3.jpg").read_bytes()
-
-
-class Start(unittest.TestCase):
+class Start(ProgramTest):
     def test_listens_before_the_model_is_loaded_and_names_it_when_ready(self):
         with Server() as server:
             server.listening()
@@ -154,16 +62,6 @@ class Start(unittest.TestCase):
             self.assertEqual(server.get("/")[0], 404)
             self.assertIn('"message":"configuration"', server.log())
             self.assertIn('"top_k":3', server.log())
-
-    def ends_with(self, reason, *options, environment=None):
-        termination_log = FOLDER / "termination-log"
-        termination_log.write_text("")
-        environment = {"INFERENCE_TERMINATION_LOG": str(termination_log), **(environment or {})}
-        with Server(*options, environment=environment) as server:
-            self.assertEqual(server.wait(), 78, server.log())
-            written = json.loads(termination_log.read_text())
-            self.assertEqual(written["reason"], reason)
-            self.assertTrue(written["message"])
 
     def test_what_can_never_serve_ends_with_78_and_says_why(self):
         broken = FOLDER / "broken.safetensors"
@@ -326,9 +224,4 @@ class CommandLine(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    LABELS.write_text("".join(f"class-{i}\n" for i in range(10)))
-    subprocess.run([WRITE_MODEL, "resnet18", "10", "1", str(MODEL)], check=True)
-    try:
-        unittest.main(argv=sys.argv[:1] + sys.argv[3:])
-    finally:
-        subprocess.run(["rm", "-rf", str(FOLDER)], check=False)
+    main()

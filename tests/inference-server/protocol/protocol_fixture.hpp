@@ -48,8 +48,10 @@ inline std::string read_picture(const std::string& name) {
 /// Every endpoint behind a real HTTP server on 127.0.0.1, with a model that needs no LibTorch.
 class ProtocolFixture {
  public:
-  explicit ProtocolFixture(bool ready = true, protocol::ProtocolOptions options = {}, batching::LaneOptions lane = {}) {
+  explicit ProtocolFixture(bool ready = true, protocol::ProtocolOptions options = {}, batching::LaneOptions lane = {},
+                           std::function<bool(const HttpRequest&)> admit = {}) {
     HttpServerOptions http;
+    http.admit = std::move(admit);
     http.address = "127.0.0.1";
     http.refusal_response = protocol::refusal_response;
     auto started = HttpServer::start(std::move(http), protocol::make_routes(state, metrics, options));
