@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from api import WRITES
+from api import WRITES, AuditLog, seconds
 
 RESOURCES = "/apis/imageclassifier.dev/v1alpha1/namespaces/{}/imageclassifiers"
 PODS = "/api/v1/namespaces/{}/pods"
@@ -151,6 +151,33 @@ def quiet(operator_writes, seconds, limit):
 
 def is_write(event):
     return event["verb"] in WRITES and event.get("objectRef", {}).get("resource") not in ("leases", "tokenreviews", "subjectaccessreviews")
+
+
+class EditsInAudit:
+    """Patches of resources from now on, by one who edits one after the other, and of the Services that follow from them."""
+
+    def __init__(self, state, editor):
+        self.log = AuditLog(state, '"verb":"patch"', from_now=True)
+        self.kinds = {("imageclassifiers", editor): [], ("services", "imageclassifier-operator"): []}
+
+    def count(self):
+        """How many edits are recorded together with their Service."""
+        for event in self.log.more():
+            place = event["objectRef"]
+            found = self.kinds.get((place["resource"], event["userAgent"].partition("/")[0]))
+            if found is not None and "subresource" not in place:
+                found.append((place["name"], seconds(event["requestReceivedTimestamp"]), seconds(event["stageTimestamp"])))
+        return len(self.parts())
+
+    def parts(self):
+        """For each edit the seconds in the API server, from its end to the arrival of the Service's patch, in the API server for that."""
+        edits, services = (sorted(found, key=lambda each: each[1]) for found in self.kinds.values())
+        found = []
+        for name, begin, end in edits:
+            patch = next((each for each in services if each[0] == name and each[1] > begin), None)
+            if patch:
+                found.append((end - begin, patch[1] - end, patch[2] - patch[1]))
+        return found
 
 
 class Operator:
