@@ -70,6 +70,7 @@ struct HttpServer::Impl {
   tcp::acceptor acceptor;
   asio::steady_timer retry;
   std::uint16_t port = 0;
+  bool speaks_tls = false;
   std::mutex mutex;
   std::condition_variable_any closed;
   std::jthread thread;
@@ -152,7 +153,16 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options,
   const auto address = asio::ip::make_address(options.address, error);
   if (error) return fail(ErrorCode::kInvalidArgument, "\"" + options.address + "\" is not an IP address");
   const tcp::endpoint endpoint(address, options.port);
+  std::shared_ptr<const HttpTlsContext> tls;
+  if (options.tls) {
+    auto made = HttpTlsContext::make(*options.tls);
+    if (!made) return fail(made.error());
+    tls = std::move(*made);
+    options.tls.reset();  // the key has one place in memory
+  }
   auto impl = std::make_unique<Impl>(std::move(options), std::move(routes));
+  impl->speaks_tls = tls != nullptr;
+  impl->core.tls = std::move(tls);
   tcp::acceptor& acceptor = impl->acceptor;
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
@@ -180,6 +190,14 @@ std::uint16_t HttpServer::port() const {
 
 std::size_t HttpServer::connections() const {
   return impl_->core.connection_count;
+}
+
+Result<void> HttpServer::change_certificate(const HttpTlsPair& pair) {
+  if (!impl_->speaks_tls) return fail(ErrorCode::kUnsupported, "this server does not speak TLS");
+  auto made = HttpTlsContext::make(pair);
+  if (!made) return fail(made.error());
+  asio::post(impl_->core.io, [core = &impl_->core, tls = std::move(*made)]() mutable { core->tls = std::move(tls); });
+  return {};
 }
 
 void HttpServer::announce_drain() {

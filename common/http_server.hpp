@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "common/clock.hpp"
 #include "common/result.hpp"
+#include "common/secret.hpp"
 
 namespace imageclassifier {
 
@@ -107,6 +109,12 @@ struct HttpExchange {
   bool client_gone;              ///< the answer could not be delivered
 };
 
+/// What a server shows of itself, as PEM texts: the certificate with its chain, leaf first, and its key, unencrypted.
+struct HttpTlsPair {
+  std::string certificate_chain;
+  Secret key;
+};
+
 struct HttpServerOptions {
   std::string address = "0.0.0.0";
   std::uint16_t port = 0;  ///< 0: any free one, see port()
@@ -116,12 +124,15 @@ struct HttpServerOptions {
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_chunks = 100'000;
   std::size_t max_buffered_bytes = 256 * 1024 * 1024;  ///< all bodies being read or handled together
-  std::chrono::milliseconds header_timeout{10'000};    ///< first byte (or accept) to the end of the header
+  /// First byte (or accept) to the end of the header; for the first request it includes the TLS handshake.
+  std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_idle_timeout{10'000};
   std::chrono::milliseconds body_timeout{60'000};  ///< whole body
   std::chrono::milliseconds keep_alive_timeout{60'000};
   std::chrono::milliseconds write_timeout{60'000};  ///< whole answer
   std::chrono::milliseconds linger{1'000};  ///< an unread body is discarded so long, so that the client reads a refusal
+  /// HTTPS, TLS 1.2 or 1.3, instead of HTTP. All other limits hold for it too.
+  std::optional<HttpTlsPair> tls{};
   /// Whether a request may go on; false: 401. Asked on the I/O thread when the header is read, before a route is looked
   /// for or a byte of the body is taken; must be quick. The default admits everyone.
   std::function<bool(const HttpRequest& head)> admit{};
@@ -136,7 +147,8 @@ struct HttpServerOptions {
 /// exactly "chunked", bare LF, obsolete folding, missing or repeated Host are 400 and close. Limits are in Options.
 class HttpServer {
  public:
-  /// Binds and serves at once. kUnavailable: the address cannot be bound; kInvalidArgument: not an IP address.
+  /// Binds and serves at once. kUnavailable: the address cannot be bound; kInvalidArgument: not an IP address, or a
+  /// certificate that cannot be used.
   static Result<std::unique_ptr<HttpServer>> start(HttpServerOptions options, std::vector<HttpRoute> routes);
 
   /// Stops at once: connections are cut; running handlers are waited for.
@@ -151,6 +163,9 @@ class HttpServer {
   /// `timeout` or `fast` (whatever is first), false when the rest was cut.
   bool drain(Duration timeout, std::stop_token fast = {});
   std::size_t connections() const;
+  /// Connections from now on see this certificate, open ones go on. After a failure the former one stays:
+  /// kInvalidArgument, or kUnsupported when the server does not speak TLS. Thread safe.
+  Result<void> change_certificate(const HttpTlsPair& pair);
 
  private:
   struct Impl;

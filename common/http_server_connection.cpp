@@ -35,6 +35,7 @@ void HttpConnection::start() {
   socket_.set_option(tcp::no_delay(true), ignored);
   head_.started = waiting_since_ = now();
   arm(waiting_since_ + core_.options.header_timeout);
+  if (core_.tls) start_tls();
   wait_readable();
 }
 
@@ -65,14 +66,23 @@ void HttpConnection::arm(SteadyTime deadline) {
 void HttpConnection::wait_readable() {
   if (reading_ || state_ == State::kClosed) return;
   reading_ = true;
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const boost::system::error_code& error) {
-    self->reading_ = false;
-    if (error) return self->close();
-    self->on_readable();
-  });
+  if (tls_ && state_ != State::kLingering && tls_->has_pending()) {
+    return asio::post(core_.io, [self = shared_from_this()] {
+      self->reading_ = false;
+      self->on_readable();
+    });
+  }
+  socket_.async_wait(wants_write_ ? tcp::socket::wait_write : tcp::socket::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       self->reading_ = false;
+                       if (error) return self->close();
+                       self->on_readable();
+                     });
 }
 
 std::optional<std::string_view> HttpConnection::read_some() {
+  // What is only thrown away need not be decrypted.
+  if (tls_ && state_ != State::kLingering) return read_tls();
   boost::system::error_code error;
   const std::size_t count = socket_.read_some(asio::buffer(core_.scratch), error);
   if (error == asio::error::would_block || error == asio::error::try_again) return std::nullopt;
@@ -82,6 +92,7 @@ std::optional<std::string_view> HttpConnection::read_some() {
 void HttpConnection::on_readable() {
   if (state_ == State::kClosed || state_ == State::kWriting) return;
   if (state_ == State::kHandling) return watch_client();
+  if (state_ == State::kHandshake) return shake_hands();
   const auto bytes = read_some();
   if (!bytes) return wait_readable();
   if (bytes->empty()) return close();
@@ -95,6 +106,7 @@ void HttpConnection::on_readable() {
 }
 
 void HttpConnection::watch_client() {
+  if (tls_) return watch_tls_client();
   boost::system::error_code error;
   char peeked = 0;
   socket_.receive(asio::buffer(&peeked, 1), tcp::socket::message_peek, error);
@@ -168,6 +180,7 @@ std::optional<FramingError> HttpConnection::parse_header() {
 }
 
 void HttpConnection::route_request() {
+  if (core_.tls && !tls_) return refuse(HttpRefusal::kBadRequest, "This address is served over HTTPS only.");
   const auto framing = body_framing(head_, http11_);
   if (!framing) return refuse(framing.error().reason, framing.error().message);
   framing_ = *framing;
@@ -212,14 +225,19 @@ void HttpConnection::prepare_body() {
   if (framing_.chunked) chunks_.emplace(core_.options.max_chunks, route_->body_limit);
   if (!unread_body_) return dispatch();
   if (!expect.empty() && http11_ && input_.empty()) {
-    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    boost::system::error_code error;
     // Nothing else is being written, so these few bytes fit into the socket's buffer.
-    if (asio::write(socket_, asio::buffer(kContinue.data(), kContinue.size()), error); error) return close();
+    if (!write_now("HTTP/1.1 100 Continue\r\n\r\n")) return close();
   }
   state_ = State::kBody;
   body_deadline_ = now() + core_.options.body_timeout;
   take_body();
+}
+
+bool HttpConnection::write_now(std::string_view bytes) {
+  if (tls_) return write_tls_now(bytes);
+  boost::system::error_code error;
+  asio::write(socket_, asio::buffer(bytes.data(), bytes.size()), error);
+  return !error;
 }
 
 void HttpConnection::take_body() {
@@ -318,10 +336,15 @@ void HttpConnection::write(HttpResponse response) {
   keep_alive_ = keep_alive_ && !response_.close && !core_.draining && !core_.announce_close;
   response_head_ = serialize_response_head(response_, http11_, keep_alive_, SystemClock().wall_now());
   const bool head_only = head_.method == "HEAD";
-  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(response_head_),
-                                                     head_only ? asio::const_buffer() : asio::buffer(response_.body)};
   writing_since_ = now();
   arm(writing_since_ + core_.options.write_timeout);
+  if (tls_) {
+    unsent_head_ = response_head_;
+    unsent_body_ = head_only ? std::string_view() : response_.body;
+    return write_tls();
+  }
+  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(response_head_),
+                                                     head_only ? asio::const_buffer() : asio::buffer(response_.body)};
   asio::async_write(socket_, buffers, [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
     self->on_written(!error);
   });
@@ -345,6 +368,8 @@ void HttpConnection::on_written(bool delivered) {
 void HttpConnection::linger() {
   state_ = State::kLingering;
   input_ = std::string();
+  wants_write_ = false;
+  if (tls_) tls_->close_notify();
   boost::system::error_code error;
   socket_.shutdown(tcp::socket::shutdown_send, error);
   if (error) return close();
@@ -353,7 +378,7 @@ void HttpConnection::linger() {
 }
 
 void HttpConnection::on_drain() {
-  if (state_ != State::kIdle) return;
+  if (state_ != State::kIdle && state_ != State::kHandshake) return;
   // A connection that was opened a moment ago may have its first request under way; a kept one gets the end of stream,
   // after which the client knows that a request it was just sending was not looked at.
   if (fresh_) return arm(std::min<SteadyTime>(timer_.expiry(), now() + core_.options.linger));

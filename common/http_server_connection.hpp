@@ -15,6 +15,7 @@
 
 #include "common/http_framing.hpp"
 #include "common/http_server.hpp"
+#include "common/http_tls.hpp"
 
 namespace imageclassifier {
 
@@ -50,6 +51,7 @@ struct HttpServerCore {
 
   HttpServerOptions options;
   std::vector<HttpRoute> routes;
+  std::shared_ptr<const HttpTlsContext> tls;  // null: plain HTTP
   boost::asio::io_context io{1};
   boost::asio::thread_pool handlers;
   std::shared_ptr<HttpMailbox> mailbox;
@@ -72,8 +74,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpConnection(boost::asio::ip::tcp::socket socket, HttpServerCore& core);
 
   void start();
-  /// Waiting for a request, or for the rest of its header: may be evicted.
-  bool is_waiting() const { return state_ == State::kIdle || state_ == State::kHeader; }
+  /// Waiting for a handshake, a request, or the rest of its header: may be evicted.
+  bool is_waiting() const { return state_ == State::kHandshake || state_ == State::kIdle || state_ == State::kHeader; }
   SteadyTime waiting_since() const { return waiting_since_; }
   /// Was answered and is only there to be polite, or does not take its answer: may be evicted when nobody waits.
   bool is_over(SteadyTime now) const {
@@ -87,7 +89,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  private:
   /// A client that reads takes an answer of some KB at once.
   static constexpr std::chrono::seconds kWriteStalls{1};
-  enum class State { kIdle, kHeader, kBody, kHandling, kWriting, kLingering, kClosed };
+  enum class State { kHandshake, kIdle, kHeader, kBody, kHandling, kWriting, kLingering, kClosed };
 
   void next_request();
   void wait_readable();
@@ -110,14 +112,28 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void refuse(HttpRefusal reason, std::string message, std::size_t limit = 0);
   void write(HttpResponse response);
   void on_written(bool delivered);
+  /// False: the socket does not take it all at once.
+  bool write_now(std::string_view bytes);
   void linger();
+
+  void start_tls();
+  void shake_hands();
+  bool speaks_plain_http();
+  std::optional<std::string_view> read_tls();
+  void watch_tls_client();
+  void write_tls();
+  void finish_write(bool delivered);
+  bool write_tls_now(std::string_view bytes);
 
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
   HttpServerCore& core_;
   State state_ = State::kIdle;
-  bool reading_ = false;  // a readiness wait is pending
-  bool fresh_ = true;     // no request has been answered yet
+  std::optional<HttpTls> tls_;
+  bool hands_out_ = false;    // the handshake has begun
+  bool wants_write_ = false;  // TLS must write before it can read on
+  bool reading_ = false;      // a readiness wait is pending
+  bool fresh_ = true;         // no request has been answered yet
   SteadyTime waiting_since_{};
   SteadyTime body_deadline_{};
   SteadyTime writing_since_{};
@@ -138,6 +154,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<std::atomic<bool>> client_gone_;
   HttpResponse response_;
   std::string response_head_;
+  std::string_view unsent_head_;
+  std::string_view unsent_body_;
 };
 
 }  // namespace imageclassifier

@@ -10,6 +10,7 @@
 
 #include "common/build_info.hpp"
 #include "inference-server/app/file_watch.hpp"
+#include "inference-server/app/tls_files.hpp"
 #include "inference-server/model/cpu_count.hpp"
 #include "inference-server/protocol/basic_auth.hpp"
 #include "inference-server/protocol/request_context.hpp"
@@ -66,6 +67,8 @@ void log_configuration(const ServeOptions& options, int threads) {
                               {"drain_delay", options.drain_delay},
                               {"exit_timeout", options.exit_timeout},
                               {"auth_basic_file", options.auth_basic_file},
+                              {"tls_certificate", options.tls_certificate},
+                              {"tls_key", options.tls_key},
                               {"upload_page", options.upload_page}});
 }
 
@@ -100,6 +103,7 @@ class Application {
 
  private:
   Result<void> prepare_files();
+  Result<void> change_certificate();
   Result<void> listen();
   void load_and_warm_up();
   Result<void> become_ready();
@@ -128,12 +132,21 @@ Result<void> Application::prepare_files() {
     auth_.emplace(options_.auth_basic_file);
     files.push_back({"credentials", auth_->files(), [this] { return auth_->load(); }});
   }
+  if (!options_.tls_certificate.empty()) {
+    files.push_back(
+        {"TLS certificate", {options_.tls_certificate, options_.tls_key}, [this] { return change_certificate(); }});
+  }
   // Before they are read for the first time: no change is missed.
   watch_.emplace(std::move(files));
   if (!auth_) return {};
   const auto read = auth_->load();
   // Whatever is wrong with them, only somebody who mends them helps.
   return read ? read : fail(Error(ErrorCode::kInvalidArgument, "--auth-basic-file cannot be used", read.error()));
+}
+
+Result<void> Application::change_certificate() {
+  const auto pair = read_tls_files(options_);
+  return pair ? server_->change_certificate(**pair) : fail(pair.error());
 }
 
 Result<void> Application::listen() {
@@ -154,11 +167,18 @@ Result<void> Application::listen() {
     metrics_.request(exchange.route, exchange.response->status, exchange.duration);
     log_exchange(exchange);
   };
+  auto tls = read_tls_files(options_);
+  if (!tls) return fail(Error(ErrorCode::kInvalidArgument, "HTTPS cannot be served", tls.error()));
+  const bool secure = tls->has_value();
+  http.tls = std::move(*tls);
   if (auth_) http.admit = [this](const HttpRequest& head) { return auth_->admits(head); };
   auto server = HttpServer::start(std::move(http), protocol::make_routes(state_, metrics_, protocol));
-  if (!server) return fail(server.error());
+  if (!server) {
+    const std::string with = secure ? " with " + options_.tls_certificate + " and " + options_.tls_key : "";
+    return fail(Error(server.error().code, "cannot serve" + with, server.error()));
+  }
   server_ = std::move(*server);
-  log::info("listening", {{"address", address->address}, {"port", server_->port()}});
+  log::info("listening", {{"address", address->address}, {"port", server_->port()}, {"tls", secure}});
   return {};
 }
 

@@ -59,6 +59,9 @@ void add_serve(CLI::App& app, ServeOptions& options) {
   add(command, "--auth-basic-file", options.auth_basic_file,
       "Ask for a user name and a password: a folder with the files username and password, or a file with "
       "username:password; read again when they change");
+  add(command, "--tls-certificate", options.tls_certificate,
+      "Serve HTTPS: a PEM file with the certificate and its chain; read again when it changes");
+  add(command, "--tls-key", options.tls_key, "PEM file with the certificate's key");
   add(command, "--upload-page", options.upload_page, "Serve the page at / (true or false)");
   add(command, "--termination-log", options.termination_log, "File for the reason when the server cannot ever serve");
 }

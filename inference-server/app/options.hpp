@@ -31,6 +31,8 @@ struct ServeOptions {
   double drain_delay = 5;                                ///< --drain-delay, seconds: still serving after SIGTERM
   double exit_timeout = 30;                              ///< --exit-timeout, seconds for what is in flight
   std::string auth_basic_file;                           ///< --auth-basic-file; empty: everyone is served
+  std::string tls_certificate;                           ///< --tls-certificate, PEM chain; empty: plain HTTP
+  std::string tls_key;                                   ///< --tls-key, PEM
   bool upload_page = true;                               ///< --upload-page
   std::string termination_log = "/dev/termination-log";  ///< --termination-log; written only if it exists
 };

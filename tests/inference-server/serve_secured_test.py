@@ -2,6 +2,9 @@
 """What is mounted into a pod to protect it, and changes while it serves. See serving.py."""
 import base64
 import json
+import socket
+import ssl
+import subprocess
 import threading
 import unittest
 
@@ -54,6 +57,88 @@ class BasicAuthentication(ProgramTest):
         self.assertIn("nowhere", message)
         empty = MountedSecret("empty", {"username": "pets", "password": ""})
         self.assertIn("password is empty", self.ends_with("ConfigurationInvalid", "--auth-basic-file", str(empty.path)))
+
+
+def make_certificate(name):
+    """A certificate that trusts itself, for localhost, as the files of a kubernetes.io/tls Secret."""
+    certificate, key = FOLDER / f"{name}.crt", FOLDER / f"{name}.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out",
+                    str(certificate)], check=True, stderr=subprocess.DEVNULL)
+    return {"tls.crt": certificate.read_bytes(), "tls.key": key.read_bytes()}
+
+
+def trust(*pairs):
+    return ssl.create_default_context(cadata="".join(pair["tls.crt"].decode() for pair in pairs))
+
+
+def tls_options(secret):
+    return ["--tls-certificate", str(secret.path / "tls.crt"), "--tls-key", str(secret.path / "tls.key")]
+
+
+class Https(ProgramTest):
+    def test_a_rotated_certificate_is_shown_without_a_failed_request_and_a_broken_one_is_not(self):
+        first, second = make_certificate("first"), make_certificate("second")
+        secret = MountedSecret("tls", first)
+        with Server(*tls_options(secret)) as server:
+            server.tls = trust(first, second)
+            server.ready()
+            self.assertEqual(server.classify(PICTURE)[0], 200)
+            outcomes, stop = set(), threading.Event()
+
+            def client():
+                while not stop.is_set():
+                    outcomes.add(server.get("/readyz")[0])
+            thread = threading.Thread(target=client)
+            thread.start()
+
+            def shown():
+                with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+                    with server.tls.wrap_socket(connection, server_hostname="localhost") as secured:
+                        return ssl.DER_cert_to_PEM_cert(secured.getpeercert(binary_form=True)).strip().encode()
+            self.assertEqual(shown(), first["tls.crt"].strip())
+            secret.change({"tls.crt": second["tls.crt"], "tls.key": first["tls.key"]})
+            wait_for("the complaint", lambda: "does not belong to the certificate" in server.log())
+            self.assertEqual(shown(), first["tls.crt"].strip())
+            secret.change(second)
+            wait_for("the new certificate", lambda: shown() == second["tls.crt"].strip())
+            stop.set()
+            thread.join()
+            self.assertEqual(outcomes, {200})
+            self.assertEqual(server.log().count("does not belong to the certificate"), 1)
+
+    def test_slow_and_vanishing_clients_disturb_nobody_and_a_drain_ends(self):
+        pair = make_certificate("alone")
+        with Server(*tls_options(MountedSecret("alone", pair)), "--drain-delay", "0") as server:
+            server.tls = trust(pair)
+            server.ready()
+            silent = [server.raw() for _ in range(50)]
+            half = [server.raw() for _ in range(50)]
+            for connection in half:
+                connection.sendall(b"\x16\x03\x01\x02\x00\x01")
+            for _ in range(50):
+                with server.tls.wrap_socket(server.raw(), server_hostname="localhost") as gone:
+                    gone.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(PICTURE)
+                                 + PICTURE)
+            self.assertEqual(server.classify(PICTURE)[0], 200)
+            for connection in silent + half:
+                self.assertEqual(connection.recv(1000), b"")  # the time limit of the handshake
+                connection.close()
+            with server.raw() as plain:
+                plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertIn(b"served over HTTPS only", plain.makefile("rb").read())
+            server.process.terminate()
+            self.assertEqual(server.wait(), 0, server.log())
+            self.assertIn('"finished_all":true', server.log())
+
+    def test_a_certificate_that_cannot_be_used_ends_the_start(self):
+        first, second = make_certificate("one"), make_certificate("other")
+        mixed = MountedSecret("mixed", {"tls.crt": first["tls.crt"], "tls.key": second["tls.key"]})
+        self.assertIn("does not belong", self.ends_with("ConfigurationInvalid", *tls_options(mixed)))
+        missing = tls_options(mixed)[:3] + [str(FOLDER / "nowhere.key")]
+        self.assertIn("nowhere.key", self.ends_with("ConfigurationInvalid", *missing))
+        self.assertIn("together", self.ends_with("ConfigurationInvalid", *missing[:2]))
+        self.assertIn("together", self.ends_with("ConfigurationInvalid", *missing[2:]))
 
 
 if __name__ == "__main__":
