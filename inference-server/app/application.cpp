@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "common/build_info.hpp"
+#include "common/file.hpp"
 #include "inference-server/app/file_watch.hpp"
 #include "inference-server/app/tls_files.hpp"
 #include "inference-server/model/cpu_count.hpp"
@@ -69,6 +70,9 @@ void log_configuration(const ServeOptions& options, int threads) {
                               {"auth_basic_file", options.auth_basic_file},
                               {"tls_certificate", options.tls_certificate},
                               {"tls_key", options.tls_key},
+                              {"self_test_image", options.self_test_image},
+                              {"self_test_label", options.self_test_label},
+                              {"self_test_minimum_score", options.self_test_minimum_score},
                               {"upload_page", options.upload_page}});
 }
 
@@ -89,6 +93,12 @@ void log_exchange(const HttpExchange& exchange) {
               {"client_gone", exchange.client_gone}});
 }
 
+/// Why the server does not come up.
+struct Failure {
+  std::string reason;  // for the termination log; empty: a restart may heal it
+  Error error;
+};
+
 /// Owns everything while the server runs. Members are destroyed from the last to the first: the server, whose handlers
 /// use the rest, goes before the state with its classifier.
 class Application {
@@ -106,7 +116,9 @@ class Application {
   Result<void> change_certificate();
   Result<void> listen();
   void load_and_warm_up();
-  Result<void> become_ready();
+  Result<void> read_self_test();
+  std::optional<Failure> become_ready();
+  std::optional<Failure> test_itself(protocol::Classifier& classifier, std::optional<protocol::SelfTestReport>& report);
   int drain();
 
   const ServeOptions& options_;
@@ -116,9 +128,10 @@ class Application {
   MetricsRegistry registry_;
   protocol::InferenceMetrics metrics_;
   protocol::ServerState state_;
+  std::string self_test_picture_;
   std::mutex mutex_;
   std::condition_variable_any failed_;
-  std::optional<Error> failure_;  // under mutex_
+  std::optional<Failure> failure_;  // under mutex_
   std::optional<protocol::BasicAuth> auth_;
   std::unique_ptr<HttpServer> server_;
   std::optional<FileWatch> watch_;
@@ -142,6 +155,19 @@ Result<void> Application::prepare_files() {
   const auto read = auth_->load();
   // Whatever is wrong with them, only somebody who mends them helps.
   return read ? read : fail(Error(ErrorCode::kInvalidArgument, "--auth-basic-file cannot be used", read.error()));
+}
+
+Result<void> Application::read_self_test() {
+  constexpr std::uint64_t kMaximumFile = 64 * 1024 * 1024;
+  if (options_.self_test_image.empty() != options_.self_test_label.empty()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--self-test-image and --self-test-label are given together or not at all");
+  }
+  if (options_.self_test_image.empty()) return {};
+  auto picture = read_file(options_.self_test_image, kMaximumFile);
+  if (!picture) return fail(Error(ErrorCode::kInvalidArgument, "--self-test-image cannot be used", picture.error()));
+  self_test_picture_ = std::move(*picture);
+  return {};
 }
 
 Result<void> Application::change_certificate() {
@@ -182,19 +208,33 @@ Result<void> Application::listen() {
   return {};
 }
 
-Result<void> Application::become_ready() {
+std::optional<Failure> Application::test_itself(protocol::Classifier& classifier,
+                                                std::optional<protocol::SelfTestReport>& report) {
+  if (options_.self_test_image.empty()) return std::nullopt;
+  auto passed = protocol::run_self_test(classifier, self_test_picture_,
+                                        {options_.self_test_label, options_.self_test_minimum_score});
+  self_test_picture_ = std::string();
+  if (!passed) return Failure{"SelfTestFailed", passed.error()};
+  log::info("self-test passed", {{"label", passed->label}, {"score", passed->score}});
+  report = std::move(*passed);
+  return std::nullopt;
+}
+
+std::optional<Failure> Application::become_ready() {
   const SteadyTime begin = clock_.steady_now();
   ModelOptions with_threads = options_.model;
   with_threads.threads = threads_;
   auto model = load(with_threads);
-  if (!model) return fail(model.error());
+  if (!model) return Failure{fatal_reason(model.error()), model.error()};
   const SteadyTime loaded = clock_.steady_now();
   state_.warming_up((*model)->info());
   const protocol::ClassifierOptions how{.limits = {.max_pixels = options_.model.max_image_pixels},
                                         .lane = {.queue_depth = options_.queue_depth},
                                         .decoders = threads_};
   auto classifier = std::make_shared<protocol::Classifier>(how, std::move(*model), clock_, metrics_);
-  if (auto warm = classifier->warm_up(); !warm) return fail(warm.error());
+  if (auto warm = classifier->warm_up(); !warm) return Failure{fatal_reason(warm.error()), warm.error()};
+  std::optional<protocol::SelfTestReport> self_test;
+  if (auto failure = test_itself(*classifier, self_test)) return failure;
   const model::ModelInfo& info = classifier->info();
   metrics_.model(info);
   log::info("ready", {{"model", info.name},
@@ -205,15 +245,15 @@ Result<void> Application::become_ready() {
                       {"demo", info.demo},
                       {"load_seconds", std::chrono::duration<double>(loaded - begin).count()},
                       {"warm_up_seconds", std::chrono::duration<double>(clock_.steady_now() - loaded).count()}});
-  state_.ready(std::move(classifier));
-  return {};
+  state_.ready(std::move(classifier), std::move(self_test));
+  return std::nullopt;
 }
 
 void Application::load_and_warm_up() {
-  const auto ready = become_ready();
-  if (ready) return;
+  auto failure = become_ready();
+  if (!failure) return;
   std::unique_lock hold(mutex_);
-  failure_ = ready.error();
+  failure_ = std::move(failure);
   failed_.notify_all();
 }
 
@@ -221,6 +261,7 @@ int Application::run() {
   raise_descriptor_limit();
   log_configuration(options_, threads_);
   auto listening = prepare_files();
+  if (listening) listening = read_self_test();
   if (listening) listening = listen();
   if (!listening) {
     const bool ours = listening.error().code == ErrorCode::kInvalidArgument;
@@ -236,12 +277,11 @@ int Application::run() {
     lock.unlock();
     return drain();
   }
-  const std::string reason = fatal_reason(*failure_);
-  if (reason.empty()) {
-    log::error("the model could not be loaded", {{"error", failure_->describe()}});
+  if (failure_->reason.empty()) {
+    log::error("the model could not be loaded", {{"error", failure_->error.describe()}});
     return 1;
   }
-  report_fatal(options_.termination_log, reason, failure_->describe());
+  report_fatal(options_.termination_log, failure_->reason, failure_->error.describe());
   return kExitConfiguration;
 }
 

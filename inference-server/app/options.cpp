@@ -62,6 +62,11 @@ void add_serve(CLI::App& app, ServeOptions& options) {
   add(command, "--tls-certificate", options.tls_certificate,
       "Serve HTTPS: a PEM file with the certificate and its chain; read again when it changes");
   add(command, "--tls-key", options.tls_key, "PEM file with the certificate's key");
+  add(command, "--self-test-image", options.self_test_image,
+      "Serve only if this picture file is taken for --self-test-label");
+  add(command, "--self-test-label", options.self_test_label, "Label of the self-test's picture");
+  add(command, "--self-test-minimum-score", options.self_test_minimum_score, "Probability that it must have at least")
+      ->check(CLI::Range(0.0, 1.0));
   add(command, "--upload-page", options.upload_page, "Serve the page at / (true or false)");
   add(command, "--termination-log", options.termination_log, "File for the reason when the server cannot ever serve");
 }

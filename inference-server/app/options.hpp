@@ -33,6 +33,9 @@ struct ServeOptions {
   std::string auth_basic_file;                           ///< --auth-basic-file; empty: everyone is served
   std::string tls_certificate;                           ///< --tls-certificate, PEM chain; empty: plain HTTP
   std::string tls_key;                                   ///< --tls-key, PEM
+  std::string self_test_image;                           ///< --self-test-image, a picture file; empty: no self-test
+  std::string self_test_label;                           ///< --self-test-label, what it must be taken for
+  double self_test_minimum_score = 0.5;                  ///< --self-test-minimum-score, 0..1
   bool upload_page = true;                               ///< --upload-page
   std::string termination_log = "/dev/termination-log";  ///< --termination-log; written only if it exists
 };

@@ -19,6 +19,12 @@ HttpHandler readyz_handler(ServerState& state) {
     const ServerState::Snapshot now = state.get();
     const bool ready = now.stage == Stage::kReady;
     nlohmann::ordered_json json = {{"ready", ready}, {"stage", to_string(now.stage)}, {"model", nullptr}};
+    if (now.self_test) {
+      json["self_test"] = {{"passed", true},
+                           {"label", now.self_test->label},
+                           {"score", now.self_test->score},
+                           {"minimum_score", now.self_test->minimum_score}};
+    }
     if (now.model) json["model"] = model_json(*now.model);
     HttpResponse response{.status = ready ? 200 : 503,
                           .content_type = "application/json",

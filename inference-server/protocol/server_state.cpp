@@ -22,11 +22,12 @@ void ServerState::warming_up(const model::ModelInfo& model) {
   snapshot->model = model;
 }
 
-void ServerState::ready(std::shared_ptr<Classifier> classifier) {
+void ServerState::ready(std::shared_ptr<Classifier> classifier, std::optional<SelfTestReport> self_test) {
   auto snapshot = snapshot_.lock();
   if (snapshot->stage != Stage::kDraining) snapshot->stage = Stage::kReady;
   snapshot->model = classifier->info();
   snapshot->classifier = std::move(classifier);
+  snapshot->self_test = std::move(self_test);
 }
 
 void ServerState::draining() {

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "common/guarded.hpp"
-#include "inference-server/protocol/classifier.hpp"
+#include "inference-server/protocol/self_test.hpp"
 
 namespace imageclassifier::protocol {
 
@@ -19,13 +19,14 @@ class ServerState {
  public:
   struct Snapshot {
     Stage stage = Stage::kLoading;
-    std::optional<model::ModelInfo> model;   ///< from warming up on
-    std::shared_ptr<Classifier> classifier;  ///< from ready on, also while draining
+    std::optional<model::ModelInfo> model;    ///< from warming up on
+    std::shared_ptr<Classifier> classifier;   ///< from ready on, also while draining
+    std::optional<SelfTestReport> self_test;  ///< passed, if one was asked for
   };
 
   Snapshot get() { return *snapshot_.lock(); }
   void warming_up(const model::ModelInfo& model);
-  void ready(std::shared_ptr<Classifier> classifier);
+  void ready(std::shared_ptr<Classifier> classifier, std::optional<SelfTestReport> self_test = std::nullopt);
   /// Readiness ends; requests are still served.
   void draining();
 

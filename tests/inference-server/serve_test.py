@@ -74,6 +74,39 @@ class Start(ProgramTest):
         self.ends_with("ConfigurationInvalid", environment={"INFERENCE_QUEUE_DEPTH": "many"})
 
 
+class SelfTest(ProgramTest):
+    PICTURE_FILE = str(PICTURES / "exif-3.jpg")
+
+    def test_a_model_that_sees_what_is_expected_serves_and_says_so(self):
+        with Server() as server:
+            server.ready()
+            self.assertNotIn("self_test", json.loads(server.get("/readyz")[1]))
+            best = json.loads(server.classify(PICTURE)[1])["results"][0]["predictions"][0]
+        with Server("--self-test-image", self.PICTURE_FILE, "--self-test-label", best["label"],
+                    environment={"INFERENCE_SELF_TEST_MINIMUM_SCORE": "0.01"}) as server:
+            server.ready()
+            report = json.loads(server.get("/readyz")[1])["self_test"]
+            self.assertEqual((report["passed"], report["label"], report["minimum_score"]), (True, best["label"], 0.01))
+            self.assertAlmostEqual(report["score"], best["probability"], places=4)
+            self.assertIn('"message":"self-test passed"', server.log())
+        message = self.ends_with("SelfTestFailed", environment={
+            "INFERENCE_SELF_TEST_IMAGE": self.PICTURE_FILE, "INFERENCE_SELF_TEST_LABEL": "tabby"})
+        self.assertIn(f'taken for "{best["label"]}"', message)
+        self.assertIn('expected was "tabby" with at least 0.5', message)
+        message = self.ends_with("SelfTestFailed", "--self-test-image", self.PICTURE_FILE, "--self-test-label",
+                                 best["label"], "--self-test-minimum-score", "1")
+        self.assertIn("at least 1.0000", message)
+
+    def test_a_self_test_that_cannot_run_ends_the_start(self):
+        self.ends_with("SelfTestFailed", "--self-test-image", str(LABELS), "--self-test-label", "class-1")
+        missing = str(FOLDER / "nowhere.jpg")
+        message = self.ends_with("ConfigurationInvalid", "--self-test-image", missing, "--self-test-label", "class-1")
+        self.assertIn("nowhere.jpg", message)
+        self.ends_with("ConfigurationInvalid", "--self-test-image", self.PICTURE_FILE)
+        self.ends_with("ConfigurationInvalid", "--self-test-label", "class-1")
+        self.ends_with("ConfigurationInvalid", "--self-test-minimum-score", "1.5")
+
+
 class BrokenUploads(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
