@@ -10,6 +10,7 @@
 #include "operator/kubernetes/status.hpp"
 #include "operator/kubernetes/watch_decoder.hpp"
 
+using namespace imageclassifier;
 using namespace imageclassifier::kubernetes;
 
 namespace {
