@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "inference-server/app/application.hpp"
 
@@ -8,15 +9,21 @@ namespace {
 
 using namespace imageclassifier;
 
-/// `serve` with unusable options is as final as an unusable model; Kubernetes should know why.
+/// `serve` and `fetch-model` run in pods: unusable options are as final as an unusable model; Kubernetes should know
+/// why.
 int refuse(const app::CommandLine& line, int argc, char** argv) {
   std::fputs(line.message.c_str(), line.exit_code == 0 ? stdout : stderr);
   const bool serving = argc > 1 && std::strcmp(argv[1], "serve") == 0;
-  if (line.exit_code == 0 || !serving) return line.exit_code == 0 ? 0 : 2;
-  log::initialize(log::Level::kInfo);
+  const bool fetching = argc > 1 && std::strcmp(argv[1], "fetch-model") == 0;
+  if (line.exit_code == 0 || !(serving || fetching)) return line.exit_code == 0 ? 0 : 2;
   const char* const termination_log = std::getenv("INFERENCE_TERMINATION_LOG");
-  app::report_fatal(termination_log != nullptr ? termination_log : app::ServeOptions().termination_log,
-                    "ConfigurationInvalid", line.message);
+  const std::string path = termination_log != nullptr ? termination_log : app::ServeOptions().termination_log;
+  if (fetching) {
+    app::write_termination_log(path, "ConfigurationInvalid", line.message);
+  } else {
+    log::initialize(log::Level::kInfo);
+    app::report_fatal(path, "ConfigurationInvalid", line.message);
+  }
   return app::kExitConfiguration;
 }
 
@@ -28,14 +35,17 @@ int main(int argc, char** argv) {
   log::initialize(line.log_level);
   switch (line.command) {
     case app::Command::kServe: {
-      // The other commands end at the first signal, as any tool does.
+      // The commands for a terminal end at the first signal, as any tool does.
       const SignalStop signals;
       return app::serve(line.serve, signals);
     }
     case app::Command::kClassify:
       return app::classify_files(line.classify);
-    case app::Command::kFetchModel:
-      return app::fetch_model(line.fetch_model);
+    case app::Command::kFetchModel: {
+      // As the first process of a container it would not see a signal that it does not wait for.
+      const SignalStop signals;
+      return app::fetch_model(line.fetch_model, signals.token());
+    }
     case app::Command::kMakeDemoModel:
       return app::make_demo_model(line.make_demo_model);
     case app::Command::kDrawPictures:

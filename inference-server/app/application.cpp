@@ -315,6 +315,10 @@ Result<std::unique_ptr<model::Model>> load(const ModelOptions& options) {
 
 void report_fatal(const std::string& termination_log, const std::string& reason, const std::string& message) {
   log::error("the server cannot ever become ready", {{"reason", reason}, {"error", message}});
+  write_termination_log(termination_log, reason, message);
+}
+
+void write_termination_log(const std::string& termination_log, const std::string& reason, const std::string& message) {
   const std::string text = nlohmann::ordered_json({{"reason", reason}, {"message", message}})
                                .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   // Never created: outside a pod there is no such file, and none is wanted.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 
 #include "common/stop.hpp"
 #include "inference-server/app/options.hpp"
@@ -18,13 +19,17 @@ Result<std::unique_ptr<model::Model>> load(const ModelOptions& options);
 /// 0 after a drain, 78 when the server can never become ready, 1 for other failures.
 int serve(const ServeOptions& options, const SignalStop& signals);
 
-/// Writes {"reason","message"} where Kubernetes looks for it, if that file exists, and to the log.
+/// Writes {"reason","message"} where Kubernetes looks for it, if that file exists.
+void write_termination_log(const std::string& termination_log, const std::string& reason, const std::string& message);
+/// The same for a server that cannot ever become ready, and to the log.
 void report_fatal(const std::string& termination_log, const std::string& reason, const std::string& message);
 
 /// `inference-server classify`: 0 when every file was classified, 1 otherwise.
 int classify_files(const ClassifyFilesOptions& options);
 
-int fetch_model(const FetchModelOptions& options);
+/// 0: the file is there; 78 and a reason in the termination log: only another address, digest or option helps; 1 and
+/// the reason ModelUnavailable: another attempt may succeed.
+int fetch_model(const FetchModelOptions& options, std::stop_token stop);
 int make_demo_model(const MakeDemoModelOptions& options);
 int draw_pictures(const DrawPicturesOptions& options);
 

@@ -13,14 +13,38 @@ int failed(const Error& error) {
   return 1;
 }
 
+struct FetchFailure {
+  const char* reason;
+  int exit_code;
+};
+
+FetchFailure fetch_failure(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kPermissionDenied:
+      return {"ConfigurationInvalid", kExitConfiguration};
+    case ErrorCode::kDataLoss:
+      return {"ModelDigestMismatch", kExitConfiguration};
+    case ErrorCode::kTooLarge:
+    case ErrorCode::kUnsupported:
+      return {"ModelInvalid", kExitConfiguration};
+    default:
+      return {"ModelUnavailable", 1};
+  }
+}
+
 }  // namespace
 
-int fetch_model(const FetchModelOptions& options) {
+int fetch_model(const FetchModelOptions& options, std::stop_token stop) {
   model::FetchOptions how;
   if (!options.url.empty()) how.url = options.url;
   how.output_directory = options.directory;
   how.expected_sha256 = options.sha256;
+  how.output_name = options.name;
   how.ca_file = options.ca_file;
+  how.max_bytes = options.max_bytes;
+  how.time_limit = std::chrono::seconds(options.timeout);
+  how.stop = std::move(stop);
   int shown = -1;
   how.progress = [&shown](std::uint64_t received, std::uint64_t total) {
     const int percent = total == 0 ? 0 : static_cast<int>(received * 100 / total);
@@ -29,8 +53,16 @@ int fetch_model(const FetchModelOptions& options) {
     std::fprintf(stderr, "%llu of %llu bytes\n", static_cast<unsigned long long>(received),
                  static_cast<unsigned long long>(total));
   };
-  const auto report = model::fetch_model(how);
-  if (!report) return failed(report.error());
+  // The digits in a name are a convention of the official weights; whoever names an address names what is there.
+  const bool pinned = options.url.empty() || !options.sha256.empty();
+  const auto report = pinned ? model::fetch_model(how)
+                             : Result<model::FetchReport>(fail(ErrorCode::kInvalidArgument, "--url needs --sha256"));
+  if (!report) {
+    const FetchFailure failure = fetch_failure(report.error().code);
+    write_termination_log(options.termination_log, failure.reason, report.error().describe());
+    failed(report.error());
+    return failure.exit_code;
+  }
   std::fprintf(stderr, "%s\n", report->message.c_str());
   std::printf("%s  %s\n", report->sha256.c_str(), report->path.c_str());
   return 0;

@@ -15,8 +15,9 @@ constexpr int kExitConfiguration = 78;
 
 /// An option with its environment variable: --max-upload-bytes and INFERENCE_MAX_UPLOAD_BYTES.
 template <typename T>
-CLI::Option* add(CLI::App& command, const std::string& flag, T& value, const std::string& help) {
-  std::string variable = "INFERENCE_" + flag.substr(2);
+CLI::Option* add(CLI::App& command, const std::string& flag, T& value, const std::string& help,
+                 const std::string& prefix = "INFERENCE_") {
+  std::string variable = prefix + flag.substr(2);
   for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return command.add_option(flag, value, help)->envname(variable)->capture_default_str();
 }
@@ -81,10 +82,16 @@ void add_classify(CLI::App& app, ClassifyFilesOptions& options) {
 void add_model_tools(CLI::App& app, CommandLine& line) {
   FetchModelOptions& fetch = line.fetch_model;
   CLI::App& fetching = *app.add_subcommand("fetch-model", "Download model weights and check their digest");
-  fetching.add_option("--url", fetch.url, "https address; default: the official ResNet101 weights");
-  fetching.add_option("--directory", fetch.directory, "Where the file goes")->capture_default_str();
-  fetching.add_option("--sha256", fetch.sha256, "Expected digest; default: the digits in the file's name");
-  fetching.add_option("--ca-file", fetch.ca_file, "PEM file of authorities to trust besides the system's");
+  const std::string prefix = "INFERENCE_FETCH_";
+  add(fetching, "--url", fetch.url, "https address; default: the official ResNet101 weights", prefix);
+  add(fetching, "--directory", fetch.directory, "Where the file goes", prefix);
+  add(fetching, "--name", fetch.name, "The file's name there; default: what the address ends in", prefix);
+  add(fetching, "--sha256", fetch.sha256, "Expected digest; must be given with --url", prefix);
+  add(fetching, "--ca-file", fetch.ca_file, "PEM file of authorities to trust besides the system's", prefix);
+  add(fetching, "--max-bytes", fetch.max_bytes, "Refuse a larger file", prefix)
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
+  add(fetching, "--timeout", fetch.timeout, "Seconds for the whole download", prefix)->check(CLI::Range(1, 1'000'000));
+  add(fetching, "--termination-log", fetch.termination_log, "File for the reason of a failure");
 
   MakeDemoModelOptions& make = line.make_demo_model;
   CLI::App& making = *app.add_subcommand("make-demo-model", "Fit a model to pictures that this program draws");

@@ -49,8 +49,12 @@ struct ClassifyFilesOptions {
 struct FetchModelOptions {
   std::string url;  ///< empty: the official ResNet101 weights
   std::string directory = ".";
-  std::string sha256;
+  std::string name;    ///< of the file in the folder; empty: the URL's
+  std::string sha256;  ///< must be given with a URL
   std::string ca_file;
+  std::uint64_t max_bytes = 2'000'000'000;
+  int timeout = 3600;  ///< seconds
+  std::string termination_log = "/dev/termination-log";
 };
 
 struct MakeDemoModelOptions {

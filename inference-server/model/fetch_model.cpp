@@ -1,17 +1,25 @@
 #include "inference-server/model/fetch_model.hpp"
 
 #include <curl/curl.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
+#include "common/file.hpp"
 #include "common/sha256.hpp"
+#include "inference-server/model/mapped_file.hpp"
+#include "inference-server/model/safetensors.hpp"
 
 namespace imageclassifier::model {
 namespace {
@@ -24,15 +32,25 @@ bool is_hex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-/// The last part of the URL's path, if it can be a file's name.
-std::string file_name_of(const std::string& url) {
+/// What may be shown of it: access keys stand in the query or before the host.
+std::string shown(const std::string& url) {
   const std::string path = url.substr(0, url.find_first_of("?#"));
-  const std::string name = path.substr(path.rfind('/') + 1);
+  const auto host = path.find("://") + 3;
+  const auto at = path.substr(0, path.find('/', host)).rfind('@');
+  return at == std::string::npos || at < host ? path : path.substr(0, host) + path.substr(at + 1);
+}
+
+/// The last part of the URL's path.
+std::string last_part(const std::string& url) {
+  const std::string path = url.substr(0, url.find_first_of("?#"));
+  return path.substr(path.rfind('/') + 1);
+}
+
+bool is_file_name(const std::string& name) {
   const auto safe = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
   };
-  if (name.empty() || name.front() == '.' || name.size() > 200) return {};
-  return std::all_of(name.begin(), name.end(), safe) ? name : std::string();
+  return !name.empty() && name.front() != '.' && name.size() <= 200 && std::all_of(name.begin(), name.end(), safe);
 }
 
 /// torchvision's convention: name-<the first eight hex digits of the SHA-256>.pth
@@ -43,8 +61,52 @@ std::string digits_in(const std::string& name) {
   return is_hex(digits) ? digits : std::string();
 }
 
+/// A file that is being written; removed at the end unless it was kept.
+class PartFile {
+ public:
+  explicit PartFile(std::string path)
+      : path_(std::move(path)), file_(open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+    if (file_ < 0) error_ = errno;
+  }
+  ~PartFile() {
+    if (file_ < 0) return;
+    close(file_);
+    if (!kept_) unlink(path_.c_str());
+  }
+  PartFile(const PartFile&) = delete;
+  PartFile& operator=(const PartFile&) = delete;
+
+  /// errno of the first failure, 0: none.
+  int error() const { return error_; }
+  const std::string& path() const { return path_; }
+
+  bool write(const char* data, std::size_t size) {
+    while (size > 0 && error_ == 0) {
+      const ssize_t written = ::write(file_, data, size);
+      if (written < 0 && errno != EINTR) error_ = errno;
+      if (written <= 0) continue;
+      data += written;
+      size -= static_cast<std::size_t>(written);
+    }
+    return error_ == 0;
+  }
+
+  /// On the disk before it gets its name: after a crash a file of this name is whole.
+  bool keep_as(const std::string& path) {
+    kept_ = error_ == 0 && fsync(file_) == 0 && std::rename(path_.c_str(), path.c_str()) == 0;
+    if (!kept_ && error_ == 0) error_ = errno;
+    return kept_;
+  }
+
+ private:
+  std::string path_;
+  int file_;
+  int error_ = 0;
+  bool kept_ = false;
+};
+
 struct Transfer {
-  std::ofstream out;
+  PartFile* out = nullptr;
   Sha256 digest;
   std::uint64_t received = 0;
   std::uint64_t max_bytes = 0;
@@ -58,8 +120,7 @@ std::size_t on_data(const char* data, std::size_t, std::size_t size, void* user)
   transfer->too_large = transfer->received > transfer->max_bytes;
   if (transfer->too_large) return 0;
   transfer->digest.update(std::string_view(data, size));
-  transfer->out.write(data, static_cast<std::streamsize>(size));
-  return transfer->out ? size : 0;
+  return transfer->out->write(data, size) ? size : 0;
 }
 
 int on_progress(void* user, curl_off_t total, curl_off_t received, curl_off_t, curl_off_t) {
@@ -67,7 +128,7 @@ int on_progress(void* user, curl_off_t total, curl_off_t received, curl_off_t, c
   if (transfer->options->progress) {
     transfer->options->progress(static_cast<std::uint64_t>(received), static_cast<std::uint64_t>(total));
   }
-  return 0;
+  return transfer->options->stop.stop_requested() ? 1 : 0;
 }
 
 using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
@@ -85,6 +146,8 @@ Handle make_handle(const FetchOptions& options, Transfer& transfer) {
   curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT, static_cast<long>(options.time_limit.count()));
+  curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options.max_bytes));
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kStallSeconds);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
@@ -92,22 +155,50 @@ Handle make_handle(const FetchOptions& options, Transfer& transfer) {
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
-  if (!options.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options.ca_file.c_str());
   return handle;
 }
 
+/// Besides the system's authorities: curl's own option would replace them.
+Result<void> trust(CURL* curl, const std::string& ca_file) {
+  constexpr std::uint64_t kMaximumFile = 16 * 1024 * 1024;
+  if (ca_file.empty()) return {};
+  auto pem = read_file(ca_file, kMaximumFile);
+  if (!pem) return fail(Error(ErrorCode::kInvalidArgument, "the CA file cannot be used", pem.error()));
+  if (pem->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+    return fail(ErrorCode::kInvalidArgument, "the CA file " + ca_file + " holds no PEM certificate");
+  }
+  const char* system = nullptr;
+  curl_easy_getinfo(curl, CURLINFO_CAINFO, &system);
+  if (system != nullptr) {
+    if (const auto known = read_file(system, kMaximumFile); known) *pem += "\n" + *known;
+  }
+  curl_blob blob{pem->data(), pem->size(), CURL_BLOB_COPY};
+  curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+  return {};
+}
+
+tl::unexpected<Error> cannot_write(const std::string& path, int error) {
+  const bool ours = error == EACCES || error == EROFS || error == EPERM || error == ENOTDIR;
+  return fail(ours ? ErrorCode::kPermissionDenied : ErrorCode::kUnavailable,
+              "the file " + path + " cannot be written: " + std::strerror(error));
+}
+
 Result<void> check_transfer(CURLcode code, CURL* curl, const Transfer& transfer) {
-  if (transfer.too_large) {
+  if (transfer.too_large || code == CURLE_FILESIZE_EXCEEDED) {
     return fail(ErrorCode::kTooLarge,
                 "the download is larger than " + std::to_string(transfer.max_bytes) + " bytes and was stopped");
   }
-  if (!transfer.out) return fail(ErrorCode::kUnavailable, "the download cannot be written; is the disk full?");
+  if (transfer.out->error() != 0) return cannot_write(transfer.out->path(), transfer.out->error());
   if (code == CURLE_OK) return {};
+  const std::string what = "the download of " + shown(transfer.options->url);
+  if (code == CURLE_ABORTED_BY_CALLBACK) return fail(ErrorCode::kCancelled, what + " was stopped");
+  if (code == CURLE_SSL_CACERT_BADFILE) return fail(ErrorCode::kInvalidArgument, "the CA file cannot be used");
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   const std::string why =
       code == CURLE_HTTP_RETURNED_ERROR ? "the server answered " + std::to_string(status) : curl_easy_strerror(code);
-  return fail(ErrorCode::kUnavailable, "the download of " + transfer.options->url + " failed: " + why);
+  return fail(code == CURLE_OPERATION_TIMEDOUT ? ErrorCode::kDeadlineExceeded : ErrorCode::kUnavailable,
+              what + " failed: " + why);
 }
 
 /// The digits that the file's SHA-256 must begin with.
@@ -123,40 +214,52 @@ Result<std::string> expected_digits(const FetchOptions& options, const std::stri
 }
 
 std::string advice(const FetchReport& report, const std::string& digits) {
-  const std::string checked = "The SHA-256 begins with the expected " + digits.substr(0, 8) + ". ";
+  const std::string checked = std::string(report.was_there ? "Nothing to download. " : "") +
+                              "The SHA-256 begins with the expected " + digits.substr(0, 8) + ". ";
   if (report.servable) return checked + "Serve it with --model and pin it with --model-sha256.";
   return checked +
          "This is PyTorch's pickle format, which is not read here: convert it to safetensors with torchvision's tensor "
          "names before serving it.";
 }
 
-Result<FetchReport> download(const FetchOptions& options, const std::string& name, const std::string& digits) {
-  FetchReport report;
-  report.path = (std::filesystem::path(options.output_directory) / name).string();
-  report.servable = name.ends_with(".safetensors");
-  const std::string part = report.path + ".part";
+/// The file is there already, as it should be.
+std::optional<FetchReport> find(const std::string& path, const std::string& digits) {
+  const auto file = MappedFile::open(path);
+  if (!file) return std::nullopt;
+  FetchReport report{.path = path, .bytes = file->bytes().size(), .sha256 = sha256_hex(file->bytes())};
+  if (!report.sha256.starts_with(digits)) return std::nullopt;
+  report.was_there = true;
+  return report;
+}
+
+Result<void> check_format(const std::string& path, const std::string& url) {
+  const auto file = MappedFile::open(path);
+  if (!file) return fail(ErrorCode::kUnsupported, shown(url) + " is empty");
+  const auto parsed = parse_safetensors(file->bytes());
+  if (parsed) return {};
+  return fail(Error(ErrorCode::kUnsupported, shown(url) + " is not a safetensors file", parsed.error()));
+}
+
+Result<FetchReport> download(const FetchOptions& options, const std::string& path, const std::string& digits) {
+  PartFile part(path + ".part");
+  if (part.error() != 0) return cannot_write(part.path(), part.error());
   Transfer transfer;
+  transfer.out = &part;
   transfer.options = &options;
   transfer.max_bytes = options.max_bytes;
-  transfer.out.open(part, std::ios::binary | std::ios::trunc);
   const Handle handle = make_handle(options, transfer);
+  if (auto trusted = trust(handle.get(), options.ca_file); !trusted) return fail(trusted.error());
   const CURLcode code = curl_easy_perform(handle.get());
-  transfer.out.close();
-  if (auto checked = check_transfer(code, handle.get(), transfer); !checked) {
-    std::remove(part.c_str());
-    return tl::unexpected(checked.error());
-  }
-  report.bytes = transfer.received;
-  report.sha256 = transfer.digest.hex_digest();
+  if (auto checked = check_transfer(code, handle.get(), transfer); !checked) return fail(checked.error());
+  FetchReport report{.path = path, .bytes = transfer.received, .sha256 = transfer.digest.hex_digest()};
   if (!report.sha256.starts_with(digits)) {
-    std::remove(part.c_str());
-    return fail(ErrorCode::kDataLoss, "the download has the SHA-256 " + report.sha256 + ", which does not begin with " +
-                                          digits + "; nothing was kept");
+    return fail(ErrorCode::kDataLoss, shown(options.url) + " has the SHA-256 " + report.sha256 +
+                                          ", which does not begin with " + digits + "; nothing was kept");
   }
-  std::error_code error;
-  std::filesystem::rename(part, report.path, error);
-  if (error) return fail(ErrorCode::kUnavailable, "the file " + report.path + " cannot be written");
-  report.message = advice(report, digits);
+  if (path.ends_with(".safetensors")) {
+    if (auto good = check_format(part.path(), options.url); !good) return fail(good.error());
+  }
+  if (!part.keep_as(path)) return cannot_write(path, part.error());
   return report;
 }
 
@@ -166,13 +269,27 @@ Result<FetchReport> fetch_model(const FetchOptions& options) {
   if (!options.url.starts_with("https://")) {
     return fail(ErrorCode::kInvalidArgument, "only https:// addresses are fetched");
   }
-  const std::string name = file_name_of(options.url);
-  if (name.empty()) return fail(ErrorCode::kInvalidArgument, "the address does not end in a file's name");
+  const std::string name = options.output_name.empty() ? last_part(options.url) : options.output_name;
+  if (!is_file_name(name)) {
+    return fail(ErrorCode::kInvalidArgument, options.output_name.empty()
+                                                 ? "the address does not end in a file's name; give one"
+                                                 : "\"" + name + "\" cannot be the file's name");
+  }
   const auto digits = expected_digits(options, name);
   if (!digits) return tl::unexpected(digits.error());
+  const std::string path = (std::filesystem::path(options.output_directory) / name).string();
   std::error_code error;
   std::filesystem::create_directories(options.output_directory, error);
-  return download(options, name, *digits);
+  Result<FetchReport> report;
+  if (auto found = find(path, *digits)) {
+    report = std::move(*found);
+  } else {
+    report = download(options, path, *digits);
+  }
+  if (!report) return report;
+  report->servable = name.ends_with(".safetensors");
+  report->message = advice(*report, *digits);
+  return report;
 }
 
 }  // namespace imageclassifier::model

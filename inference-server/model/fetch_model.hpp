@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <stop_token>
 #include <string>
 
 #include "common/result.hpp"
@@ -13,24 +15,30 @@ inline constexpr const char* kOfficialWeightsUrl = "https://download.pytorch.org
 
 struct FetchOptions {
   std::string url = kOfficialWeightsUrl;    ///< https only, redirects included
-  std::string output_directory = ".";       ///< the file keeps the name that the URL ends in
+  std::string output_directory = ".";       ///< made if it is missing
+  std::string output_name;                  ///< [A-Za-z0-9._-]; empty: what the URL's path ends in
   std::string expected_sha256;              ///< 64 hex digits; empty: the file name's eight hex digits decide
-  std::string ca_file;                      ///< PEM of further trusted authorities; empty: the system's
+  std::string ca_file;                      ///< PEM of authorities to trust besides the system's
   std::uint64_t max_bytes = 2'000'000'000;  ///< larger downloads are refused
+  std::chrono::seconds time_limit{3600};    ///< for the whole transfer; one that stands still ends after a minute
+  std::stop_token stop{};                   ///< ends the transfer within a second
   std::function<void(std::uint64_t received, std::uint64_t total)> progress;  ///< bytes; total 0: unknown
 };
 
 struct FetchReport {
   std::string path;
   std::uint64_t bytes = 0;
-  std::string sha256;     ///< the full digest, to be pinned by --model-sha256
-  bool servable = false;  ///< a .safetensors file; a .pth file cannot be served as it is
-  std::string message;    ///< one sentence: what was checked and what to do next
+  std::string sha256;      ///< the full digest, to be pinned by --model-sha256
+  bool was_there = false;  ///< nothing was downloaded: the file was there with the expected digest
+  bool servable = false;   ///< a .safetensors file; a .pth file cannot be served as it is
+  std::string message{};   ///< one sentence: what was checked and what to do next
 };
 
-/// Downloads a weights file through a temporary name; it appears only when the digest fits. kInvalidArgument: not an
-/// https URL, or neither digits in the name nor an expected digest; kDataLoss: the digest differs; kTooLarge;
-/// kUnavailable: the transfer failed.
+/// Downloads a weights file under the temporary name NAME.part; it appears, whole and on the disk, only when the digest
+/// fits. A former attempt that was killed is started over. No message holds the URL's query or password.
+/// kInvalidArgument: not an https URL, neither digits in the name nor an expected digest, or a CA file that is none;
+/// kDataLoss: the digest differs; kTooLarge; kUnsupported: a .safetensors file that is not one; kPermissionDenied: the
+/// folder cannot be written; kCancelled; kDeadlineExceeded, kUnavailable: the transfer failed, another may succeed.
 Result<FetchReport> fetch_model(const FetchOptions& options);
 
 }  // namespace imageclassifier::model

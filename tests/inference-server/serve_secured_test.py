@@ -4,11 +4,10 @@ import base64
 import json
 import socket
 import ssl
-import subprocess
 import threading
 import unittest
 
-from serving import FOLDER, PICTURE, MountedSecret, ProgramTest, Server, main, wait_for
+from serving import FOLDER, PICTURE, MountedSecret, ProgramTest, Server, main, make_certificate, wait_for
 
 
 def basic(username, password):
@@ -57,15 +56,6 @@ class BasicAuthentication(ProgramTest):
         self.assertIn("nowhere", message)
         empty = MountedSecret("empty", {"username": "pets", "password": ""})
         self.assertIn("password is empty", self.ends_with("ConfigurationInvalid", "--auth-basic-file", str(empty.path)))
-
-
-def make_certificate(name):
-    """A certificate that trusts itself, for localhost, as the files of a kubernetes.io/tls Secret."""
-    certificate, key = FOLDER / f"{name}.crt", FOLDER / f"{name}.key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                    "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out",
-                    str(certificate)], check=True, stderr=subprocess.DEVNULL)
-    return {"tls.crt": certificate.read_bytes(), "tls.key": key.read_bytes()}
 
 
 def trust(*pairs):

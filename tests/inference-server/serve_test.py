@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Start, broken uploads, drain, exit codes, command line. See serving.py."""
 import json
+import re
 import signal
 import struct
 import subprocess
@@ -9,7 +10,7 @@ import time
 import unittest
 import zlib
 
-from serving import (DEADLINE, FOLDER, LABELS, MODEL, PICTURE, PICTURES, PROGRAM, ProgramTest, Server, main, wait_for)
+from serving import (DEADLINE, FOLDER, LABELS, MODEL, PICTURE, PICTURES, PROGRAM, ROOT, ProgramTest, Server, main, wait_for)
 
 
 def read_all(connection):
@@ -231,6 +232,15 @@ class Drain(unittest.TestCase):
 
 
 class CommandLine(unittest.TestCase):
+    def test_every_variable_is_in_the_documents_and_every_documented_one_exists(self):
+        def variables(text):
+            return set(re.findall(r"INFERENCE_[A-Z0-9_]+", text))
+        helps = [subprocess.run([PROGRAM, *command, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+                 for command in (["serve"], ["fetch-model"], [])]
+        tables = "\n".join(line for line in (ROOT / "docs/http-api.md").read_text().splitlines()
+                           if line.startswith("| `INFERENCE_"))
+        self.assertEqual(variables(tables), variables("".join(helps)))
+
     def run_classify(self, *arguments):
         return subprocess.run([PROGRAM, "classify", "--model", str(MODEL), "--labels", str(LABELS), *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=DEADLINE)

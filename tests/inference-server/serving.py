@@ -16,6 +16,7 @@ import unittest
 from pathlib import Path
 
 PROGRAM, WRITE_MODEL = sys.argv[1:3]
+ROOT = Path(__file__).resolve().parents[2]
 PICTURES = Path(__file__).parent / "goldens/pictures"
 FOLDER = Path(tempfile.mkdtemp(prefix="serve-test-"))
 MODEL = FOLDER / "model.safetensors"
@@ -135,6 +136,15 @@ class MountedSecret:
             (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         (self.path / "..tmp").symlink_to(folder.name)
         (self.path / "..tmp").replace(self.path / "..data")
+
+
+def make_certificate(name):
+    """A certificate that trusts itself, for localhost, as the files of a kubernetes.io/tls Secret."""
+    certificate, key = FOLDER / f"{name}.crt", FOLDER / f"{name}.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out",
+                    str(certificate)], check=True, stderr=subprocess.DEVNULL)
+    return {"tls.crt": certificate.read_bytes(), "tls.key": key.read_bytes()}
 
 
 def main():

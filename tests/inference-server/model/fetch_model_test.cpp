@@ -14,12 +14,18 @@
 #include <string>
 
 #include "common/sha256.hpp"
+#include "inference-server/model/safetensors.hpp"
 
 using namespace imageclassifier;
 
 namespace {
 
 const std::string kContent = "weights, as far as this test is concerned\n";
+
+std::string read_all(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
 
 /// https_server.py over a folder with the content under three names; everything ends with the object.
 class HttpsServer {
@@ -30,9 +36,12 @@ class HttpsServer {
     std::filesystem::create_directories(folder_ + "/files");
     const std::string digits = sha256_hex(kContent).substr(0, 8);
     good_ = "net-" + digits + ".pth";
-    for (const std::string& file : {good_, "net-" + digits + ".safetensors", std::string("net-00000000.pth")}) {
+    for (const std::string& file : {good_, "not-" + digits + ".safetensors", std::string("net-00000000.pth")}) {
       std::ofstream(folder_ + "/files/" + file) << kContent;
     }
+    const std::array<float, 2> values{1, 2};
+    const std::array<model::FloatTensor, 1> tensors{model::FloatTensor{"fc.bias", {2}, values}};
+    REQUIRE(model::write_safetensors(folder_ + "/files/net.safetensors", tensors, {}));
     const std::string openssl =
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext "
         "subjectAltName=DNS:localhost -keyout " +
@@ -55,6 +64,14 @@ class HttpsServer {
     options.ca_file = certificate();
     return options;
   }
+  /// A file in safetensors format under a name that says nothing, pinned by its digest.
+  model::FetchOptions pinned(const std::string& way = {}) const {
+    auto pinned = options(way + "net.safetensors?sig=hidden");
+    pinned.expected_sha256 = sha256_hex(weights());
+    return pinned;
+  }
+  std::string weights() const { return read_all(folder_ + "/files/net.safetensors"); }
+  std::string out(const std::string& name) const { return folder_ + "/out/" + name; }
   const std::string& good() const { return good_; }
   bool kept_nothing() const {
     return !std::filesystem::exists(folder_ + "/out") || std::filesystem::is_empty(folder_ + "/out");
@@ -105,12 +122,80 @@ TEST_CASE("weights are downloaded over TLS and their digest is checked against t
     CHECK_FALSE(report->servable);
     CHECK_THAT(report->message, Catch::Contains("safetensors"));
     CHECK(std::filesystem::file_size(report->path) == kContent.size());
+    std::filesystem::remove(report->path);
   }
-  auto options = server.options(server.good().substr(0, 12) + ".safetensors");
-  options.expected_sha256 = sha256_hex(kContent);
-  const auto report = model::fetch_model(options);
+  const auto report = model::fetch_model(server.pinned());
   REQUIRE(report);
   CHECK(report->servable);
+  CHECK(report->path == server.out("net.safetensors"));
+}
+
+TEST_CASE("a file is kept under a given name, and is not downloaded again while its digest fits") {
+  const HttpsServer server;
+  auto options = server.pinned();
+  options.output_name = "model.safetensors";
+  auto report = model::fetch_model(options);
+  REQUIRE(report);
+  CHECK_FALSE(report->was_there);
+  CHECK(report->path == server.out("model.safetensors"));
+  CHECK(read_all(report->path) == server.weights());
+  CHECK_FALSE(std::filesystem::exists(report->path + ".part"));
+
+  options.url = "https://localhost:1/net.safetensors";  // nobody answers there
+  report = model::fetch_model(options);
+  REQUIRE(report);
+  CHECK(report->was_there);
+  CHECK(report->servable);
+  CHECK(report->sha256 == options.expected_sha256);
+
+  std::ofstream(report->path, std::ios::app) << "damage";
+  CHECK_FALSE(model::fetch_model(options));
+  options.url = server.pinned().url;
+  report = model::fetch_model(options);
+  REQUIRE(report);
+  CHECK_FALSE(report->was_there);
+  CHECK(read_all(report->path) == server.weights());
+}
+
+TEST_CASE("what a killed attempt left behind is started over") {
+  const HttpsServer server;
+  std::filesystem::create_directories(server.out(""));
+  std::ofstream(server.out("net.safetensors.part")) << std::string(1'000'000, 'x');
+  REQUIRE(model::fetch_model(server.pinned()));
+  CHECK(read_all(server.out("net.safetensors")) == server.weights());
+}
+
+TEST_CASE("a transfer ends at its time limit, when it is cut and when it is stopped") {
+  const HttpsServer server;
+  auto options = server.pinned("half/");
+  options.time_limit = std::chrono::seconds(1);
+  const auto late = model::fetch_model(options);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code == ErrorCode::kDeadlineExceeded);
+  CHECK_THAT(late.error().describe(), Catch::Contains("/half/net.safetensors") && !Catch::Contains("hidden"));
+
+  options = server.pinned("cut/");
+  CHECK(model::fetch_model(options).error().code == ErrorCode::kUnavailable);
+
+  options = server.pinned("half/");
+  std::stop_source stop;
+  options.stop = stop.get_token();
+  options.progress = [&stop](std::uint64_t received, std::uint64_t) {
+    if (received > 0) stop.request_stop();
+  };
+  CHECK(model::fetch_model(options).error().code == ErrorCode::kCancelled);
+  CHECK(server.kept_nothing());
+}
+
+TEST_CASE("errors name the address without what gives access to it") {
+  auto options = model::FetchOptions{};
+  options.url = "https://user:hidden@localhost:1/net.safetensors?sig=hidden#hidden";
+  options.expected_sha256 = std::string(64, '0');
+  options.output_directory = std::filesystem::temp_directory_path();
+  const auto failed = model::fetch_model(options);
+  REQUIRE_FALSE(failed);
+  CHECK_THAT(failed.error().describe(),
+             Catch::Contains("https://localhost:1/net.safetensors failed") && !Catch::Contains("hidden"));
 }
 
 TEST_CASE("a download that is not what it should be leaves nothing behind") {
@@ -122,6 +207,18 @@ TEST_CASE("a download that is not what it should be leaves nothing behind") {
   auto options = server.options(server.good());
   options.max_bytes = 5;
   CHECK(code_of(options) == ErrorCode::kTooLarge);
+  options.url = server.options("endless/" + server.good()).url;
+  options.max_bytes = 1'000'000;
+  CHECK(code_of(options) == ErrorCode::kTooLarge);
+  options = server.options("not-" + server.good().substr(4, 8) + ".safetensors");
+  CHECK(code_of(options) == ErrorCode::kUnsupported);
+  options = server.options(server.good());
+  options.ca_file = "/nowhere/ca.crt";
+  CHECK(code_of(options) == ErrorCode::kInvalidArgument);
+  options.ca_file = "tests/inference-server/model/https_server.py";
+  CHECK(code_of(options) == ErrorCode::kInvalidArgument);
+  options.output_directory = "/proc/nowhere";
+  CHECK((code_of(options) == ErrorCode::kPermissionDenied || code_of(options) == ErrorCode::kUnavailable));
   options = server.options(server.good());
   options.ca_file.clear();
   CHECK(code_of(options) == ErrorCode::kUnavailable);
@@ -137,6 +234,12 @@ TEST_CASE("only https addresses with something to check are fetched") {
     CHECK(model::fetch_model(options).error().code == ErrorCode::kInvalidArgument);
   }
   options.url = "https://example.test/net.pth";
+  options.expected_sha256 = std::string(64, '0');
+  for (const char* name : {"..", ".hidden", "a/b", "a b"}) {
+    options.output_name = name;
+    CHECK(model::fetch_model(options).error().code == ErrorCode::kInvalidArgument);
+  }
+  options.output_name.clear();
   options.expected_sha256 = "short";
   CHECK(model::fetch_model(options).error().code == ErrorCode::kInvalidArgument);
 }
