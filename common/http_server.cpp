@@ -149,7 +149,6 @@ void HttpServer::Impl::stop() {
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options, std::vector<HttpRoute> routes) {
   boost::system::error_code error;
-  const std::string where = options.address + ":" + std::to_string(options.port);
   const auto address = asio::ip::make_address(options.address, error);
   if (error) return fail(ErrorCode::kInvalidArgument, "\"" + options.address + "\" is not an IP address");
   const tcp::endpoint endpoint(address, options.port);
@@ -160,6 +159,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options,
     tls = std::move(*made);
     options.tls.reset();  // the key has one place in memory
   }
+  const std::string host = address.is_v6() ? "[" + options.address + "]" : options.address;
+  const std::string where = host + ":" + std::to_string(options.port);
   auto impl = std::make_unique<Impl>(std::move(options), std::move(routes));
   impl->speaks_tls = tls != nullptr;
   impl->core.tls = std::move(tls);

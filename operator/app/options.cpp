@@ -1,8 +1,12 @@
 #include "operator/app/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <map>
+#include <optional>
 #include <sstream>
+#include <utility>
 
 #include "common/build_info.hpp"
 #include "operator/kubernetes/fault_plan.hpp"
@@ -13,19 +17,56 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
-/// "0.0.0.0:8080" or ":8080".
+std::optional<std::uint16_t> parse_port(const std::string& text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return port;
+}
+
+/// "0.0.0.0:8080", ":8080" or "[::1]:8080".
 bool parse_listen(const std::string& text, RunOptions& options) {
   const std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos || colon + 1 == text.size() || text.size() - colon > 6) return false;
-  unsigned port = 0;
-  for (const char c : text.substr(colon + 1)) {
-    if (c < '0' || c > '9') return false;
-    port = port * 10 + static_cast<unsigned>(c - '0');
-  }
-  if (port > 65535) return false;
-  if (colon > 0) options.listen_address = text.substr(0, colon);
-  options.listen_port = static_cast<std::uint16_t>(port);
+  const auto port = colon == std::string::npos ? std::nullopt : parse_port(text.substr(colon + 1));
+  if (!port) return false;
+  std::string address = text.substr(0, colon);
+  const bool brackets = address.size() > 2 && address.front() == '[' && address.back() == ']';
+  if (brackets) address = address.substr(1, address.size() - 2);
+  if (brackets != (address.find(':') != std::string::npos) || address.find_first_of("[]") != std::string::npos)
+    return false;
+  if (!address.empty()) options.listen_address = address;
+  options.listen_port = *port;
   return true;
+}
+
+/// RFC 1123: what the API server takes as the name of a namespace. Empty: not given.
+bool is_namespace(const std::string& text) {
+  const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return text.empty() || (text.size() <= 63 && alphanumeric(text.front()) && alphanumeric(text.back()) &&
+                          std::all_of(text.begin(), text.end(), [&](char c) { return alphanumeric(c) || c == '-'; }));
+}
+
+/// What CLI11 cannot check by itself; the message of the first problem names its option.
+Result<void> check(RunOptions& run, const std::string& listen) {
+  const auto refuse = [](const std::string& why) { return fail(ErrorCode::kInvalidArgument, why); };
+  for (const auto& [option, name] : {std::pair("--namespace", &run.namespace_name),
+                                     std::pair("--leader-elect-resource-namespace", &run.leader.namespace_name)}) {
+    if (!is_namespace(*name)) {
+      return refuse(std::string(option) + ": \"" + *name + "\" is no name of a namespace: at most 63 of a-z, 0-9 and " +
+                    "'-', with a letter or digit at both ends (RFC 1123)");
+    }
+  }
+  if (!parse_listen(listen, run)) {
+    return refuse("--listen: \"" + listen +
+                  "\" is not an address and a port, such as 0.0.0.0:8080, or [::]:8080 for IPv6");
+  }
+  if (const auto plan = kubernetes::parse_fault_plan(run.faults); !run.faults.empty() && !plan) {
+    return refuse("--inject-faults: " + plan.error().message);
+  }
+  if (const auto timing = run.leader.timing.check(); !timing) {
+    return refuse("--leader-elect-...: " + timing.error().message);
+  }
+  return {};
 }
 
 /// A duration with its unit, as other Kubernetes components take it ("15s"), in milliseconds.
@@ -112,20 +153,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     line.message = line.exit_code == 0 ? out.str() : problems.str();
     return line;
   }
-  if (!parse_listen(listen, line.run)) {
-    line.exit_code = kExitUsage;
-    line.message = "--listen: \"" + listen + "\" is not an address and a port, such as 0.0.0.0:8080\n";
-    return line;
-  }
-  if (const auto plan = kubernetes::parse_fault_plan(line.run.faults); !line.run.faults.empty() && !plan) {
-    line.exit_code = kExitUsage;
-    line.message = "--inject-faults: " + plan.error().describe() + "\n";
-    return line;
-  }
   line.run.leader.timing = lease_times.timing();
-  if (const auto checked = line.run.leader.timing.check(); !checked) {
+  if (const auto checked = check(line.run, listen); !checked) {
     line.exit_code = kExitUsage;
-    line.message = "--leader-elect-...: " + checked.error().describe() + "\n";
+    line.message = checked.error().message + "\n";
     return line;
   }
   if (level == "trace") level = "debug";

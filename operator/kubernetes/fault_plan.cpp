@@ -136,6 +136,20 @@ Result<FaultRule> parse_rule(std::string_view item) {
   return rule;
 }
 
+/// Why the rule can never hit, whatever is requested; empty if it can.
+std::string why_never(const FaultRule& rule) {
+  const bool watches =
+      rule.selector == Selector::kAny || rule.selector == Selector::kRead || rule.selector == Selector::kWatch;
+  const std::string fault = to_string(rule.fault);
+  const bool needs_watch = rule.fault == Fault::kFreeze || rule.fault == Fault::kDrop ||
+                           rule.fault == Fault::kDuplicate || rule.fault == Fault::kLate;
+  if (needs_watch && !watches) return "\"" + fault + "\" happens to watches only; select them by watch, read or any";
+  if (rule.fault == Fault::kStale && rule.selector == Selector::kWatch) {
+    return "\"stale\" happens to answered requests only, not to watches; select them by get, read or any";
+  }
+  return {};
+}
+
 std::uint64_t mix(std::uint64_t value) {
   // The finaliser of SplitMix64 (Steele, Lea, Flood 2014).
   value += 0x9e3779b97f4a7c15ULL;
@@ -168,6 +182,7 @@ Result<FaultPlan> parse_fault_plan(std::string_view text) {
     }
     auto rule = parse_rule(item);
     if (!rule) return fail(rule.error());
+    if (const std::string why = why_never(*rule); !why.empty()) return unclear(item, why);
     plan.rules.push_back(std::move(*rule));
   }
   if (plan.rules.empty()) {

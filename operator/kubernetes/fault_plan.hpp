@@ -64,7 +64,8 @@ struct FaultPlan {
   std::vector<FaultRule> rules;
 };
 
-/// kInvalidArgument names the piece that was not understood and what is possible there.
+/// kInvalidArgument names the piece that was not understood and what is possible there, or the rule that can never hit:
+/// freeze, drop, duplicate and late happen to watches only, stale never does.
 Result<FaultPlan> parse_fault_plan(std::string_view text);
 
 /// True if the rule is about this request. `streamed`: by Transport::stream.

@@ -319,7 +319,7 @@ Result<ClientConfig> load_kubeconfig(const std::vector<std::string>& paths, cons
   Merged merged;
   std::string reading;
   try {
-    bool any = false;
+    bool any = false, filled = false;
     for (const std::string& path : paths) {
       reading = path;
       std::error_code ignored;
@@ -335,8 +335,10 @@ Result<ClientConfig> load_kubeconfig(const std::vector<std::string>& paths, cons
       if (file.IsNull()) continue;
       if (!file.IsMap()) return fail(ErrorCode::kInvalidArgument, "the kubeconfig " + path + " is not a YAML mapping");
       merged.add(file, path);
+      filled = true;
     }
     if (!any) return fail(ErrorCode::kNotFound, "none of the kubeconfig files " + source + " exists");
+    if (!filled) return fail(ErrorCode::kInvalidArgument, "the kubeconfig " + source + " is empty");
     return from_merged(merged, context, source);
   } catch (const std::exception&) {
     // The parser's text may quote the file, which holds credentials.

@@ -259,3 +259,24 @@ TEST_CASE("a client certificate without its key is refused") {
   REQUIRE_FALSE(config);
   CHECK(config.error().code == ErrorCode::kInvalidArgument);
 }
+
+TEST_CASE("an empty kubeconfig is named as empty") {
+  Rig rig;
+  const auto text = GENERATE(as<std::string>(), "", "\n\n", "# nothing but words\n", "---\n", "~\n");
+  INFO(text);
+  const auto refused = rig.load(text);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kInvalidArgument);
+  CHECK(refused.error().message == "the kubeconfig " + rig.options.kubeconfig + " is empty");
+}
+
+TEST_CASE("of a list of kubeconfigs some may be empty, but not all") {
+  Rig rig;
+  const std::string empty = rig.write("empty", "");
+  rig.variables["KUBECONFIG"] = empty + ":" + rig.write("full", kBasic);
+  const auto config = rig.load();
+  REQUIRE(config);
+  CHECK(config->default_namespace == "team");
+  rig.variables["KUBECONFIG"] = empty + ":" + empty;
+  CHECK_THAT(rig.load().error().message, Catch::EndsWith("is empty"));
+}

@@ -92,10 +92,25 @@ TEST_CASE("a plan is read from one line, and what is wrong with it is named toge
       {"get=status:code=200", "code=400..599"},
       {"get=latency:ms=9-3", "LEAST-MOST"},
       {"get=reset:pods=3", "times=N"},
+      {"post=freeze", "\"freeze\" happens to watches only; select them by watch, read or any"},
+      {"any=reset,get@pods=late:ms=5", "fault \"get@pods=late:ms=5\": \"late\" happens to watches only"},
+      {"write=drop", "happens to watches only"},
+      {"patch=duplicate", "happens to watches only"},
+      {"watch=stale", "not to watches; select them by get, read or any"},
   }));
   const auto refused = parse_fault_plan(text);
   REQUIRE_FALSE(refused);
   CHECK_THAT(refused.error().message, Catch::Contains(remedy));
+}
+
+TEST_CASE("every fault may be asked of all requests, of all reads and where it happens") {
+  for (const char* fault : {"reset", "lose", "hold", "status", "stale", "crash-before", "crash-after", "latency", "cut",
+                            "freeze", "drop", "duplicate", "late", "garble"}) {
+    INFO(fault);
+    CHECK(parse_fault_plan(std::string("any=") + fault));
+    CHECK(parse_fault_plan(std::string("read=") + fault));
+    CHECK((parse_fault_plan(std::string("get=") + fault) || parse_fault_plan(std::string("watch=") + fault)));
+  }
 }
 
 TEST_CASE("a reset never reaches the server, a lost answer does") {
