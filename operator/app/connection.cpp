@@ -19,13 +19,6 @@ std::unique_ptr<kubernetes::FaultTransport> inject_faults(const std::string& tex
 
 }  // namespace
 
-std::string host_of(const std::string& server) {
-  const std::size_t scheme = server.find("://");
-  const std::string rest = scheme == std::string::npos ? server : server.substr(scheme + 3);
-  const std::string authority = rest.substr(0, rest.find('/'));
-  return authority.substr(authority.rfind('@') + 1);
-}
-
 Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsRegistry& metrics,
                                std::stop_token stop) {
   auto config = kubernetes::load_client_config(options.client);
@@ -49,7 +42,7 @@ Result<Connection> connect(const RunOptions& options, const Identity& identity,
   connection.transport = std::move(*transport);
   connection.faulty = inject_faults(options.faults, *connection.transport, clock);
   kubernetes::Transport& outer = connection.faulty ? *connection.faulty : *connection.transport;
-  client_options.host_label = host_of(identity.config.server);
+  client_options.host_label = kubernetes::host_of(identity.config.server);
   connection.client =
       std::make_unique<kubernetes::ApiClient>(outer, *identity.tokens, clock, metrics, std::move(client_options));
   return connection;

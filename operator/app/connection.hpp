@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <stop_token>
-#include <string>
 
 #include "common/clock.hpp"
 #include "common/metrics.hpp"
@@ -23,9 +22,6 @@ struct Identity {
   std::shared_ptr<kubernetes::TlsIdentitySource> tls;
   std::unique_ptr<kubernetes::TokenSource> tokens;
 };
-
-/// Host and port in a server's address, for logs and metrics: without the user and password that it may hold.
-std::string host_of(const std::string& server);
 
 /// Reads `options.client`. Errors: those of load_client_config and TlsIdentitySource::make.
 Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsRegistry& metrics, std::stop_token stop);

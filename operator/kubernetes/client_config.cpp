@@ -79,6 +79,13 @@ Result<ClientConfig> find(const LoadOptions& options, const Environment& environ
 
 }  // namespace
 
+std::string host_of(const std::string& server) {
+  const std::size_t scheme = server.find("://");
+  std::string rest = scheme == std::string::npos ? server : server.substr(scheme + 3);
+  rest.erase(0, rest.rfind('@') + 1);
+  return rest.substr(0, rest.find_first_of("/?#"));
+}
+
 Result<ClientConfig> load_client_config(const LoadOptions& options) {
   const Environment environment = options.environment ? options.environment : process_environment;
   auto config = find(options, environment);

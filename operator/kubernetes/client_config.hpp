@@ -64,6 +64,10 @@ struct ClientConfig {
   std::string source = {};             ///< for logs: "in-cluster" or the kubeconfig's path list
 };
 
+/// Host and port of a server's URL, for logs, metrics and errors: without the user and password that it may hold, and
+/// without whatever stands before an '@', even where no user can be.
+std::string host_of(const std::string& server);
+
 struct LoadOptions {
   /// --kubeconfig; empty: $KUBECONFIG (a ':'-list), then in-cluster, then ~/.kube/config.
   std::string kubeconfig = {};

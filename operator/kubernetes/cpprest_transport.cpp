@@ -515,7 +515,7 @@ void initialize_cpprest_process() {
 Result<std::unique_ptr<Transport>> make_cpprest_transport(const ClientConfig& config, const TransportOptions& options,
                                                           std::shared_ptr<TlsIdentitySource> identity, Clock& clock) {
   if (config.server.find("://[") != std::string::npos) {  // row 7
-    return fail(ErrorCode::kUnsupported, "the API server's address " + config.server +
+    return fail(ErrorCode::kUnsupported, "the API server's address " + host_of(config.server) +
                                              " is an IPv6 literal, which cpprestsdk cannot resolve; use "
                                              "--transport=curl, or a DNS name such as kubernetes.default.svc");
   }
@@ -528,10 +528,9 @@ Result<std::unique_ptr<Transport>> make_cpprest_transport(const ClientConfig& co
   try {
     const web::uri parsed(config.server);
     const bool known = parsed.scheme() == "https" || parsed.scheme() == "http";
-    if (!known || parsed.host().empty() || parsed.port() > 65535)
-      return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
+    if (!known || parsed.host().empty() || parsed.port() > 65535) return no_server_url(config.server);
   } catch (const std::exception&) {
-    return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
+    return no_server_url(config.server);
   }
   return std::make_unique<CpprestTransport>(config, options, std::move(identity), clock);
 }

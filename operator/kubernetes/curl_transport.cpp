@@ -73,7 +73,7 @@ Result<Way> find_way(const ClientConfig& config) {
   const std::string scheme = parsed ? part(url.get(), CURLUPART_SCHEME) : "";
   const bool surplus = parsed && !(part(url.get(), CURLUPART_USER) + part(url.get(), CURLUPART_QUERY)).empty();
   if ((scheme != "https" && scheme != "http") || surplus) {
-    return fail(ErrorCode::kInvalidArgument, config.server + " is not a server URL");
+    return no_server_url(config.server);
   }
   Way way{config.server, {}, {}, config.proxy, !config.tls.insecure_skip_verify};
   if (scheme == "https" && !config.tls.server_name.empty()) {

@@ -2,7 +2,16 @@
 
 #include <algorithm>
 
+#include "operator/kubernetes/client_config.hpp"
+
 namespace imageclassifier::kubernetes {
+
+tl::unexpected<Error> no_server_url(const std::string& server) {
+  const bool user = server.find('@') != std::string::npos;
+  return fail(ErrorCode::kInvalidArgument,
+              "the API server's address at \"" + host_of(server) + "\" is not a server URL" +
+                  (user ? ": it holds a user, which belongs into the kubeconfig's users" : ""));
+}
 
 tl::unexpected<Error> too_late(const std::stop_token& stop) {
   if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped while waiting for the API server");

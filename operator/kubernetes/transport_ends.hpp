@@ -11,7 +11,10 @@
 
 namespace imageclassifier::kubernetes {
 
-// How an exchange ends, said alike by every Transport. Pure.
+// How an exchange ends, or why there can be none, said alike by every Transport. Pure.
+
+/// kInvalidArgument: `server` is no URL of a server. Names its host only: a user and password may stand before it.
+tl::unexpected<Error> no_server_url(const std::string& server);
 
 /// No answer: kCancelled if `stop` was requested, else kDeadlineExceeded.
 tl::unexpected<Error> too_late(const std::stop_token& stop);

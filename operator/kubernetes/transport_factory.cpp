@@ -4,6 +4,7 @@
 
 #include "operator/kubernetes/cpprest_transport.hpp"
 #include "operator/kubernetes/curl_transport.hpp"
+#include "operator/kubernetes/transport_ends.hpp"
 
 namespace imageclassifier::kubernetes {
 
@@ -20,6 +21,7 @@ std::optional<TransportKind> parse_transport_kind(std::string_view name) {
 
 Result<std::unique_ptr<Transport>> make_transport(const ClientConfig& config, const TransportOptions& options,
                                                   std::shared_ptr<TlsIdentitySource> identity, Clock& clock) {
+  if (config.server.find('@') != std::string::npos) return no_server_url(config.server);
   return options.kind == TransportKind::kCurl ? make_curl_transport(config, options, std::move(identity), clock)
                                               : make_cpprest_transport(config, options, std::move(identity), clock);
 }

@@ -109,6 +109,10 @@ class Secrets(OperatorTest):
         sign = "failed" if TRANSPORT == "curl" else '"level":"error"'  # cpprestsdk cannot ask a proxy with a user
         self.run_with({"token": token}, sign, token, password, **{"proxy-url": f"http://somebody:{password}@127.0.0.1:1"})
 
+    def test_a_user_with_password_in_the_url_of_the_server(self):
+        password = self.plant("url")
+        self.run_with({}, '"level":"error"', password, server=f"https://somebody:{password}@127.0.0.1:1")
+
     def plugin(self, text):
         program = self.folder / "plugin"
         program.write_text("#!/bin/sh\n" + text)

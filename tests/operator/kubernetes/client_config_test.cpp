@@ -260,6 +260,16 @@ TEST_CASE("a client certificate without its key is refused") {
   CHECK(config.error().code == ErrorCode::kInvalidArgument);
 }
 
+TEST_CASE("of a server's URL only host and port are shown") {
+  CHECK(host_of("https://example:6443/prefix/") == "example:6443");
+  CHECK(host_of("https://[::1]:6443") == "[::1]:6443");
+  CHECK(host_of("https://somebody:s3cret@example:6443/prefix") == "example:6443");
+  CHECK(host_of("https://some@body:s3cret@example?x#y") == "example");
+  CHECK(host_of("https://somebody:s3/cret@example") == "example");
+  CHECK(host_of("somebody:s3cret@example") == "example");
+  CHECK(host_of("").empty());
+}
+
 TEST_CASE("an empty kubeconfig is named as empty") {
   Rig rig;
   const auto text = GENERATE(as<std::string>(), "", "\n\n", "# nothing but words\n", "---\n", "~\n");

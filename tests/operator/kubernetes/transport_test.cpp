@@ -224,6 +224,21 @@ TEMPLATE_LIST_TEST_CASE("requests at once are limited; more wait within their de
   CHECK(answered);
 }
 
+TEST_CASE("a server URL with a user is refused without a word of user and password, by each transport") {
+  SystemClock clock;
+  const TransportOptions options{.kind = GENERATE(TransportKind::kCpprest, TransportKind::kCurl)};
+  ClientConfig config;
+  config.server = GENERATE(as<std::string>(), "https://somebody:s3cret@host:6443", "https://somebody:s3cret@[::1]:6443",
+                           "https://somebody:s3cret@host:99999", "ftp://somebody:s3cret@host", "somebody:s3cret@host",
+                           "https://somebody:s3/cret@host", "https://somebody:s3 cret@host");
+  INFO(config.server);
+  const auto refused = make_transport(config, options, clock);
+  REQUIRE_FALSE(refused);
+  const std::string said = refused.error().describe();
+  CHECK_THAT(said, Catch::Contains("host") || Catch::Contains("[::1]:6443"));
+  CHECK_THAT(said, !Catch::Contains("s3") && !Catch::Contains("cret") && !Catch::Contains("somebody"));
+}
+
 TEST_CASE("a URL that is none and a broken CA are refused with a sentence, by each transport") {
   SystemClock clock;
   const TransportOptions options{.kind = GENERATE(TransportKind::kCpprest, TransportKind::kCurl)};
