@@ -268,12 +268,10 @@ class CpprestTransport final : public Transport {
         exchange->abandon();
         return too_late(stop);
       }
-      append_pieces(*exchange, response.body);
-      if (response.body.size() > options_.maximum_body) {
+      if (!append_pieces(*exchange, response.body)) {
         lock.unlock();
         exchange->abandon();
-        return fail(ErrorCode::kTooLarge,
-                    "the API server's answer exceeds the limit of " + std::to_string(options_.maximum_body) + " bytes");
+        return body_too_large(options_.maximum_body);
       }
       if (!exchange->finished) continue;
       if (exchange->error) {
@@ -333,7 +331,8 @@ class CpprestTransport final : public Transport {
       }
       for (const std::string& piece : pieces) {
         if (end.status >= 400) {
-          append_refusal(end.body, piece);
+          if (!append_refusal(end.body, piece))
+            return ended(*exchange, std::move(end), StreamEnd::Cause::kRefusedByServer);
           continue;
         }
         if (const auto cause = to_cause(feed(splitter, piece, sink, *exchange)))
@@ -387,11 +386,16 @@ class CpprestTransport final : public Transport {
     return end;
   }
 
-  static void append_pieces(Exchange& exchange, std::string& body) {
-    for (const std::string& piece : exchange.pieces) body += piece;
+  // False: they would make the body too large.
+  bool append_pieces(Exchange& exchange, std::string& body) const {
+    for (const std::string& piece : exchange.pieces) {
+      if (body.size() + piece.size() > options_.maximum_body) return false;
+      body += piece;
+    }
     exchange.pieces.clear();
     exchange.backlog = 0;
     exchange.release();
+    return true;
   }
 
   std::shared_ptr<Client> make_client() const {

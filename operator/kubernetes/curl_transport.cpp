@@ -25,8 +25,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// All heads of one answer, with interim ones (1xx) and trailers.
-constexpr std::size_t kMaximumHead = 1U << 20U;
+// All heads of one answer, with interim ones (1xx) and trailers. Below libcurl's own limit (300 KB since 8.3, and in
+// Debian's 7.88), whose error does not tell it from a lost connection.
+constexpr std::size_t kMaximumHead = 256U << 10U;
 // The API server closes connections that were idle for 90 s.
 constexpr long kMaximumIdleSeconds = 60;
 
@@ -193,6 +194,17 @@ Error classify(CURLcode code, const std::string& text) {
     default:
       return Error(ErrorCode::kUnavailable, "the connection to the API server failed or was lost: " + why);
   }
+}
+
+// Beyond our limit, or with a line beyond libcurl's, which it calls a lack of memory.
+bool is_head_too_large(const Exchange& exchange, std::optional<CURLcode> code) {
+  const bool waiting = exchange.attempts > 0 && !exchange.answered;
+  return exchange.head_bytes > kMaximumHead || (waiting && code == CURLE_OUT_OF_MEMORY);
+}
+
+tl::unexpected<Error> head_too_large() {
+  return fail(ErrorCode::kTooLarge, "the head of the API server's answer exceeds the limit of " +
+                                        std::to_string(kMaximumHead) + " bytes, or of 100 KB for one line");
 }
 
 // ---- one connection ----
@@ -383,10 +395,8 @@ class CurlTransport final : public Transport {
     const auto code = line->run(
         way_, exchange, [&] { return deadline; }, stop);
     if (!code) return too_late(stop);
-    if (too_large) {
-      return fail(ErrorCode::kTooLarge,
-                  "the API server's answer exceeds the limit of " + std::to_string(options_.maximum_body) + " bytes");
-    }
+    if (too_large) return body_too_large(options_.maximum_body);
+    if (is_head_too_large(exchange, code)) return head_too_large();
     if (*code != CURLE_OK || !exchange.answered) return fail(classify(*code, line->error_text()));
     pool_.lock()->push_back(std::move(line));
     return Response{exchange.status, std::move(exchange.headers), std::move(body)};
@@ -401,8 +411,7 @@ class CurlTransport final : public Transport {
     std::optional<StreamEnd::Cause> cause;
     Exchange exchange(request, clock_, [&](std::string_view piece) {
       if (exchange.status >= 400) {
-        append_refusal(end.body, piece);
-        return true;
+        return append_refusal(end.body, piece);
       }
       cause = to_cause(splitter.feed(piece, sink));
       return !cause && !stop.stop_requested();
@@ -411,6 +420,7 @@ class CurlTransport final : public Transport {
     const auto code = line.run(
         way_, exchange, [&] { return exchange.last_byte + idle_timeout; }, stop);
     if (stop.stop_requested() || (!code && !exchange.answered)) return too_late(stop);
+    if (!exchange.answered && is_head_too_large(exchange, code)) return head_too_large();
     if (!exchange.answered) return fail(classify(*code, line.error_text()));
     end.status = exchange.status;
     end.headers = std::move(exchange.headers);

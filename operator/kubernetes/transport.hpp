@@ -73,7 +73,7 @@ struct StreamEnd {
 ///   kUnavailable       name not resolved, connection refused or lost: retry may help
 ///   kDeadlineExceeded  the deadline passed; the server may or may not have acted
 ///   kCancelled         `stop` was requested
-///   kTooLarge          the body exceeds the transport's limit
+///   kTooLarge          the body exceeds the transport's limit, or the head does (cpprestsdk knows no limit for it)
 ///   kUnauthenticated   TLS: the server's certificate was refused, or it refused ours
 class Transport {
  public:

@@ -24,9 +24,15 @@ std::optional<StreamEnd::Cause> to_cause(LineSplitter::Verdict verdict) {
   return std::nullopt;
 }
 
-void append_refusal(std::string& body, std::string_view piece) {
+bool append_refusal(std::string& body, std::string_view piece) {
   constexpr std::size_t kMaximum = 64U << 10U;
   body.append(piece.substr(0, kMaximum - std::min(kMaximum, body.size())));
+  return body.size() < kMaximum;
+}
+
+tl::unexpected<Error> body_too_large(std::size_t maximum_body) {
+  return fail(ErrorCode::kTooLarge,
+              "the API server's answer exceeds the limit of " + std::to_string(maximum_body) + " bytes");
 }
 
 }  // namespace imageclassifier::kubernetes

@@ -22,7 +22,10 @@ tl::unexpected<Error> too_late(const std::stop_token& stop);
 /// Why the lines of a stream ended it; nothing if they go on.
 std::optional<StreamEnd::Cause> to_cause(LineSplitter::Verdict verdict);
 
-/// Adds to StreamEnd::body what still fits into its 64 KiB.
-void append_refusal(std::string& body, std::string_view piece);
+/// Adds to StreamEnd::body what still fits into its 64 KiB. False when it is full: no more is read then.
+bool append_refusal(std::string& body, std::string_view piece);
+
+/// kTooLarge: an answer of send() that is longer than TransportOptions::maximum_body.
+tl::unexpected<Error> body_too_large(std::size_t maximum_body);
 
 }  // namespace imageclassifier::kubernetes

@@ -45,7 +45,10 @@ class Stepper {
         failed.failure == Failure::kExpired || failed.failure == Failure::kTooLargeResourceVersion;
     const bool later_page = !state_.first_page_version.empty();
     Step next;
-    if (failed.failure == Failure::kExpired && later_page) {
+    if (failed.failure == Failure::kTooLarge && state_.whole_list) {
+      state_.whole_too_large = true;
+      next = list();
+    } else if (failed.failure == Failure::kExpired && later_page && !state_.whole_too_large) {
       next = whole_list();
     } else if (refused_version && !state_.version_unavailable) {
       state_.version_unavailable = true;
@@ -87,6 +90,7 @@ class Stepper {
       case Failure::kTooLargeResourceVersion:
       case Failure::kServerError:
       case Failure::kMalformed:
+      case Failure::kTooLarge:
         return pause(++state_.failed_watches >= options_.failures_before_list, failed.retry_after);
       case Failure::kNotUnderstood:
       case Failure::kOther:
@@ -173,7 +177,8 @@ class Stepper {
   Step list() {
     state_.phase = Phase::kListing;
     state_.first_page_version.clear();
-    state_.list_version = state_.version_unavailable ? "" : state_.resource_version;
+    const bool newest = state_.version_unavailable || state_.whole_too_large;
+    state_.list_version = newest ? "" : state_.resource_version;
     // With a version and without a limit the watch cache can answer; the newest state is read page by page.
     state_.whole_list = !state_.list_version.empty();
     return {{}, SendList{state_.list_version, "", state_.whole_list ? 0 : options_.page_size}};

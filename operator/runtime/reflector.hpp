@@ -28,6 +28,7 @@ enum class Failure {
   kServerError,              ///< 5xx
   kUnreachable,              ///< no connection, or lost before an answer
   kMalformed,                ///< the answer makes no sense
+  kTooLarge,                 ///< the answer is more than we hold
   kNotUnderstood,            ///< 400, 422: this server does not know what was asked (streaming lists)
   kOther                     ///< 401, 403, 404, ...: somebody must repair something
 };
@@ -121,6 +122,7 @@ struct State {
   std::string first_page_version;    ///< version answered
   bool whole_list = false;           ///< asked without limit
   bool version_unavailable = false;  ///< the server refused our version: ask for the newest
+  bool whole_too_large = false;      ///< the whole list is more than we hold: page by page from then on
   bool stream_refused = false;       ///< the server does not know streaming lists
   bool list_next = false;            ///< the streaming list failed: the content comes by a plain one
   int stale_lists = 0;               ///< thrown away in a row

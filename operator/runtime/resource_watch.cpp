@@ -39,8 +39,9 @@ Failure classify(const Error& error) {
     case ErrorCode::kDeadlineExceeded:
       return Failure::kUnreachable;
     case ErrorCode::kDataLoss:
-    case ErrorCode::kTooLarge:
       return Failure::kMalformed;
+    case ErrorCode::kTooLarge:
+      return Failure::kTooLarge;
     default:
       return Failure::kOther;
   }

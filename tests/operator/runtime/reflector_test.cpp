@@ -137,6 +137,31 @@ TEST_CASE("a list whose version the server has not, or has no more, is asked onc
   }
 }
 
+TEST_CASE("a whole list that is too large is asked for page by page, then and later") {
+  Machine machine;
+  machine.synced()(WatchFailed{Failure::kExpired, {}});
+  CHECK(machine.action<SendList>().limit == 0);
+  machine(ListFailed{Failure::kTooLarge, {}});
+  CHECK(machine.store() == Effects{StoreEffect::kDiscard});
+  CHECK(machine.action<SendList>().limit == 500);
+  CHECK(machine.action<SendList>().resource_version.empty());
+  SECTION("also after the next 410") {
+    machine(PageArrived{"150", ""})(EventArrived{Type::kAdded, "151"})(WatchFailed{Failure::kExpired, {}});
+    CHECK(machine.action<SendList>().limit == 500);
+    CHECK(machine.action<SendList>().resource_version.empty());
+  }
+  SECTION("also after a page that has expired") {
+    machine(PageArrived{"150", "next"})(ListFailed{Failure::kExpired, {}});
+    CHECK(machine.action<SendList>().limit == 500);
+  }
+  SECTION("a page that is too large is asked for again after a pause") {
+    machine(ListFailed{Failure::kTooLarge, {}});
+    machine.action<Pause>();
+    machine(PauseOver{});
+    CHECK(machine.action<SendList>().limit == 500);
+  }
+}
+
 TEST_CASE("a refused connection or a 429 pauses and watches again from the same version") {
   const Failure failure = GENERATE(Failure::kUnreachable, Failure::kTooManyRequests);
   Machine machine;

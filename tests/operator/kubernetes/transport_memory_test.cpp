@@ -1,0 +1,106 @@
+#include "tests/operator/kubernetes/transport_rig.hpp"
+#include "tests/support/peak_memory.hpp"
+
+// What answers without end cost, with the limits that the operator has by default.
+using namespace imageclassifier;
+using namespace imageclassifier::kubernetes;
+using namespace imageclassifier::testing;
+using namespace std::chrono_literals;
+using Cause = StreamEnd::Cause;
+
+namespace {
+
+constexpr int kRounds = 5;
+constexpr std::size_t kLine = 50'000'000;
+const std::string kPiece(64 * 1024, 'x');
+
+// MB, for one request at a time; in brackets what was measured.
+constexpr double kLineMegabytes = 64;  // 16 MiB, doubled while it grows (0 to 34)
+constexpr double kBodyMegabytes =
+    150;  // 32 MiB, doubled while it grows, and what malloc keeps of earlier ones (34 to 100)
+constexpr double kRefusalMegabytes = 8;  // (0)
+// cpprestsdk holds a chunk whole, twice while it hands it over, also for a watch that is just being given up (109 to
+// 263).
+constexpr double kChunkMegabytes = 400;
+
+/// A line that is too long, as the API server would send it: one chunk, or many small ones.
+bool send_long_line(Connection& connection, bool one_chunk) {
+  char head[32];
+  std::snprintf(head, sizeof head, "%zx\r\n", kLine + 1);
+  if (one_chunk && !connection.send(head)) return false;
+  for (std::size_t left = kLine; left > 0;) {
+    const std::string piece = kPiece.substr(0, std::min(left, kPiece.size()));
+    if (!connection.send(one_chunk ? piece : chunk(piece))) return false;
+    left -= piece.size();
+  }
+  return connection.send(one_chunk ? "\n\r\n" : chunk("\n"));
+}
+
+void check_peak(const char* what, const PeakMemory& memory, double limit) {
+  const double grown = memory.grown_megabytes();
+  WARN(what << ": grew by at most " << grown << " MB");
+  CHECK(grown < limit + kSanitizerMegabytes);
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("lines of 50 MB end their watch each time, and memory stays bounded", "", EachTransport) {
+  const bool one_chunk = GENERATE(true, false);
+  INFO((one_chunk ? "one chunk" : "many chunks"));
+  Rig<TestType> rig([&](Connection& connection, int) {
+    connection.read_request();
+    connection.send(kChunked + chunk("one\n"));
+    while (send_long_line(connection, one_chunk)) {
+    }
+  });
+  const PeakMemory memory;
+  for (int round = 0; round < kRounds; ++round) {
+    Lines lines;
+    const auto end = rig.stream(lines);
+    REQUIRE(end);
+    CHECK(end->cause == Cause::kLineTooLong);
+    CHECK(lines.seen == std::vector<std::string>{"one"});
+  }
+  const bool held_whole = one_chunk && TestType::kKind == TransportKind::kCpprest;
+  check_peak("long lines", memory, held_whole ? kChunkMegabytes : kLineMegabytes);
+}
+
+TEMPLATE_LIST_TEST_CASE("bodies without end are refused each time, and memory stays bounded", "", EachTransport) {
+  const bool chunked = GENERATE(true, false);
+  const int status = GENERATE(200, 500);
+  Rig<TestType> rig([&](Connection& connection, int) {
+    connection.read_request();
+    const std::string head = "HTTP/1.1 " + std::to_string(status) + " x\r\n";
+    connection.send(head + (chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Content-Length: 1000000000000\r\n\r\n"));
+    while (connection.send(chunked ? chunk(kPiece) : kPiece)) {
+    }
+  });
+  const PeakMemory memory;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto response = rig.send(kGet);
+    REQUIRE_FALSE(response);
+    CHECK(response.error().code == ErrorCode::kTooLarge);
+    CHECK(response.error().message == "the API server's answer exceeds the limit of 33554432 bytes");
+  }
+  check_peak("bodies without end", memory, kBodyMegabytes);
+}
+
+TEMPLATE_LIST_TEST_CASE("a watch that is refused with a body without end is over once that is known", "",
+                        EachTransport) {
+  Rig<TestType> rig([&](Connection& connection, int) {
+    connection.read_request();
+    connection.send("HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    while (connection.send(chunk(kPiece))) {
+    }
+  });
+  const PeakMemory memory;
+  for (int round = 0; round < kRounds; ++round) {
+    Lines lines;
+    const auto end = rig.stream(lines);
+    REQUIRE(end);
+    CHECK(end->cause == Cause::kRefusedByServer);
+    CHECK(end->status == 500);
+    CHECK(end->body.size() == 64 * 1024);
+  }
+  check_peak("refusals without end", memory, kRefusalMegabytes);
+}

@@ -1,0 +1,74 @@
+#include <atomic>
+#include <catch2/catch.hpp>
+
+#include "operator/reconciler/prober.hpp"
+#include "tests/support/peak_memory.hpp"
+#include "tests/support/scripted_server.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::reconciler;
+using imageclassifier::testing::Connection;
+using imageclassifier::testing::kSanitizerMegabytes;
+using imageclassifier::testing::PeakMemory;
+using imageclassifier::testing::ScriptedServer;
+
+// The probe over sockets: whoever may make a resource decides who answers.
+namespace {
+
+// What is read of a head, and what a connection of the loopback interface may hold on its way besides.
+constexpr std::size_t kMostSent = 16U << 20U;
+constexpr double kMoreMegabytes = 8;
+
+}  // namespace
+
+TEST_CASE("a server that is ready says which model it serves") {
+  const ScriptedServer server([](Connection& connection, int) {
+    const std::string request = connection.read_request();
+    const std::string body =
+        R"({"model": {"architecture": "resnet101", "precision": "float32", "weights_sha256": "ab"}})";
+    const bool expected = request.rfind("GET /readyz HTTP/1.1\r\n", 0) == 0;
+    connection.send(std::string(expected ? "HTTP/1.1 200 OK" : "HTTP/1.1 404 Not Found") +
+                    "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  });
+  SystemClock clock;
+  const ProbeResult result = probe_over_http(server.url(), clock, {});
+  CHECK(result.ok);
+  REQUIRE(result.model);
+  CHECK(result.model->architecture == "resnet101");
+}
+
+TEST_CASE("a head that does not end is refused at its limit, and memory does not grow with it") {
+  const bool one_line = GENERATE(false, true);
+  INFO((one_line ? "one line" : "many lines"));
+  std::atomic<std::size_t> sent{0};
+  const ScriptedServer server([&](Connection& connection, int) {
+    connection.read_request();
+    const std::string line = "X-Y: " + std::string(993, 'x') + (one_line ? "yy" : "\r\n");
+    connection.send("HTTP/1.1 200 OK\r\n");
+    while (connection.send(line)) sent += line.size();
+  });
+  SystemClock clock;
+  const PeakMemory memory;
+  for (int round = 0; round < 3; ++round) {
+    const ProbeResult result = probe_over_http(server.url(), clock, {});
+    CHECK_FALSE(result.ok);
+    CHECK(result.detail == "the answer is too long to come from the server");
+  }
+  CHECK(sent < 3 * kMostSent);
+  const double grown = memory.grown_megabytes();
+  WARN("heads without end: grew by at most " << grown << " MB");
+  CHECK(grown < kMoreMegabytes + kSanitizerMegabytes);
+}
+
+TEST_CASE("a body that does not end is refused") {
+  const ScriptedServer server([](Connection& connection, int) {
+    connection.read_request();
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+    while (connection.send(std::string(10000, 'x'))) {
+    }
+  });
+  SystemClock clock;
+  const ProbeResult result = probe_over_http(server.url(), clock, {});
+  CHECK_FALSE(result.ok);
+  CHECK(result.detail == "the answer is too long to come from the server");
+}
