@@ -4,6 +4,7 @@ The names are impersonated users (operator-1, operator-2, ...): a process that i
 """
 
 import json
+import math
 import random
 import signal
 import tempfile
@@ -18,6 +19,11 @@ from api import WRITES, recorded, seconds
 LEASE = "imageclassifier-operator"
 # Seconds. A hand-over after a crash takes the first and a little.
 TIMES = {"lease-duration": 1.5, "renew-deadline": 1.0, "retry-period": 0.2}
+# Seconds for what a fail-over does beside waiting: a read and a write of the Lease, on a machine with other work.
+ALLOWANCE = 0.5
+# Others hear of the last renewal up to a retry period late, wait for the lease to run out (a Lease holds whole seconds), and look
+# again within another.
+LONGEST_FAIL_OVER = math.ceil(TIMES["lease-duration"]) + 2 * TIMES["retry-period"] + ALLOWANCE
 
 
 class Leader:
@@ -42,6 +48,10 @@ class Leader:
 
     def log(self):
         return Path(self.operator.log.name).read_text()
+
+    def began_to_lead(self):
+        """When it did, first, as its log says; None before."""
+        return next((seconds(line["time"]) for line in self.operator.lines() if line["message"] == "Started leading"), None)
 
     def leads_as(self, identity):
         text = self.log()
@@ -80,8 +90,13 @@ class Leaders:
             if code != -signal.SIGKILL or not one.was_stopped:
                 raise AssertionError(f"{one.name} ended with {code}")
             self.frozen += 1
-            self.all.remove(one)
+            self.forget(one)
             self.start()
+
+    def forget(self, one):
+        """One that has ended; what it wrote to its log must be in order all the same."""
+        one.end()
+        self.all.remove(one)
 
     def holder(self):
         """The identity in the Lease."""
@@ -94,7 +109,7 @@ class Leaders:
         return next((one for one in self.all if holder and one.leads_as(holder)), None)
 
     def end(self):
-        return [one.end() for one in self.all if one.is_running()]
+        return [one.end() for one in self.all]
 
 
 class Record:
@@ -180,7 +195,7 @@ def round_of(leaders, record, how, draw):
     if how == signal.SIGTERM and victim.operator.process.wait(timeout=10) != 0:
         raise AssertionError(f"{victim.name} ended with {victim.operator.process.returncode} after SIGTERM")
     victim.operator.process.wait(timeout=10)
-    leaders.all.remove(victim)
+    leaders.forget(victim)
 
     def written():
         leaders.replace_ended()

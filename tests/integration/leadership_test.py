@@ -43,6 +43,18 @@ class Leadership(OperatorTest):
         self.assertEqual({write["user"] for write in self.record().writes()}, {first.name, second.name})
         self.assertEqual(self.record().overlaps(), [])
 
+    def test_after_the_crash_of_the_leader_the_other_one_leads_within_the_lease_and_two_retries(self):
+        both = self.lead(2)
+        first = wait_until(both.leading, 20, "a leader")
+        second, = (one for one in both.all if one is not first)
+        wait_until(lambda: second.operator.ask("/readyz")[0] == 200, 20, "the follower to be ready")
+        crashed = time.time()
+        first.send(signal.SIGKILL)
+        took = wait_until(second.began_to_lead, rig.LONGEST_FAIL_OVER + 5, "the follower to lead") - crashed
+        print(f"leadership: fail-over after a crash {took:.2f} s, at most {rig.LONGEST_FAIL_OVER:.2f} s", flush=True)
+        self.assertLessEqual(took, rig.LONGEST_FAIL_OVER)
+        self.assertEqual(both.leading(), second)
+
     def test_paused_killed_and_ended_leaders_never_write_beside_the_next_one(self):
         print(f"leadership: seed {SEED}, {ROUNDS} rounds", flush=True)
         both = self.lead(2)
