@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "tests/cluster"))
 sys.dont_write_bytecode = True
 
 from api import Api, recorded  # noqa: E402
+from credentials_of_run import Credentials  # noqa: E402
 from support import Kubectl  # noqa: E402
 from support import wait_until as wait_until_true  # noqa: E402
 
@@ -61,12 +62,17 @@ def condition(obj, kind):
 
 
 class Operator:
-    """One process with a user agent of its own in the audit log: the log tells apart operators by their source port only."""
+    """One process with a user agent of its own in the audit log: the log tells apart operators by their source port only.
+
+    However it ends, its log must hold nothing that a sanitizer says, and no credential that it was given.
+    """
 
     def __init__(self, kubectl, namespace, *options, kubeconfig=None, transport=TRANSPORT, environment=None):
         self.log = tempfile.NamedTemporaryFile(prefix="operator-", suffix=".log")
+        kubeconfig = kubeconfig or kubectl.folder / "kubeconfig"
+        self.credentials = Credentials(kubectl.program, kubeconfig, environment)
         self.process = subprocess.Popen(
-            [PROGRAM, "--kubeconfig", kubeconfig or kubectl.folder / "kubeconfig", "--namespace", namespace, "--listen", "127.0.0.1:0",
+            [PROGRAM, "--kubeconfig", kubeconfig, "--namespace", namespace, "--listen", "127.0.0.1:0",
              "--transport", transport, *options],
             stdout=self.log, stderr=self.log, env={**os.environ, **(environment or {})})
 
@@ -103,6 +109,8 @@ class Operator:
         text = Path(self.log.name).read_text(errors="replace")
         if "Sanitizer" in text or "runtime error:" in text:
             raise AssertionError(f"a sanitizer has found something:\n{text}")
+        if held := self.credentials.held_by(text):
+            raise AssertionError(f"the operator's log holds credentials: {', '.join(held)}")
         return code
 
 
