@@ -83,8 +83,11 @@ class PartFile {
   bool write(const char* data, std::size_t size) {
     while (size > 0 && error_ == 0) {
       const ssize_t written = ::write(file_, data, size);
-      if (written < 0 && errno != EINTR) error_ = errno;
-      if (written <= 0) continue;
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) {
+        error_ = written < 0 ? errno : EIO;
+        break;
+      }
       data += written;
       size -= static_cast<std::size_t>(written);
     }
