@@ -1,75 +1,12 @@
 #include "operator/api/image_classifier.hpp"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
 #include "operator/api/object_text.hpp"
-#include "operator/api/quantity.hpp"
 
 namespace imageclassifier::api {
 namespace {
-
-ServingSpec parse_serving(const nlohmann::json& source) {
-  ServingSpec serving;
-  serving.top_k = integer_of(source, "topK", serving.top_k);
-  if (const auto bytes = parse_quantity(scalar_text(member(source, "maxUploadBytes"))); bytes && *bytes >= 1.0) {
-    serving.max_upload_bytes = static_cast<std::int64_t>(std::min(std::ceil(*bytes), 9.0e15));
-  }
-  serving.max_image_pixels = integer_of(source, "maxImagePixels", serving.max_image_pixels);
-  serving.request_timeout_seconds = integer_of(source, "requestTimeoutSeconds", serving.request_timeout_seconds);
-  serving.queue_depth = integer_of(source, "queueDepth", serving.queue_depth);
-  serving.upload_page = boolean_of(source, "uploadPage", serving.upload_page);
-  return serving;
-}
-
-std::string text_or(const nlohmann::json& source, std::string_view key, std::string otherwise) {
-  std::string text = text_of(source, key);
-  return text.empty() ? otherwise : text;
-}
-
-RegistryAuth parse_auth(const nlohmann::json& source) {
-  if (const nlohmann::json& existing = member(source, "existingSecret"); existing.is_object()) {
-    return ExistingSecret{text_of(existing, "name")};
-  }
-  if (const nlohmann::json& basic = member(source, "basic"); basic.is_object()) {
-    return BasicCredential{text_of(basic, "secretName"), text_or(basic, "usernameKey", "username"),
-                           text_or(basic, "passwordKey", "password")};
-  }
-  return NodeIdentity{};
-}
-
-ServiceSpec parse_service(const nlohmann::json& source) {
-  ServiceSpec service;
-  service.type = text_or(source, "type", service.type);
-  service.port = integer_of(source, "port", service.port);
-  service.scope = text_or(source, "scope", service.scope);
-  service.source_ranges = text_list_of(source, "sourceRanges");
-  service.load_balancer_class = text_of(source, "loadBalancerClass");
-  service.annotations = text_map_of(source, "annotations");
-  service.external_traffic_policy = text_or(source, "externalTrafficPolicy", service.external_traffic_policy);
-  return service;
-}
-
-std::map<std::string, std::string> parse_quantities(const nlohmann::json& source) {
-  std::map<std::string, std::string> result;
-  if (!source.is_object()) return result;
-  for (const auto& [name, value] : source.items()) result.emplace(name, scalar_text(value));
-  return result;
-}
-
-PodSpec parse_pod(const nlohmann::json& source) {
-  PodSpec pod;
-  pod.node_selector = text_map_of(source, "nodeSelector");
-  for (const auto& entry : member(source, "tolerations")) {
-    pod.tolerations.push_back({text_of(entry, "key"), text_of(entry, "operator"), text_of(entry, "value"),
-                               text_of(entry, "effect"), optional_integer_of(entry, "tolerationSeconds")});
-  }
-  pod.priority_class_name = text_of(source, "priorityClassName");
-  pod.termination_grace_period_seconds =
-      integer_of(source, "terminationGracePeriodSeconds", pod.termination_grace_period_seconds);
-  return pod;
-}
 
 Failure parse_failure(const nlohmann::json& source) {
   return {text_of(source, "reason"),
@@ -97,25 +34,12 @@ nlohmann::json to_json(const Failure& failure) {
 }
 
 Result<ImageClassifier> parse_parts(const ObjectText& text) {
-  const nlohmann::json spec = parse_or_null(text.spec);
   ImageClassifier result;
   result.metadata = decode_object_meta(text.metadata);
   if (result.metadata.name.empty()) return fail(ErrorCode::kInvalidArgument, "The object has no metadata.name.");
-  result.spec.image = text_of(spec, "image");
-  if (result.spec.image.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "ImageClassifier " + result.metadata.name + " has no spec.image.");
-  }
-  result.spec.replicas = integer_of(spec, "replicas", 1);
-  result.spec.model_path = text_of(member_at(spec, {"model", "source", "image"}), "path");
-  result.spec.model_sha256 = text_of(member(spec, "model"), "sha256");
-  result.spec.serving = parse_serving(member(spec, "serving"));
-  result.spec.auth = parse_auth(member_at(spec, {"registry", "auth"}));
-  result.spec.service = parse_service(member(spec, "service"));
-  if (const nlohmann::json& resources = member(spec, "resources"); resources.is_object()) {
-    result.spec.resources = {parse_quantities(member(resources, "requests")),
-                             parse_quantities(member(resources, "limits"))};
-  }
-  result.spec.pod = parse_pod(member(spec, "pod"));
+  Result<Spec> spec = parse_specification(parse_or_null(text.spec));
+  if (!spec) return fail(spec.error().code, "ImageClassifier " + result.metadata.name + ": " + spec.error().message);
+  result.spec = std::move(*spec);
   result.status = parse_status(parse_or_null(text.status));
   return result;
 }

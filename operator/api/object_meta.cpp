@@ -16,14 +16,13 @@ std::string controlling_owner(std::string_view references) {
   return uid;
 }
 
-bool holds_our_update(std::string_view managed_fields) {
-  bool found = false;
+void read_managed_fields(ObjectMeta& meta, std::string_view managed_fields) {
   for_each_element(managed_fields, [&](std::string_view entry) {
-    found = find_string(entry, {"manager"}) == kFieldManager && find_string(entry, {"operation"}) == "Update" &&
-            find_string(entry, {"subresource"}).empty();
-    return !found;
+    if (find_string(entry, {"manager"}) != kFieldManager || !find_string(entry, {"subresource"}).empty()) return true;
+    if (find_string(entry, {"operation"}) == "Update") meta.created_by_update = true;
+    if (find_path(entry, {"fieldsV1", "f:spec", "f:replicas"})) meta.owns_replicas = true;
+    return true;
   });
-  return found;
 }
 
 }  // namespace
@@ -44,7 +43,7 @@ ObjectMeta decode_object_meta(std::string_view metadata) {
     if (key == "creationTimestamp") meta.creation_timestamp = json_text(value);
     if (key == "deletionTimestamp") meta.deleting = !json_text(value).empty();
     if (key == "ownerReferences") meta.owner_uid = controlling_owner(value);
-    if (key == "managedFields") meta.created_by_update = holds_our_update(value);
+    if (key == "managedFields") read_managed_fields(meta, value);
     return true;
   });
   return meta;

@@ -23,6 +23,8 @@ struct ObjectMeta {
   /// metadata.managedFields holds an entry of our manager with operation Update outside the status: what a POST of ours
   /// leaves behind, to be turned into an Apply entry.
   bool created_by_update = false;
+  /// managedFields says that spec.replicas is ours.
+  bool owns_replicas = false;
   friend bool operator==(const ObjectMeta&, const ObjectMeta&) = default;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "operator/api/child.hpp"
 #include "operator/api/image_classifier.hpp"
 #include "operator/api/service.hpp"
 #include "operator/api/workload.hpp"
@@ -23,7 +24,8 @@ concept Like = std::is_same_v<std::remove_const_t<T>, U>;
 template <typename Archive, Like<ObjectMeta> T>
 void members(Archive& archive, T& meta) {
   archive(meta.namespace_name, meta.name, meta.uid, meta.resource_version, meta.owner_uid, meta.generation,
-          meta.revision, meta.instance, meta.creation_timestamp, meta.deleting, meta.created_by_update);
+          meta.revision, meta.instance, meta.creation_timestamp, meta.deleting, meta.created_by_update,
+          meta.owns_replicas);
 }
 
 template <typename Archive, Like<Condition> T>
@@ -59,6 +61,11 @@ void members(Archive& archive, T& pod) {
 template <typename Archive, Like<Service> T>
 void members(Archive& archive, T& service) {
   archive(service.metadata, service.type, service.cluster_ip, service.ingress, service.conditions, service.owned);
+}
+
+template <typename Archive, Like<Child> T>
+void members(Archive& archive, T& child) {
+  archive(child.metadata, child.conditions, child.owned);
 }
 
 template <typename Archive, Like<Event> T>
@@ -214,6 +221,7 @@ template class Record<Deployment>;
 template class Record<ReplicaSet>;
 template class Record<Pod>;
 template class Record<Service>;
+template class Record<Child>;
 template class Record<Event>;
 template class Record<PackedClassifier>;
 

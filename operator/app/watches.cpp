@@ -1,5 +1,7 @@
 #include "operator/app/watches.hpp"
 
+#include <algorithm>
+
 #include "operator/reconciler/kinds.hpp"
 #include "operator/resources/builders.hpp"
 
@@ -69,6 +71,13 @@ Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQ
   tell_instance(replica_sets_);
   tell_instance(pods_);
   tell_instance(services_);
+  for (const resources::Kind kind : resources::kOptionalKinds) {
+    auto& informer = optional_children_
+                         .try_emplace(kind, client, watched(reconciler::collection_of(kind), options, our_children()),
+                                      api::recorded(api::decode_child), clock, metrics)
+                         .first->second;
+    tell_instance(informer);
+  }
   events_.add_handler([this](const auto& change) {
     if (!change.after) return;  // an event that expired is no news
     const api::Event event = change.after->object();
@@ -83,11 +92,13 @@ void Watches::start() {
   replica_sets_.start();
   pods_.start();
   services_.start();
+  for (auto& [kind, informer] : optional_children_) informer.start();
   events_.start();
 }
 
 void Watches::stop() {
   events_.stop();
+  for (auto& [kind, informer] : optional_children_) informer.stop();
   services_.stop();
   pods_.stop();
   replica_sets_.stop();
@@ -96,8 +107,10 @@ void Watches::stop() {
 }
 
 bool Watches::synced() const {
-  return classifiers_.has_synced() && deployments_.has_synced() && replica_sets_.has_synced() && pods_.has_synced() &&
-         services_.has_synced() && events_.has_synced();
+  const bool optional = std::all_of(optional_children_.begin(), optional_children_.end(),
+                                    [](const auto& entry) { return entry.second.has_synced(); });
+  return optional && classifiers_.has_synced() && deployments_.has_synced() && replica_sets_.has_synced() &&
+         pods_.has_synced() && services_.has_synced() && events_.has_synced();
 }
 
 std::vector<ObjectKey> Watches::classifiers() const {
@@ -109,12 +122,22 @@ std::vector<ObjectKey> Watches::classifiers() const {
 std::string Watches::last_seen(std::string_view plural) const {
   if (plural == "deployments") return deployments_.last_seen_resource_version();
   if (plural == "services") return services_.last_seen_resource_version();
+  for (const auto& [kind, informer] : optional_children_) {
+    if (plural == reconciler::collection_of(kind).plural) return informer.last_seen_resource_version();
+  }
   return classifiers_.last_seen_resource_version();
 }
 
 reconciler::Stores Watches::stores() const {
-  return {classifiers_.store(), deployments_.store(), replica_sets_.store(),
-          pods_.store(),        services_.store(),    events_.store()};
+  reconciler::Stores stores{classifiers_.store(),
+                            deployments_.store(),
+                            replica_sets_.store(),
+                            pods_.store(),
+                            services_.store(),
+                            events_.store(),
+                            {}};
+  for (const auto& [kind, informer] : optional_children_) stores.optional_children.emplace(kind, &informer.store());
+  return stores;
 }
 
 void Watches::enqueue(const ObjectKey& key, bool initial) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,7 @@ class Watches {
   Informer<api::ReplicaSet> replica_sets_;
   Informer<api::Pod> pods_;
   Informer<api::Service> services_;
+  std::map<resources::Kind, Informer<api::Child>> optional_children_;
   Informer<api::Event> events_;
 };
 

@@ -46,8 +46,7 @@ Result<std::string> render(std::string_view text) {
     out += "# Secret " + resources::pull_secret_name(*classifier) + " is made by the operator from Secret " +
            basic->secret_name + ".\n";
   }
-  for (const resources::Manifest& manifest :
-       {resources::build_deployment(*classifier), resources::build_service(*classifier)}) {
+  for (const resources::Manifest& manifest : resources::desired_state(*classifier)) {
     out += "---\n" + write_yaml(api::parse_or_null(manifest.body));
   }
   return out;

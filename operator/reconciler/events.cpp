@@ -26,6 +26,7 @@ std::optional<Deed> deed_of(Step step) {
     case Step::kDelete:
       return Deed{"Deleted", "Delete"};
     case Step::kTakeManager:
+    case Step::kHandOver:
       break;
   }
   return std::nullopt;
@@ -37,8 +38,7 @@ runtime::ObjectReference reference_to(const api::ImageClassifier& classifier) {
 }
 
 runtime::ObjectReference reference_to(const resources::Manifest& child, const std::string& uid) {
-  const char* version = child.kind == resources::Kind::kDeployment ? "apps/v1" : "v1";
-  return {version, to_string(child.kind), child.namespace_name, child.name, uid};
+  return {api_version(child.kind), to_string(child.kind), child.namespace_name, child.name, uid};
 }
 
 bool is_failure(const api::Condition& condition) {

@@ -14,6 +14,10 @@ using diagnosis::Finding;
 using kubernetes::ObjectName;
 using kubernetes::ObjectReply;
 
+/// Holds spec.replicas of a Deployment from when we let go of it until the autoscaler writes it. Not by force: what the
+/// autoscaler has written meanwhile stays.
+constexpr const char* kReplicasManager = "imageclassifier-operator-replicas";
+
 ObjectName name_of(const Action& action) {
   return {action.manifest.namespace_name, action.manifest.name};
 }
@@ -56,8 +60,10 @@ Executor::Done Executor::run(const Action& action, const api::ImageClassifier& o
       return create(action, owner, stop);
     case Step::kTakeManager:
       return take_manager(action, owner, stop);
+    case Step::kHandOver:
+      return apply(action, owner, {kReplicasManager, false}, stop);
     case Step::kApply:
-      return apply(action, owner, stop);
+      return apply(action, owner, {api::kFieldManager}, stop);
     case Step::kDelete:
       return remove(action, stop);
   }
@@ -85,12 +91,13 @@ Executor::Done Executor::meet_existing(const Action& action, const api::ImageCla
   Action again = action;
   again.step = Step::kApply;
   again.uid = metadata.uid;
-  return apply(again, owner, stop);
+  return apply(again, owner, {api::kFieldManager}, stop);
 }
 
-Executor::Done Executor::apply(const Action& action, const api::ImageClassifier& owner, std::stop_token stop) {
+Executor::Done Executor::apply(const Action& action, const api::ImageClassifier& owner,
+                               const kubernetes::ApplyOptions& options, std::stop_token stop) {
   const auto reply = client_.apply(collection_of(action.manifest.kind), name_of(action),
-                                   resources::with_uid(action.manifest, action.uid), {api::kFieldManager}, stop);
+                                   resources::with_uid(action.manifest, action.uid), options, stop);
   if (!reply) return judge(action, reply.error());
   record(action, owner, reply->resource_version);
   return std::nullopt;

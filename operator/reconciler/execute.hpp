@@ -27,7 +27,8 @@ class Executor {
   using Done = Result<std::optional<diagnosis::Finding>>;
 
   Done create(const Action& action, const api::ImageClassifier& owner, std::stop_token stop);
-  Done apply(const Action& action, const api::ImageClassifier& owner, std::stop_token stop);
+  Done apply(const Action& action, const api::ImageClassifier& owner, const kubernetes::ApplyOptions& options,
+             std::stop_token stop);
   Done take_manager(const Action& action, const api::ImageClassifier& owner, std::stop_token stop);
   Done remove(const Action& action, std::stop_token stop);
   /// An object of the name is there: ours (then brought into shape) or foreign.

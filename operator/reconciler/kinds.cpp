@@ -34,13 +34,22 @@ const GroupVersionResource& events() {
 }
 
 const GroupVersionResource& collection_of(resources::Kind kind) {
+  static const GroupVersionResource kNetworkPolicies{"networking.k8s.io", "v1", "networkpolicies"};
+  static const GroupVersionResource kAutoscalers{"autoscaling", "v2", "horizontalpodautoscalers"};
+  static const GroupVersionResource kBudgets{"policy", "v1", "poddisruptionbudgets"};
   switch (kind) {
     case resources::Kind::kSecret:
       return secrets();
+    case resources::Kind::kNetworkPolicy:
+      return kNetworkPolicies;
     case resources::Kind::kDeployment:
       return deployments();
     case resources::Kind::kService:
       return services();
+    case resources::Kind::kHorizontalPodAutoscaler:
+      return kAutoscalers;
+    case resources::Kind::kPodDisruptionBudget:
+      return kBudgets;
   }
   return secrets();
 }

@@ -36,6 +36,20 @@ Result<void> read_live(std::shared_ptr<const T>& slot, kubernetes::ApiClient& cl
   return {};
 }
 
+Result<void> read_live_children(Observed& observed, const Stores& stores, kubernetes::ApiClient& client,
+                                const kubernetes::ObjectName& name, std::stop_token stop) {
+  if (auto read = read_live(observed.deployment, client, deployments(), name, &api::decode_deployment, stop); !read) {
+    return read;
+  }
+  if (auto read = read_live(observed.service, client, services(), name, &api::decode_service, stop); !read) return read;
+  for (const auto& [kind, store] : stores.optional_children) {
+    std::shared_ptr<const api::Child> child;
+    if (auto read = read_live(child, client, collection_of(kind), name, &api::decode_child, stop); !read) return read;
+    if (child) observed.optional_children.emplace(kind, std::move(child));
+  }
+  return {};
+}
+
 Result<void> read_secret(std::optional<ObservedSecret>& slot, kubernetes::ApiClient& client,
                          const kubernetes::ObjectName& name, std::stop_token stop) {
   const auto body = get_if_exists(client, secrets(), name, stop);
@@ -112,18 +126,16 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
       return fail(read.error());
     }
     if (!classifier) return std::nullopt;
-    if (auto read = read_live(observed.deployment, client, deployments(), name, &api::decode_deployment, stop); !read) {
-      return fail(read.error());
-    }
-    if (auto read = read_live(observed.service, client, services(), name, &api::decode_service, stop); !read) {
-      return fail(read.error());
-    }
+    if (auto read = read_live_children(observed, stores, client, name, stop); !read) return fail(read.error());
   } else if (const auto record = stores.classifiers.get(key)) {
     Result<api::ImageClassifier> unpacked = api::unpack(record->object());
     if (!unpacked) return fail(unpacked.error());
     classifier = std::make_shared<const api::ImageClassifier>(std::move(*unpacked));
     observed.deployment = cached(stores.deployments, key);
     observed.service = cached(stores.services, key);
+    for (const auto& [kind, store] : stores.optional_children) {
+      if (auto child = cached(*store, key)) observed.optional_children.emplace(kind, std::move(child));
+    }
   }
   if (!classifier) return std::nullopt;
   observed.classifier = *classifier;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -24,10 +25,12 @@ struct Stores {
   const Store<api::Pod>& pods;
   const Store<api::Service>& services;
   const Store<api::Event>& events;
+  /// Of every kind of resources::optional_children.
+  std::map<resources::Kind, const Store<api::Child>*> optional_children;
 };
 
 /// Puts together what a decision needs: the caches, the Secrets by GET (they are never listed or watched), the prober's
-/// state. With `live`, resource, Deployment and Service are read from the server as well, because the caches may be
+/// state. With `live`, resource and children are read from the server as well, because the caches may be
 /// older than our own writes. Nothing if the resource does not exist (any more). Errors: those of the client.
 Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Stores& stores,
                                         kubernetes::ApiClient& client, const EndpointProber& prober, bool live,

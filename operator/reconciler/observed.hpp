@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "common/secret.hpp"
+#include "operator/api/child.hpp"
 #include "operator/api/image_classifier.hpp"
 #include "operator/api/service.hpp"
 #include "operator/api/workload.hpp"
+#include "operator/resources/manifest.hpp"
 
 namespace imageclassifier::reconciler {
 
@@ -38,6 +40,8 @@ struct Observed {
   std::vector<std::shared_ptr<const api::ReplicaSet>> replica_sets;
   std::vector<std::shared_ptr<const api::Pod>> pods;
   std::shared_ptr<const api::Service> service;  ///< of our name, whoever owns it
+  /// Those of our name that exist, whoever owns them; of the kinds of resources::optional_children.
+  std::map<resources::Kind, std::shared_ptr<const api::Child>> optional_children;
   std::vector<std::shared_ptr<const api::Event>> service_events;
   std::optional<ObservedSecret> source_secret;  ///< the one that spec.registry.auth names
   /// The API server's sentence when it does not let us read a Secret; empty: it does.

@@ -4,6 +4,7 @@
 
 #include "operator/resources/builders.hpp"
 #include "operator/resources/drift.hpp"
+#include "operator/resources/scale.hpp"
 
 namespace imageclassifier::reconciler {
 namespace {
@@ -12,10 +13,16 @@ using resources::Kind;
 using resources::Manifest;
 
 /// An observed child as the decision needs it.
-struct Child {
+struct Present {
   const api::ObjectMeta& metadata;
   std::string owned;  ///< JSON
 };
+
+template <typename T>
+std::optional<Present> present(const std::shared_ptr<const T>& child) {
+  if (!child) return std::nullopt;
+  return Present{child->metadata, child->owned.text()};
+}
 
 diagnosis::Finding name_conflict(const Manifest& wanted) {
   diagnosis::Finding finding =
@@ -24,7 +31,7 @@ diagnosis::Finding name_conflict(const Manifest& wanted) {
   return finding;
 }
 
-void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std::optional<Child>& child) {
+void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std::optional<Present>& child) {
   if (!child) {
     // Of a resource that was worked on before, the children may have gone with it.
     const bool made_before = observed.classifier.status.observed_generation > 0;
@@ -42,31 +49,61 @@ void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std
   }
   const std::string drift = resources::first_drift(wanted.body, child->owned);
   if (drift.empty()) return;
-  const bool needs_live = wanted.kind != Kind::kService;
+  const bool needs_live = wanted.kind == Kind::kSecret || wanted.kind == Kind::kDeployment;
   plan.actions.push_back({Step::kApply, std::move(wanted), metadata.uid, drift + " differs", {}, needs_live});
 }
 
+/// Ours goes; a foreign one stays. `why` is for the log.
+void plan_removal(Plan& plan, const Observed& observed, Kind kind, const std::string& name,
+                  const api::ObjectMeta& metadata, std::string why) {
+  if (metadata.deleting || metadata.owner_uid != observed.classifier.metadata.uid) return;
+  Manifest unwanted;
+  unwanted.kind = kind;
+  unwanted.namespace_name = observed.classifier.metadata.namespace_name;
+  unwanted.name = name;
+  plan.actions.push_back(
+      {Step::kDelete, std::move(unwanted), metadata.uid, std::move(why), metadata.resource_version, true});
+}
+
 void plan_pull_secret(Plan& plan, const Observed& observed) {
+  const auto& secret = observed.pull_secret;
   if (plan.credential.docker_config) {
-    std::optional<Child> child;
-    if (observed.pull_secret)
-      child.emplace(Child{observed.pull_secret->metadata, observed.pull_secret->owned.reveal()});
-    Manifest wanted = resources::build_pull_secret(observed.classifier, *plan.credential.docker_config);
-    plan_child(plan, observed, std::move(wanted), child);
+    std::optional<Present> child;
+    if (secret) child.emplace(Present{secret->metadata, secret->owned.reveal()});
+    plan_child(plan, observed, resources::build_pull_secret(observed.classifier, *plan.credential.docker_config),
+               child);
     return;
   }
   const bool wanted = std::holds_alternative<api::BasicCredential>(observed.classifier.spec.auth);
-  if (wanted || !observed.pull_secret || observed.pull_secret->metadata.deleting ||
-      observed.pull_secret->metadata.owner_uid != observed.classifier.metadata.uid) {
-    return;
+  if (wanted || !secret) return;
+  plan_removal(plan, observed, Kind::kSecret, resources::pull_secret_name(observed.classifier), secret->metadata,
+               "no pull Secret is wanted");
+}
+
+void plan_deployment(Plan& plan, const Observed& observed) {
+  const api::ImageClassifier& classifier = observed.classifier;
+  const auto& deployment = observed.deployment;
+  const auto replicas =
+      resources::wanted_replicas(resources::wanted_scale(classifier.spec),
+                                 deployment ? std::optional<std::int64_t>(deployment->replicas) : std::nullopt);
+  Plan own;
+  plan_child(own, observed, resources::build_deployment(classifier, replicas), present(deployment));
+  // A field that is left out of an apply falls back to its default, 1, unless somebody else holds it too.
+  if (!replicas && !own.actions.empty() && deployment->metadata.owns_replicas) {
+    plan.actions.push_back({Step::kHandOver,
+                            resources::replicas_only(classifier, deployment->replicas),
+                            deployment->metadata.uid,
+                            "the autoscaler decides on the replicas",
+                            {},
+                            true});
   }
-  Manifest unwanted;
-  unwanted.kind = Kind::kSecret;
-  unwanted.namespace_name = observed.classifier.metadata.namespace_name;
-  unwanted.name = resources::pull_secret_name(observed.classifier);
-  const api::ObjectMeta& metadata = observed.pull_secret->metadata;
-  plan.actions.push_back(
-      {Step::kDelete, std::move(unwanted), metadata.uid, "no pull Secret is wanted", metadata.resource_version, true});
+  for (Action& action : own.actions) plan.actions.push_back(std::move(action));
+  for (diagnosis::Finding& obstacle : own.obstacles) plan.obstacles.push_back(std::move(obstacle));
+}
+
+std::shared_ptr<const api::Child> find_child(const Observed& observed, Kind kind) {
+  const auto found = observed.optional_children.find(kind);
+  return found == observed.optional_children.end() ? nullptr : found->second;
 }
 
 }  // namespace
@@ -77,6 +114,8 @@ const char* to_string(Step step) noexcept {
       return "create";
     case Step::kTakeManager:
       return "take_manager";
+    case Step::kHandOver:
+      return "hand_over";
     case Step::kApply:
       return "apply";
     case Step::kDelete:
@@ -93,24 +132,35 @@ Plan make_plan(const Observed& observed) {
   Plan plan;
   plan.credential = assess_credential(observed);
   if (observed.classifier.metadata.deleting) return plan;
-  const bool secret_unwanted = !std::holds_alternative<api::BasicCredential>(observed.classifier.spec.auth);
-  if (!secret_unwanted) plan_pull_secret(plan, observed);
-  std::optional<Child> deployment;
-  if (observed.deployment) deployment.emplace(Child{observed.deployment->metadata, observed.deployment->owned.text()});
-  // A pod that starts before its credential exists reports failures that are none; what runs already is kept in shape.
-  if (!deployment && !plan.credential.usable) {
-    plan.deployment_held = true;
-  } else {
-    plan_child(plan, observed, resources::build_deployment(observed.classifier), deployment);
+  std::vector<resources::OptionalChild> optional = resources::optional_children(observed.classifier);
+  // Before anything else: an autoscaler that is to go would undo what is done to the Deployment.
+  for (const auto& [kind, wanted] : optional) {
+    const auto child = find_child(observed, kind);
+    if (wanted || !child) continue;
+    plan_removal(plan, observed, kind, observed.classifier.metadata.name, child->metadata, "it is no longer wanted");
   }
-  std::optional<Child> service;
-  if (observed.service) service.emplace(Child{observed.service->metadata, observed.service->owned.text()});
-  // Nor does a resource that cannot run yet take an address from those that can.
-  if (service || !plan.deployment_held) {
-    plan_child(plan, observed, resources::build_service(observed.classifier), service);
+  const bool secret_wanted = std::holds_alternative<api::BasicCredential>(observed.classifier.spec.auth);
+  if (secret_wanted) plan_pull_secret(plan, observed);
+  // A pod that starts before its credential exists reports failures that are none; nor does a resource that cannot run
+  // yet take an address from those that can. What exists already is kept in shape.
+  plan.deployment_held = !observed.deployment && !plan.credential.usable;
+  const auto plan_optional = [&](resources::OptionalChild& child) {
+    const auto exists = find_child(observed, child.kind);
+    if (!child.wanted || (!exists && plan.deployment_held)) return;
+    plan_child(plan, observed, std::move(*child.wanted), present(exists));
+  };
+  for (resources::OptionalChild& child : optional) {
+    if (child.kind < Kind::kDeployment) plan_optional(child);
+  }
+  if (!plan.deployment_held) plan_deployment(plan, observed);
+  if (observed.service || !plan.deployment_held) {
+    plan_child(plan, observed, resources::build_service(observed.classifier), present(observed.service));
+  }
+  for (resources::OptionalChild& child : optional) {
+    if (child.kind > Kind::kDeployment) plan_optional(child);
   }
   // Last, so that no pod template names it any more.
-  if (secret_unwanted) plan_pull_secret(plan, observed);
+  if (!secret_wanted) plan_pull_secret(plan, observed);
   return plan;
 }
 

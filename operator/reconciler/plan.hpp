@@ -14,6 +14,7 @@ namespace imageclassifier::reconciler {
 enum class Step {
   kCreate,       ///< POST: the object does not exist as far as we know
   kTakeManager,  ///< turn the managedFields entry that our POST left into one of server-side apply
+  kHandOver,     ///< leave spec.replicas, at its present value, to the autoscaler
   kApply,        ///< server-side apply on the object with `uid`
   kDelete        ///< our object with `uid` is no longer wanted
 };

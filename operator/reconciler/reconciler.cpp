@@ -57,11 +57,8 @@ Reconciler::Reconciler(Stores stores, kubernetes::ApiClient& client, EndpointPro
       write_not_seen_(live_counter(metrics, "write_not_seen")),
       destructive_(live_counter(metrics, "destructive")),
       metrics_(metrics) {
-  for (const Step step : {Step::kCreate, Step::kTakeManager, Step::kApply, Step::kDelete}) {
-    for (const resources::Kind kind :
-         {resources::Kind::kSecret, resources::Kind::kDeployment, resources::Kind::kService}) {
-      actions_counter(metrics_, to_string(step), to_string(kind));
-    }
+  for (const Step step : {Step::kCreate, Step::kTakeManager, Step::kHandOver, Step::kApply, Step::kDelete}) {
+    for (const resources::Kind kind : resources::kAllKinds) actions_counter(metrics_, to_string(step), to_string(kind));
   }
 }
 

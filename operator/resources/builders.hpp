@@ -2,6 +2,7 @@
 
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,28 @@ std::string selector_text(const api::ImageClassifier& classifier);
 /// A Secret of type kubernetes.io/dockerconfigjson; `docker_config` is its content in base64. The body holds the
 /// credential: never log it.
 Manifest build_pull_secret(const api::ImageClassifier& classifier, const Secret& docker_config);
-Manifest build_deployment(const api::ImageClassifier& classifier);
+/// Without `replicas` the field is left to somebody else: an autoscaler.
+Manifest build_deployment(const api::ImageClassifier& classifier, std::optional<std::int64_t> replicas);
+/// Nothing of the Deployment but its number of replicas.
+Manifest replicas_only(const api::ImageClassifier& classifier, std::int64_t replicas);
+/// spec.template of the Deployment.
+nlohmann::json pod_template(const api::ImageClassifier& classifier);
 Manifest build_service(const api::ImageClassifier& classifier);
+/// Opens the server's port to spec.networkPolicy.allowFrom and to the operator, or to everybody if nobody is named;
+/// closes everything outward but DNS. The policy names no port of the node's probes: kubelets are always let in.
+Manifest build_network_policy(const api::ImageClassifier& classifier);
+Manifest build_horizontal_pod_autoscaler(const api::ImageClassifier& classifier);
+Manifest build_pod_disruption_budget(const api::ImageClassifier& classifier);
+
+/// A child that exists only while the specification asks for it.
+struct OptionalChild {
+  Kind kind = Kind::kNetworkPolicy;
+  std::optional<Manifest> wanted;  ///< nothing: what there is of it goes
+};
+/// One for each of kOptionalKinds, in their order.
+std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier);
+/// All children but the Secret, whose content is not in the specification, in the order of Kind.
+std::vector<Manifest> desired_state(const api::ImageClassifier& classifier);
 
 /// A member of the pod's environment as the Deployment spells it: `value`, or `resource` by the downward API.
 struct EnvironmentVariable {
@@ -44,8 +65,7 @@ struct EnvironmentVariable {
 std::vector<EnvironmentVariable> server_environment(const api::Spec& spec);
 
 /// apiVersion, kind, name, namespace, labels, owner reference: what every child begins with.
-nlohmann::json child_skeleton(const api::ImageClassifier& classifier, const char* api_version, Kind kind,
-                              const std::string& name);
+nlohmann::json child_skeleton(const api::ImageClassifier& classifier, Kind kind, const std::string& name);
 /// Computes the hash, stores it in the annotation, and serialises.
 Manifest finish(Kind kind, nlohmann::json object);
 

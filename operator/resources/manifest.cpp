@@ -12,10 +12,33 @@ const char* to_string(Kind kind) noexcept {
   switch (kind) {
     case Kind::kSecret:
       return "Secret";
+    case Kind::kNetworkPolicy:
+      return "NetworkPolicy";
     case Kind::kDeployment:
       return "Deployment";
     case Kind::kService:
       return "Service";
+    case Kind::kHorizontalPodAutoscaler:
+      return "HorizontalPodAutoscaler";
+    case Kind::kPodDisruptionBudget:
+      return "PodDisruptionBudget";
+  }
+  return "";
+}
+
+const char* api_version(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::kSecret:
+    case Kind::kService:
+      return "v1";
+    case Kind::kNetworkPolicy:
+      return "networking.k8s.io/v1";
+    case Kind::kDeployment:
+      return "apps/v1";
+    case Kind::kHorizontalPodAutoscaler:
+      return "autoscaling/v2";
+    case Kind::kPodDisruptionBudget:
+      return "policy/v1";
   }
   return "";
 }
@@ -46,12 +69,11 @@ std::string selector_text(const api::ImageClassifier& classifier) {
   return text;
 }
 
-nlohmann::json child_skeleton(const api::ImageClassifier& classifier, const char* api_version, Kind kind,
-                              const std::string& name) {
+nlohmann::json child_skeleton(const api::ImageClassifier& classifier, Kind kind, const std::string& name) {
   nlohmann::json labels = selector_labels(classifier);
   labels[kManagedByLabel] = kManagedBy;
   nlohmann::json object = {
-      {"apiVersion", api_version}, {"kind", to_string(kind)}, {"metadata", {{"name", name}, {"labels", labels}}}};
+      {"apiVersion", api_version(kind)}, {"kind", to_string(kind)}, {"metadata", {{"name", name}, {"labels", labels}}}};
   nlohmann::json& metadata = object["metadata"];
   if (!classifier.metadata.namespace_name.empty()) metadata["namespace"] = classifier.metadata.namespace_name;
   if (!classifier.metadata.uid.empty()) {

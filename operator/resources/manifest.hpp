@@ -1,13 +1,24 @@
 #pragma once
 
+#include <array>
 #include <string>
 
 namespace imageclassifier::resources {
 
-enum class Kind { kSecret, kDeployment, kService };
+/// The kinds of children, in the order in which they are made.
+enum class Kind { kSecret, kNetworkPolicy, kDeployment, kService, kHorizontalPodAutoscaler, kPodDisruptionBudget };
 
-/// "Secret", "Deployment", "Service".
+inline constexpr std::array kAllKinds = {Kind::kSecret,  Kind::kNetworkPolicy,           Kind::kDeployment,
+                                         Kind::kService, Kind::kHorizontalPodAutoscaler, Kind::kPodDisruptionBudget};
+
+/// Those that exist only while the specification asks for them.
+inline constexpr std::array kOptionalKinds = {Kind::kNetworkPolicy, Kind::kHorizontalPodAutoscaler,
+                                              Kind::kPodDisruptionBudget};
+
+/// "Secret", "NetworkPolicy"...
 const char* to_string(Kind kind) noexcept;
+/// "v1", "networking.k8s.io/v1"...
+const char* api_version(Kind kind) noexcept;
 
 /// One object as we want it: exactly the fields that we own, ready for server-side apply or for a POST.
 struct Manifest {

@@ -5,7 +5,7 @@
 namespace imageclassifier::resources {
 
 Manifest build_pull_secret(const api::ImageClassifier& classifier, const Secret& docker_config) {
-  nlohmann::json object = child_skeleton(classifier, "v1", Kind::kSecret, pull_secret_name(classifier));
+  nlohmann::json object = child_skeleton(classifier, Kind::kSecret, pull_secret_name(classifier));
   object["type"] = "kubernetes.io/dockerconfigjson";
   // Not stringData: the server would store it under `data`, where it could not be compared.
   object["data"] = {{".dockerconfigjson", docker_config.reveal()}};

@@ -6,10 +6,14 @@ namespace imageclassifier::resources {
 namespace {
 
 /// What clouds need to be told, in their own words. The Azure probe is explicit because its default would ask "/".
-void add_load_balancer_annotations(nlohmann::json& annotations, const std::string& scope) {
+void add_load_balancer_annotations(nlohmann::json& annotations, const api::ServiceSpec& service) {
   annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol"] = "http";
   annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path"] = "/readyz";
-  if (scope == "Internal") {
+  if (!service.dns_label.empty()) annotations["service.beta.kubernetes.io/azure-dns-label-name"] = service.dns_label;
+  if (!service.public_ip_name.empty()) {
+    annotations["service.beta.kubernetes.io/azure-pip-name"] = service.public_ip_name;
+  }
+  if (service.scope == "Internal") {
     annotations["service.beta.kubernetes.io/azure-load-balancer-internal"] = "true";
     annotations["networking.gke.io/load-balancer-type"] = "Internal";
     annotations["service.beta.kubernetes.io/aws-load-balancer-internal"] = "true";
@@ -24,10 +28,10 @@ void add_load_balancer_annotations(nlohmann::json& annotations, const std::strin
 Manifest build_service(const api::ImageClassifier& classifier) {
   const api::ServiceSpec& service = classifier.spec.service;
   const bool balanced = service.type == "LoadBalancer";
-  nlohmann::json object = child_skeleton(classifier, "v1", Kind::kService, classifier.metadata.name);
+  nlohmann::json object = child_skeleton(classifier, Kind::kService, classifier.metadata.name);
   nlohmann::json annotations = service.annotations;
   if (annotations.is_null()) annotations = nlohmann::json::object();
-  if (balanced) add_load_balancer_annotations(annotations, service.scope);
+  if (balanced) add_load_balancer_annotations(annotations, service);
   object["metadata"]["annotations"] = std::move(annotations);
   nlohmann::json spec = {
       {"type", service.type},

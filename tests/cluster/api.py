@@ -1,5 +1,6 @@
 """Requests to the API server over kept connections, for more of them than kubectl can make, and its own record of requests."""
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -90,15 +91,15 @@ class Api:
         """Calls on_event(event) on the calling thread until stop is set or the server ends the watch."""
         connection = self.connect(timeout=5)
         connection.request("GET", path, headers=self.headers)
-        reply = connection.getresponse()
-        while not stop.is_set():
-            try:
-                line = reply.readline()
-            except TimeoutError:
-                return
-            if not line:
-                return
-            on_event(json.loads(line))
+        with contextlib.closing(connection), connection.getresponse() as reply:
+            while not stop.is_set():
+                try:
+                    line = reply.readline()
+                except TimeoutError:
+                    return
+                if not line:
+                    return
+                on_event(json.loads(line))
 
 
 class AuditLog:

@@ -42,7 +42,7 @@ class Story(Events):
         self.make_credentials()
         self.run_kubectl("annotate", "ic", "pets", "example.com/touched=yes")
         self.wait_for_children("pets")
-        wait_until(lambda: len(self.events("Created")) == 3, 20, "the children to be told")
+        wait_until(lambda: len(self.events("Created")) == 4, 20, "the children to be told")
         self.assertEqual((missing["type"], missing["action"], missing["regarding"]["uid"]), ("Warning", "Reconcile", self.uid("ic", "pets")))
         self.assertEqual(missing["reportingController"], "imageclassifier-operator")
         self.assertRegex(missing["eventTime"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
@@ -56,7 +56,7 @@ class Story(Events):
                                   "involvedObject.kind=ImageClassifier,involvedObject.name=pets,reason=SecretNotFound").stdout
         self.assertIn("imageclassifier/pets", listed)
         related = {event["related"]["kind"] for event in self.events("Created")}
-        self.assertEqual(related, {"Secret", "Deployment", "Service"})
+        self.assertEqual(related, {"Secret", "NetworkPolicy", "Deployment", "Service"})
 
     def test_reasons_are_those_of_the_status_and_a_name_that_is_taken_is_a_warning(self):
         self.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "pets"}, "spec": {"ports": [{"port": 1234}]}},
@@ -166,7 +166,7 @@ class Losses(Events):
 
     def test_a_namespace_that_is_being_deleted_takes_no_events_and_nobody_is_alarmed(self):
         self.apply(resource("pets"))
-        wait_until(lambda: len(self.events("Created")) == 2, 30, "the events")
+        wait_until(lambda: len(self.events("Created")) == 3, 30, "the events")
         # Without the controller manager the namespace stays as it is: closed to what is new, with all that is in it.
         self.control_plane("hold")
         self.addCleanup(self.control_plane, "release")
@@ -180,7 +180,7 @@ class Losses(Events):
         self.operator.end()
         self.operator = self.start("--inject-faults", "seed=1,post@events.k8s.io=lose:1:times=1")
         self.apply(resource("pets"))
-        wait_until(lambda: len(self.events("Created")) == 2, 20, "the events")
+        wait_until(lambda: len(self.events("Created")) == 3, 20, "the events")
         wait_until(lambda: self.operator.metric("event_recorder_queue_depth") == 0, 20, "the lost answer to be asked for again")
         self.wait_until_settled()
         notes = [event["note"] for event in self.events()]

@@ -15,7 +15,7 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
-from operator_rig import ROOT, Operator, OperatorTest, wait_until, with_basic
+from operator_rig import ROOT, Operator, OperatorTest, resource, wait_until, with_basic
 
 from api import recorded
 from minicluster import tools
@@ -142,7 +142,8 @@ class Rights(OperatorTest):
 
     def scenario(self, account):
         """Everything that a life of a resource holds; waits for nothing that a missing right could keep from happening."""
-        account.put(with_basic("pets"))
+        account.put(with_basic("pets", replicas=2))
+        account.put(resource("cars", autoscaling={"maxReplicas": 2}))
 
     def test_the_shipped_role_is_enough_and_nothing_in_it_is_unused(self):
         account = Account(self, self.whole_role())
@@ -157,8 +158,11 @@ class Rights(OperatorTest):
         self.disturb(account)
         run("patch", "ic", "pets", "--type=merge", "-p", '{"spec": {"service": {"port": 8080}}}')
         wait_until(lambda: account.get("service", "pets")["spec"]["ports"][0]["port"] == 8080, 10, "the port")
-        run("patch", "ic", "pets", "--type=merge", "-p", '{"spec": {"registry": null}}')
-        wait_until(lambda: not account.get("secret", "pets-acr-pull"), 20, "the pull Secret to go")
+        wait_until(lambda: account.get("hpa", "cars"), 20, "the autoscaler")
+        self.take_options_away(account)
+        gone = lambda: not (account.get("secret", "pets-acr-pull") or account.get("networkpolicy", "pets") or account.get("pdb", "pets")  # noqa: E731
+                            or account.get("hpa", "cars"))
+        wait_until(gone, 20, "what is no longer wanted to go")
         run("delete", "ic", "pets", "--timeout=20s")
         wait_until(lambda: not account.get("deployment", "pets"), 30, "the children to go")
         self.assertEqual(account.operator.end(), 0)
@@ -172,11 +176,15 @@ class Rights(OperatorTest):
         unused = rights_of(self.whole_role()) - used - set(NOT_USED)
         self.assertEqual(sorted(unused), [], "rights that the chart gives and nothing uses")
 
+    def take_options_away(self, account):
+        for name, spec in (("pets", {"registry": None, "replicas": 1, "networkPolicy": {"enabled": False}}), ("cars", {"autoscaling": None})):
+            account.kubectl.run("-n", account.namespace, "patch", "ic", name, "--type=merge", "-p", json.dumps({"spec": spec}))
+
     def disturb(self, account):
         """The same event twice: the second one is a patch."""
         for replicas in (4, 5):
             account.kubectl.run("-n", account.namespace, "scale", "deployment/pets", f"--replicas={replicas}")
-            wait_until(lambda: account.get("deployment", "pets")["spec"]["replicas"] == 1, 10, "the replicas to be put right")
+            wait_until(lambda: account.get("deployment", "pets")["spec"]["replicas"] == 2, 10, "the replicas to be put right")
 
     def rotate(self, account):
         """Another password reaches the pull Secret; touching the resource saves the half minute until it is looked at again."""
@@ -221,7 +229,8 @@ class Rights(OperatorTest):
             if verb == "list":
                 self.assertEqual(account.operator.ask("/readyz")[0], 500)
         elif name != "imageclassifiers/status":
-            wait_until(lambda: f"cannot {verb} resource" in json.dumps(account.get("ic", "pets").get("status", {})), 30,
+            subject = "cars" if name == "horizontalpodautoscalers" else "pets"
+            wait_until(lambda: f"cannot {verb} resource" in json.dumps(account.get("ic", subject).get("status", {})), 30,
                        "the resource's condition to name it")
 
     def assert_nothing_else_suffers(self, account):
@@ -240,8 +249,6 @@ class Rights(OperatorTest):
 
     def move_on(self, right, account):
         group, name, verb = right
-        patch = lambda spec: account.kubectl.run("-n", account.namespace, "patch", "ic", "pets", "--type=merge", "-p",  # noqa: E731
-                                                 json.dumps({"spec": spec}))
         if (name, verb) == ("secrets", "patch"):
             wait_until(lambda: account.get("secret", "pets-acr-pull"), 20, "the pull Secret")
             account.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "acr-credentials", "namespace": account.namespace},
@@ -252,9 +259,9 @@ class Rights(OperatorTest):
             self.disturb(account)
         elif verb in ("delete", "get"):
             wait_until(lambda: account.get("deployment", "pets") and account.get("service", "pets"), 20, "the children")
-            patch({"registry": None, "replicas": 2})
-        elif verb == "patch" and name in ("deployments", "services"):
-            pass  # what a POST has made is taken over by a patch
+            wait_until(lambda: account.get("hpa", "cars") or verb == "get", 20, "the autoscaler")
+            self.take_options_away(account)
+        # A right to patch is needed without more: what a POST has made is taken over by a patch.
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #include "tests/operator/reconciler/fixtures.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "operator/reconciler/endpoint.hpp"
@@ -47,9 +48,23 @@ World& World::settle(int rounds) {
         observed.pull_secret.reset();
         if (action.step == Step::kDelete) continue;
         observed.pull_secret = parse_secret(stored(action.manifest, "secret").dump());
+      } else if (action.step == Step::kHandOver) {
+        continue;
       } else if (action.manifest.kind == resources::Kind::kDeployment) {
-        observed.deployment =
-            std::make_shared<api::Deployment>(*api::decode_deployment(stored(action.manifest, "deployment").dump()));
+        json object = stored(action.manifest, "deployment");
+        // What is left out of an apply stays: somebody else holds it.
+        const bool ours = object["spec"].contains("replicas");
+        if (!ours && observed.deployment) object["spec"]["replicas"] = observed.deployment->replicas;
+        auto deployment = *api::decode_deployment(object.dump());
+        deployment.metadata.owns_replicas = ours;
+        observed.deployment = std::make_shared<api::Deployment>(std::move(deployment));
+      } else if (std::find(resources::kOptionalKinds.begin(), resources::kOptionalKinds.end(), action.manifest.kind) !=
+                 resources::kOptionalKinds.end()) {
+        observed.optional_children.erase(action.manifest.kind);
+        if (action.step == Step::kDelete) continue;
+        const json object = stored(action.manifest, to_string(action.manifest.kind));
+        observed.optional_children[action.manifest.kind] =
+            std::make_shared<api::Child>(*api::decode_child(object.dump()));
       } else {
         observed.service =
             std::make_shared<api::Service>(*api::decode_service(stored(action.manifest, "service").dump()));

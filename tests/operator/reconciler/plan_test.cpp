@@ -19,10 +19,10 @@ std::string planned(const World& world) {
 
 }  // namespace
 
-TEST_CASE("a new resource gets Secret, Deployment and Service in this order") {
-  CHECK(planned(World()) == "create Deployment pets, create Service pets");
+TEST_CASE("a new resource gets Secret, NetworkPolicy, Deployment and Service in this order") {
+  CHECK(planned(World()) == "create NetworkPolicy pets, create Deployment pets, create Service pets");
   CHECK(planned(World(kBasic).basic_secret("p")) ==
-        "create Secret pets-acr-pull, create Deployment pets, create Service pets");
+        "create Secret pets-acr-pull, create NetworkPolicy pets, create Deployment pets, create Service pets");
 }
 
 TEST_CASE("once all is as wanted nothing is planned") {
@@ -96,6 +96,69 @@ TEST_CASE("drift of an owned field is repaired on the object that was observed")
   CHECK(plan.actions[0].why == "spec.replicas differs");
 }
 
+TEST_CASE("an option that is removed removes its object, and comes back with it") {
+  World world = World(R"({"replicas": 2})").settle();
+  REQUIRE(world.observed.optional_children.size() == 2);
+  world.observed.classifier.spec.replicas = 1;
+  world.observed.classifier.spec.network_policy.enabled = false;
+  const Plan plan = make_plan(world.observed);
+  CHECK(summary(plan) == "delete NetworkPolicy pets, delete PodDisruptionBudget pets, apply Deployment pets");
+  CHECK(needs_live_reads(plan));
+  world.settle();
+  CHECK(world.observed.optional_children.empty());
+  world.observed.classifier.spec.network_policy.enabled = true;
+  CHECK(planned(world) == "create NetworkPolicy pets");
+}
+
+TEST_CASE("a foreign object in the place of an option is left alone, and an obstacle only while the option is wanted") {
+  World world = World().settle();
+  auto foreign = std::make_shared<api::Child>(*world.observed.optional_children[resources::Kind::kNetworkPolicy]);
+  foreign->metadata.owner_uid = "somebody";
+  world.observed.optional_children[resources::Kind::kNetworkPolicy] = foreign;
+  CHECK(planned(world) == "");
+  CHECK(make_plan(world.observed).obstacles.size() == 1);
+  world.observed.classifier.spec.network_policy.enabled = false;
+  CHECK(planned(world) == "");
+  CHECK(make_plan(world.observed).obstacles.empty());
+}
+
+TEST_CASE("replicas are handed over to an autoscaler at their present value") {
+  World world = World(R"({"replicas": 4})").settle();
+  world.observed.classifier.spec.replicas = 1;
+  world.observed.classifier.spec.autoscaling = api::AutoscalingSpec{2, 6, 70, {}};
+  const Plan plan = make_plan(world.observed);
+  CHECK(summary(plan) == "hand_over Deployment pets, apply Deployment pets, create HorizontalPodAutoscaler pets");
+  CHECK(json::parse(plan.actions[0].manifest.body)["spec"] == json({{"replicas", 4}}));
+  CHECK(!json::parse(plan.actions[1].manifest.body)["spec"].contains("replicas"));
+  CHECK(needs_live_reads(plan));
+  world.settle();
+  CHECK(planned(world) == "");
+  CHECK(world.observed.deployment->replicas == 4);
+}
+
+TEST_CASE("a resource that is born with an autoscaler starts at its minimum, then lets go") {
+  World world(R"({"autoscaling": {"minReplicas": 3, "maxReplicas": 6}})");
+  world.settle(1);
+  CHECK(world.observed.deployment->replicas == 3);
+  CHECK(planned(world) == "hand_over Deployment pets, apply Deployment pets");
+  world.settle();
+  CHECK(world.observed.deployment->replicas == 3);
+  CHECK(planned(world) == "");
+}
+
+TEST_CASE("suspension ends the autoscaler before the pods, and resuming starts at the minimum") {
+  World world = World(R"({"autoscaling": {"minReplicas": 2, "maxReplicas": 6}})").settle();
+  world.observed.classifier.spec.suspend = true;
+  CHECK(planned(world) == "delete HorizontalPodAutoscaler pets, apply Deployment pets");
+  world.settle();
+  CHECK(world.observed.deployment->replicas == 0);
+  world.observed.classifier.spec.suspend = false;
+  CHECK(planned(world) == "apply Deployment pets, create HorizontalPodAutoscaler pets");
+  world.settle();
+  CHECK(world.observed.deployment->replicas == 2);
+  CHECK(planned(world) == "");
+}
+
 TEST_CASE("nothing is planned for what is being deleted") {
   World world;
   world.observed.classifier.metadata.deleting = true;
@@ -128,6 +191,8 @@ TEST_CASE("from any specification to any other, the children end as those of a f
   rc::check([] {
     const auto specification = [] {
       json spec = {{"replicas", *rc::gen::inRange(0, 3)}, {"serving", {{"topK", *rc::gen::inRange(1, 4)}}}};
+      spec["suspend"] = *rc::gen::arbitrary<bool>();
+      spec["networkPolicy"] = {{"enabled", *rc::gen::arbitrary<bool>()}};
       if (*rc::gen::arbitrary<bool>()) spec["registry"] = json::parse(kBasic)["registry"];
       if (*rc::gen::arbitrary<bool>()) spec["pod"] = {{"nodeSelector", {{"disk", "fast"}}}};
       return spec.dump();
@@ -142,5 +207,8 @@ TEST_CASE("from any specification to any other, the children end as those of a f
     RC_ASSERT(world.observed.deployment->owned.text() == fresh.observed.deployment->owned.text());
     RC_ASSERT(world.observed.service->owned.text() == fresh.observed.service->owned.text());
     RC_ASSERT(world.observed.pull_secret.has_value() == fresh.observed.pull_secret.has_value());
+    for (const resources::Kind kind : resources::kOptionalKinds) {
+      RC_ASSERT(world.observed.optional_children.contains(kind) == fresh.observed.optional_children.contains(kind));
+    }
   });
 }

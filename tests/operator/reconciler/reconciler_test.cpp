@@ -25,6 +25,7 @@ namespace {
 const std::string kSpace = "/api/v1/namespaces/zoo/";
 const std::string kClassifier = "/apis/imageclassifier.dev/v1alpha1/namespaces/zoo/imageclassifiers/pets";
 const std::string kDeployment = "/apis/apps/v1/namespaces/zoo/deployments/pets";
+const std::string kNetworkPolicy = "/apis/networking.k8s.io/v1/namespaces/zoo/networkpolicies/pets";
 const std::string kService = kSpace + "services/pets";
 const std::string kPullSecret = kSpace + "secrets/pets-acr-pull";
 const std::string kSourceSecret = kSpace + "secrets/acr-credentials";
@@ -62,12 +63,21 @@ struct Rig {
     cache(object);
   }
   void cache(const json& object) { classifiers.upsert(recorded(*api::decode_packed_classifier(object.dump()))); }
-  json deployment() const { return stored(resources::build_deployment(classifier), "10"); }
+  json deployment() const { return stored(resources::build_deployment(classifier, classifier.spec.replicas), "10"); }
+  json network_policy() const { return stored(resources::build_network_policy(classifier), "10"); }
   json service() const { return stored(resources::build_service(classifier), "10"); }
   Rig& cache_children() {
     deployments.upsert(recorded(*api::decode_deployment(deployment().dump())));
     services.upsert(recorded(*api::decode_service(service().dump())));
+    network_policies.upsert(recorded(*api::decode_child(network_policy().dump())));
     return *this;
+  }
+  /// The live reads, in their order; of what is in the cluster.
+  void expect_live_reads(const json& live, const json& live_deployment) {
+    server.expect("GET " + kClassifier, 200, live.dump());
+    server.expect("GET " + kDeployment, 200, live_deployment.dump());
+    server.expect("GET " + kService, 200, service().dump());
+    server.expect("GET " + kNetworkPolicy, 200, network_policy().dump());
   }
   Rig& expect_status() {
     server.expect("PATCH " + kClassifier + "/status*", 200, R"({"metadata": {"resourceVersion": "20"}})");
@@ -91,14 +101,26 @@ struct Rig {
   Store<api::Pod> pods;
   Store<api::Service> services;
   Store<api::Event> events;
+  Store<api::Child> network_policies;
   api::ImageClassifier classifier;
   std::string seen = "5";
   runtime::WriteBarrier barrier{{}, [this](std::string_view) { return seen; }, clock};
   EndpointProber prober{
       {}, [](const std::string&, std::stop_token) { return ProbeResult{}; }, [](const auto&) {}, clock};
   std::vector<runtime::Event> told;
-  Reconciler reconciler{{classifiers, deployments, replica_sets, pods, services, events},   client, prober, barrier,
-                        [this](runtime::Event event) { told.push_back(std::move(event)); }, clock,  metrics};
+  Reconciler reconciler{{classifiers,
+                         deployments,
+                         replica_sets,
+                         pods,
+                         services,
+                         events,
+                         {{resources::Kind::kNetworkPolicy, &network_policies}}},
+                        client,
+                        prober,
+                        barrier,
+                        [this](runtime::Event event) { told.push_back(std::move(event)); },
+                        clock,
+                        metrics};
 };
 
 }  // namespace
@@ -116,9 +138,7 @@ TEST_CASE("when the watch stays behind, resource and children are read live: wha
   Rig rig;
   rig.barrier.record({"zoo", "pets"}, "deployments", "9");
   rig.clock.advance(10s);
-  rig.server.expect("GET " + kClassifier, 200, classifier_object("{}").dump());
-  rig.server.expect("GET " + kDeployment, 200, rig.deployment().dump());
-  rig.server.expect("GET " + kService, 200, rig.service().dump());
+  rig.expect_live_reads(classifier_object("{}"), rig.deployment());
   rig.expect_status();
   CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
 }
@@ -138,9 +158,7 @@ TEST_CASE("a Secret that only an old cache calls unwanted is not deleted") {
                        {"metadata", {{"name", "acr-credentials"}}},
                        {"data", {{"username", "cHVsbGVy"}, {"password", "Zmlyc3Q="}}}};
   rig.server.expect("GET " + kPullSecret, 200, pull);
-  rig.server.expect("GET " + kClassifier, 200, classifier_object(kBasic).dump());
-  rig.server.expect("GET " + kDeployment, 200, stored(resources::build_deployment(wanting), "11").dump());
-  rig.server.expect("GET " + kService, 200, stored(resources::build_service(wanting), "11").dump());
+  rig.expect_live_reads(classifier_object(kBasic), stored(resources::build_deployment(wanting, 1), "11"));
   rig.server.expect("GET " + kSourceSecret, 200, source.dump());
   rig.server.expect("GET " + kPullSecret, 200, pull);
   rig.expect_status();
@@ -158,25 +176,21 @@ TEST_CASE("an unwanted Secret is deleted only in the version that was read") {
   json live = classifier_object("{}");
   live["status"] = {{"pullSecret", {{"name", "pets-acr-pull"}}}};
   rig.server.expect("GET " + kPullSecret, 200, pull);
-  rig.server.expect("GET " + kClassifier, 200, live.dump());
-  rig.server.expect("GET " + kDeployment, 200, rig.deployment().dump());
-  rig.server.expect("GET " + kService, 200, rig.service().dump());
+  rig.expect_live_reads(live, rig.deployment());
   rig.server.expect("GET " + kPullSecret, 200, pull);
   rig.server.expect("DELETE " + kPullSecret + "*", 200, "{}");
   rig.expect_status();
   CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
-  const json options = json::parse(rig.server.requests()[5].body);
+  const json options = json::parse(rig.server.requests()[6].body);
   CHECK(options["preconditions"] == json({{"uid", "uid-Secret"}, {"resourceVersion", "7"}}));
 }
 
 TEST_CASE("pods are not scaled to what only an old cache says") {
   Rig rig(R"({"replicas": 1})");
-  Rig newer(R"({"replicas": 5})");
+  Rig newer(R"({"replicas": 0})");
+  rig.cache_children();
   rig.deployments.upsert(recorded(*api::decode_deployment(newer.deployment().dump())));
-  rig.services.upsert(recorded(*api::decode_service(rig.service().dump())));
-  rig.server.expect("GET " + kClassifier, 200, classifier_object(R"({"replicas": 5})").dump());
-  rig.server.expect("GET " + kDeployment, 200, newer.deployment().dump());
-  rig.server.expect("GET " + kService, 200, rig.service().dump());
+  rig.expect_live_reads(classifier_object(R"({"replicas": 0})"), newer.deployment());
   rig.expect_status();
   CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
 }
@@ -193,21 +207,19 @@ TEST_CASE("children that are missing of a resource that had them are not made be
 TEST_CASE("pods are not exchanged for those that only an old cache wants") {
   Rig rig(R"({"image": "contoso.azurecr.io/inference-server:old"})");
   Rig newer(R"({"image": "contoso.azurecr.io/inference-server:new"})");
+  rig.cache_children();
   rig.deployments.upsert(recorded(*api::decode_deployment(newer.deployment().dump())));
-  rig.services.upsert(recorded(*api::decode_service(rig.service().dump())));
-  rig.server.expect("GET " + kClassifier, 200,
-                    classifier_object(R"({"image": "contoso.azurecr.io/inference-server:new"})").dump());
-  rig.server.expect("GET " + kDeployment, 200, newer.deployment().dump());
-  rig.server.expect("GET " + kService, 200, rig.service().dump());
+  rig.expect_live_reads(classifier_object(R"({"image": "contoso.azurecr.io/inference-server:new"})"),
+                        newer.deployment());
   rig.expect_status();
   CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
 }
 
 TEST_CASE("a right that is missing for a live read is shown on the resource and nothing is done") {
   Rig rig(R"({"replicas": 1})");
-  Rig newer(R"({"replicas": 5})");
+  Rig newer(R"({"replicas": 0})");
+  rig.cache_children();
   rig.deployments.upsert(recorded(*api::decode_deployment(newer.deployment().dump())));
-  rig.services.upsert(recorded(*api::decode_service(rig.service().dump())));
   const std::string sentence = "cannot get resource";
   rig.server.expect("GET " + kClassifier, 403, status_body(403, "Forbidden", sentence));
   rig.expect_status();
@@ -236,6 +248,7 @@ TEST_CASE("a Secret that may not be read is named on the resource, with the serv
 
 TEST_CASE("what was written is told, and what the server refused or has not taken is not") {
   Rig rig;
+  rig.network_policies.upsert(recorded(*api::decode_child(rig.network_policy().dump())));
   rig.server.expect("POST /apis/apps/v1/namespaces/zoo/deployments*", 201, rig.deployment().dump());
   rig.server.expect("POST " + kSpace + "services*", 422, status_body(422, "Invalid", "no such port"));
   rig.server.expect("PATCH " + kClassifier + "/status*", 503, status_body(503, "ServiceUnavailable", "later"));

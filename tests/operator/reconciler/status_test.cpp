@@ -202,12 +202,46 @@ TEST_CASE("a refused Deployment is stalled with the server's words") {
 TEST_CASE("zero replicas are as wanted once the pods are gone") {
   World world(R"({"replicas": 0})");
   world.settle().deployment_status(1, 1, 1).address("10.0.0.7");
-  CHECK(state(report(world), "Ready").starts_with("False/"));
+  CHECK(state(report(world), "Ready") == "False/PodsEnding");
+  CHECK(state(report(world), "Reconciling") == "True/PodsEnding");
   world.deployment_status(0, 0, 0);
   CHECK(state(report(world), "WorkloadAvailable") == "True/ScaledToZero");
-  CHECK(state(report(world), "EndpointReady") == "Unknown/EndpointNotWanted");
+  CHECK(state(report(world), "EndpointReady") == "Unknown/ScaledToZero");
   CHECK(state(report(world), "Ready") == "True/ScaledToZero");
+  CHECK(state(report(world), "Suspended") == "True/ScaledToZero");
   CHECK(report(world).probe_url.empty());
+}
+
+TEST_CASE("a suspended classifier is as wanted without pods and keeps its address") {
+  World world(R"({"suspend": true, "replicas": 3})");
+  world.settle().deployment_status(0, 0, 0).address("10.0.0.7");
+  const Report made = report(world);
+  for (const char* type : {"Ready", "WorkloadAvailable", "Suspended"}) CHECK(state(made, type) == "True/Suspended");
+  CHECK(state(made, "EndpointReady") == "Unknown/Suspended");
+  CHECK(made.status.endpoint->address == "10.0.0.7");
+  World pending(R"({"suspend": true})");
+  pending.settle().deployment_status(0, 0, 0);
+  CHECK(state(report(pending), "Ready") == "True/Suspended");
+  CHECK(state(report(serving()), "Suspended") == "False/PodsWanted");
+}
+
+TEST_CASE("with an autoscaler the pods that it wants are the wanted ones") {
+  World world(R"({"autoscaling": {"minReplicas": 2, "maxReplicas": 6}})");
+  world.settle();
+  auto scaled = std::make_shared<api::Deployment>(*world.observed.deployment);
+  scaled->replicas = 5;
+  world.observed.deployment = scaled;
+  world.deployment_status(5, 5, 4);
+  CHECK(state(report(world), "WorkloadAvailable") == "False/PodsStarting");
+  world.deployment_status(5, 5, 5);
+  CHECK(state(report(world), "WorkloadAvailable") == "True/Available");
+}
+
+TEST_CASE("an option that the API server refuses keeps the resource from being Ready") {
+  auto finding =
+      diagnosis::make_finding("ObjectRefused", {{"kind", "NetworkPolicy"}, {"object", "pets"}, {"detail", "x"}});
+  finding.object = "NetworkPolicy pets";
+  CHECK(state(report(serving(), {finding}), "Ready") == "False/ObjectRefused");
 }
 
 TEST_CASE("a silent load balancer is looked at again when its two minutes are over") {

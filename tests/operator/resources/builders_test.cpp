@@ -8,6 +8,7 @@
 #include <string>
 
 #include "operator/resources/drift.hpp"
+#include "operator/resources/scale.hpp"
 
 using namespace imageclassifier;
 using namespace imageclassifier::resources;
@@ -37,6 +38,8 @@ std::vector<api::ImageClassifier> matrix() {
                               {"port", 8000},
                               {"sourceRanges", {"203.0.113.0/24"}},
                               {"loadBalancerClass", "example.com/vip"},
+                              {"dnsLabel", "contoso-pets"},
+                              {"publicIPName", "pets-address"},
                               {"externalTrafficPolicy", "Local"},
                               {"annotations",
                                {{"example.com/note", "mine"},
@@ -51,6 +54,28 @@ std::vector<api::ImageClassifier> matrix() {
                     {"tolerations", {{{"key", "gpu"}, {"operator", "Exists"}, {"tolerationSeconds", 5}}}},
                     {"priorityClassName", "high"},
                     {"terminationGracePeriodSeconds", 60}}}}),
+      classifier("autoscaled",
+                 {{"autoscaling", {{"minReplicas", 2}, {"maxReplicas", 6}, {"scaleDownStabilizationSeconds", 60}}},
+                  {"availability", {{"spread", "Zone"}}}}),
+      classifier("suspended", {{"suspend", true}, {"replicas", 2}, {"availability", {{"minAvailable", "50%"}}}}),
+      classifier("guarded", {{"networkPolicy", {{"allowFrom", {{{"ipBlock", {{"cidr", "10.0.0.0/8"}}}}}}}},
+                             {"rollout",
+                              {{"strategy", "RollingUpdate"},
+                               {"maxSurge", "25%"},
+                               {"maxUnavailable", 1},
+                               {"progressDeadlineSeconds", 120},
+                               {"revisionHistoryLimit", 2}}}}),
+      classifier("open", {{"networkPolicy", {{"enabled", false}}}, {"rollout", {{"strategy", "Recreate"}}}}),
+      classifier("passed-on", {{"availability", {{"spread", "Node"}}},
+                               {"pod",
+                                {{"affinity", {{"podAntiAffinity", json::object()}}},
+                                 {"topologySpreadConstraints", {{{"maxSkew", 2}, {"topologyKey", "rack"}}}},
+                                 {"env", {{{"name", "HTTPS_PROXY"}, {"value", "http://proxy:3128"}}}},
+                                 {"serviceAccountName", "classifier"},
+                                 {"imagePullSecrets", {{{"name", "another"}}}},
+                                 {"runtimeClassName", "gvisor"},
+                                 {"labels", {{"team", "zoo"}, {"app.kubernetes.io/name", "stolen"}}},
+                                 {"annotations", {{"sidecar.istio.io/inject", "false"}}}}}}),
   };
 }
 
@@ -76,18 +101,18 @@ std::string environment_of(const api::ImageClassifier& from) {
 
 TEST_CASE("children are as the golden files say (IC_REWRITE_GOLDENS=1 rewrites them)") {
   for (const api::ImageClassifier& one : matrix()) {
-    check_golden(build_deployment(one));
-    check_golden(build_service(one));
+    for (const Manifest& manifest : desired_state(one)) check_golden(manifest);
   }
   check_golden(build_pull_secret(matrix()[1], Secret("e30=")));
 }
 
 TEST_CASE("a child that was just built shows no drift from itself and the same body each time") {
   for (const api::ImageClassifier& one : matrix()) {
-    for (const Manifest& manifest : {build_deployment(one), build_service(one)}) {
-      CHECK(first_drift(manifest.body, manifest.body).empty());
+    const auto first = desired_state(one), again = desired_state(one);
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      CHECK(first_drift(first[i].body, first[i].body).empty());
+      CHECK(first[i].body == again[i].body);
     }
-    CHECK(build_deployment(one).hash == build_deployment(one).hash);
   }
 }
 
@@ -105,6 +130,31 @@ TEST_CASE("an object without a uid has no owner, one with a uid exactly one") {
   CHECK(json::parse(build_service(one).body)["metadata"]["ownerReferences"].size() == 1);
   one.metadata.uid.clear();
   CHECK(!json::parse(build_service(one).body)["metadata"].contains("ownerReferences"));
+}
+
+TEST_CASE("a disruption budget exists from two replicas on") {
+  const auto has_budget = [](const json& spec) {
+    return optional_children(classifier("x", spec))[2].wanted.has_value();
+  };
+  CHECK(!has_budget({{"replicas", 1}}));
+  CHECK(has_budget({{"replicas", 2}}));
+  CHECK(!has_budget({{"autoscaling", {{"minReplicas", 1}, {"maxReplicas", 5}}}}));
+  CHECK(has_budget({{"autoscaling", {{"minReplicas", 2}, {"maxReplicas", 5}}}}));
+}
+
+TEST_CASE("an autoscaler gets a running Deployment to start from and keeps what it decided") {
+  const Scale scale = wanted_scale(classifier("x", {{"autoscaling", {{"minReplicas", 3}, {"maxReplicas", 5}}}}).spec);
+  CHECK(wanted_replicas(scale, std::nullopt) == 3);
+  CHECK(wanted_replicas(scale, 0) == 3);
+  CHECK(wanted_replicas(scale, 1) == std::nullopt);
+  CHECK(wanted_replicas(scale, 5) == std::nullopt);
+}
+
+TEST_CASE("what is suspended has no pods and no autoscaler, whatever else is said") {
+  const auto suspended =
+      classifier("x", {{"suspend", true}, {"autoscaling", {{"minReplicas", 2}, {"maxReplicas", 5}}}});
+  CHECK(wanted_replicas(wanted_scale(suspended.spec), 4) == 0);
+  CHECK(!optional_children(suspended)[1].wanted);
 }
 
 TEST_CASE("the uid of an apply stands in the metadata") {

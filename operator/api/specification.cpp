@@ -1,0 +1,143 @@
+#include "operator/api/specification.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "operator/api/json_access.hpp"
+#include "operator/api/quantity.hpp"
+
+namespace imageclassifier::api {
+namespace {
+
+ServingSpec parse_serving(const nlohmann::json& source) {
+  ServingSpec serving;
+  serving.top_k = integer_of(source, "topK", serving.top_k);
+  if (const auto bytes = parse_quantity(scalar_text(member(source, "maxUploadBytes"))); bytes && *bytes >= 1.0) {
+    serving.max_upload_bytes = static_cast<std::int64_t>(std::min(std::ceil(*bytes), 9.0e15));
+  }
+  serving.max_image_pixels = integer_of(source, "maxImagePixels", serving.max_image_pixels);
+  serving.request_timeout_seconds = integer_of(source, "requestTimeoutSeconds", serving.request_timeout_seconds);
+  serving.queue_depth = integer_of(source, "queueDepth", serving.queue_depth);
+  serving.upload_page = boolean_of(source, "uploadPage", serving.upload_page);
+  return serving;
+}
+
+std::string text_or(const nlohmann::json& source, std::string_view key, std::string otherwise) {
+  std::string text = text_of(source, key);
+  return text.empty() ? otherwise : text;
+}
+
+RegistryAuth parse_auth(const nlohmann::json& source) {
+  if (const nlohmann::json& existing = member(source, "existingSecret"); existing.is_object()) {
+    return ExistingSecret{text_of(existing, "name")};
+  }
+  if (const nlohmann::json& basic = member(source, "basic"); basic.is_object()) {
+    return BasicCredential{text_of(basic, "secretName"), text_or(basic, "usernameKey", "username"),
+                           text_or(basic, "passwordKey", "password")};
+  }
+  return NodeIdentity{};
+}
+
+ServiceSpec parse_service(const nlohmann::json& source) {
+  ServiceSpec service;
+  service.type = text_or(source, "type", service.type);
+  service.port = integer_of(source, "port", service.port);
+  service.scope = text_or(source, "scope", service.scope);
+  service.source_ranges = text_list_of(source, "sourceRanges");
+  service.dns_label = text_of(source, "dnsLabel");
+  service.public_ip_name = text_of(source, "publicIPName");
+  service.load_balancer_class = text_of(source, "loadBalancerClass");
+  service.annotations = text_map_of(source, "annotations");
+  service.external_traffic_policy = text_or(source, "externalTrafficPolicy", service.external_traffic_policy);
+  return service;
+}
+
+std::map<std::string, std::string> parse_quantities(const nlohmann::json& source) {
+  std::map<std::string, std::string> result;
+  if (!source.is_object()) return result;
+  for (const auto& [name, value] : source.items()) result.emplace(name, scalar_text(value));
+  return result;
+}
+
+/// A part that is passed on as it is.
+std::string json_of(const nlohmann::json& source, std::string_view key) {
+  const nlohmann::json& part = member(source, key);
+  return part.is_null() ? std::string() : part.dump();
+}
+
+std::string json_or(const nlohmann::json& source, std::string_view key, std::string otherwise) {
+  std::string part = json_of(source, key);
+  return part.empty() ? otherwise : part;
+}
+
+AutoscalingSpec parse_autoscaling(const nlohmann::json& source) {
+  AutoscalingSpec autoscaling;
+  autoscaling.min_replicas = integer_of(source, "minReplicas", autoscaling.min_replicas);
+  autoscaling.max_replicas = integer_of(source, "maxReplicas", autoscaling.max_replicas);
+  autoscaling.target_cpu_percentage =
+      integer_of(source, "targetCPUUtilizationPercentage", autoscaling.target_cpu_percentage);
+  autoscaling.scale_down_stabilization_seconds = optional_integer_of(source, "scaleDownStabilizationSeconds");
+  return autoscaling;
+}
+
+RolloutSpec parse_rollout(const nlohmann::json& source) {
+  RolloutSpec rollout;
+  rollout.strategy = text_or(source, "strategy", rollout.strategy);
+  rollout.max_surge_json = json_or(source, "maxSurge", rollout.max_surge_json);
+  rollout.max_unavailable_json = json_or(source, "maxUnavailable", rollout.max_unavailable_json);
+  rollout.progress_deadline_seconds = integer_of(source, "progressDeadlineSeconds", rollout.progress_deadline_seconds);
+  rollout.revision_history_limit = integer_of(source, "revisionHistoryLimit", rollout.revision_history_limit);
+  return rollout;
+}
+
+AvailabilitySpec parse_availability(const nlohmann::json& source) {
+  return {json_of(source, "minAvailable"), json_of(source, "maxUnavailable"), text_or(source, "spread", "None")};
+}
+
+PodSpec parse_pod(const nlohmann::json& source) {
+  PodSpec pod;
+  pod.node_selector = text_map_of(source, "nodeSelector");
+  pod.tolerations_json = json_of(source, "tolerations");
+  pod.affinity_json = json_of(source, "affinity");
+  pod.topology_spread_constraints_json = json_of(source, "topologySpreadConstraints");
+  pod.env_json = json_of(source, "env");
+  pod.service_account_name = text_of(source, "serviceAccountName");
+  for (const auto& entry : member(source, "imagePullSecrets")) pod.image_pull_secrets.push_back(text_of(entry, "name"));
+  pod.priority_class_name = text_of(source, "priorityClassName");
+  pod.runtime_class_name = text_of(source, "runtimeClassName");
+  pod.labels = text_map_of(source, "labels");
+  pod.annotations = text_map_of(source, "annotations");
+  pod.termination_grace_period_seconds =
+      integer_of(source, "terminationGracePeriodSeconds", pod.termination_grace_period_seconds);
+  return pod;
+}
+
+}  // namespace
+
+Result<Spec> parse_specification(const nlohmann::json& source) {
+  Spec spec;
+  spec.image = text_of(source, "image");
+  if (spec.image.empty()) return fail(ErrorCode::kInvalidArgument, "it has no spec.image.");
+  spec.replicas = integer_of(source, "replicas", spec.replicas);
+  spec.suspend = boolean_of(source, "suspend", spec.suspend);
+  spec.model_path = text_of(member_at(source, {"model", "source", "image"}), "path");
+  spec.model_sha256 = text_of(member(source, "model"), "sha256");
+  spec.serving = parse_serving(member(source, "serving"));
+  spec.auth = parse_auth(member_at(source, {"registry", "auth"}));
+  spec.service = parse_service(member(source, "service"));
+  if (const nlohmann::json& autoscaling = member(source, "autoscaling"); autoscaling.is_object()) {
+    spec.autoscaling = parse_autoscaling(autoscaling);
+  }
+  spec.rollout = parse_rollout(member(source, "rollout"));
+  spec.availability = parse_availability(member(source, "availability"));
+  const nlohmann::json& network_policy = member(source, "networkPolicy");
+  spec.network_policy = {boolean_of(network_policy, "enabled", true), json_of(network_policy, "allowFrom")};
+  if (const nlohmann::json& resources = member(source, "resources"); resources.is_object()) {
+    spec.resources = {parse_quantities(member(resources, "requests")), parse_quantities(member(resources, "limits"))};
+  }
+  spec.pod = parse_pod(member(source, "pod"));
+  return spec;
+}
+
+}  // namespace imageclassifier::api

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/result.hpp"
+
+namespace imageclassifier::api {
+
+// The specification of an ImageClassifier, in the shape of crds/imageclassifiers.yaml. Defaults here repeat the
+// schema's, for resources that never went through an API server (`render -f`). Members called `..._json` hold a part
+// that is passed on to a child as it is: JSON text, empty if it was left out.
+
+struct ServingSpec {
+  std::int64_t top_k = 5;
+  std::int64_t max_upload_bytes = 10 * 1024 * 1024;
+  std::int64_t max_image_pixels = 50'000'000;
+  std::int64_t request_timeout_seconds = 10;
+  std::int64_t queue_depth = 64;
+  bool upload_page = true;
+};
+
+/// The node pulls with its own identity; also what holds without spec.registry.auth.
+struct NodeIdentity {};
+struct ExistingSecret {
+  std::string name;
+};
+struct BasicCredential {
+  std::string secret_name;
+  std::string username_key = "username";
+  std::string password_key = "password";
+};
+using RegistryAuth = std::variant<NodeIdentity, ExistingSecret, BasicCredential>;
+
+struct ServiceSpec {
+  std::string type = "LoadBalancer";
+  std::int64_t port = 80;
+  std::string scope = "Internal";
+  std::vector<std::string> source_ranges;
+  std::string dns_label;       ///< on Azure
+  std::string public_ip_name;  ///< on Azure
+  std::string load_balancer_class;
+  std::map<std::string, std::string> annotations;
+  std::string external_traffic_policy = "Cluster";
+};
+
+struct AutoscalingSpec {
+  std::int64_t min_replicas = 1;
+  std::int64_t max_replicas = 1;
+  std::int64_t target_cpu_percentage = 70;
+  std::optional<std::int64_t> scale_down_stabilization_seconds;
+};
+
+struct RolloutSpec {
+  std::string strategy = "RollingUpdate";
+  std::string max_surge_json = "1";        ///< a number, or a percentage as JSON text
+  std::string max_unavailable_json = "0";  ///< likewise
+  std::int64_t progress_deadline_seconds = 300;
+  std::int64_t revision_history_limit = 5;
+};
+
+struct AvailabilitySpec {
+  std::string min_available_json;    ///< a number, or a percentage as JSON text; empty: left out
+  std::string max_unavailable_json;  ///< likewise
+  std::string spread = "None";       ///< Zone, Node or None
+};
+
+struct NetworkPolicySpec {
+  bool enabled = true;
+  std::string allow_from_json;  ///< list of NetworkPolicyPeer
+};
+
+struct PodSpec {
+  std::map<std::string, std::string> node_selector;
+  std::string tolerations_json;
+  std::string affinity_json;
+  std::string topology_spread_constraints_json;
+  std::string env_json;
+  std::string service_account_name;
+  std::vector<std::string> image_pull_secrets;
+  std::string priority_class_name;
+  std::string runtime_class_name;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  std::int64_t termination_grace_period_seconds = 45;
+};
+
+/// Quantities by resource name, in the form that the user wrote.
+struct ResourceRequirements {
+  std::map<std::string, std::string> requests;
+  std::map<std::string, std::string> limits;
+};
+
+struct Spec {
+  std::string image;
+  std::int64_t replicas = 1;
+  bool suspend = false;
+  std::string model_path;    ///< spec.model.source.image.path; empty: the image's own
+  std::string model_sha256;  ///< empty: not checked
+  ServingSpec serving;
+  RegistryAuth auth;
+  ServiceSpec service;
+  std::optional<AutoscalingSpec> autoscaling;
+  RolloutSpec rollout;
+  AvailabilitySpec availability;
+  NetworkPolicySpec network_policy;
+  ResourceRequirements resources{{{"cpu", "1"}, {"memory", "1Gi"}}, {{"memory", "2Gi"}}};
+  PodSpec pod;
+};
+
+/// Members of a wrong type read as their default; only a missing image is an error (kInvalidArgument).
+Result<Spec> parse_specification(const nlohmann::json& spec);
+
+}  // namespace imageclassifier::api

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "operator/diagnosis/reasons.hpp"
+#include "operator/reconciler/endpoint.hpp"
+#include "operator/reconciler/observed.hpp"
+#include "operator/reconciler/plan.hpp"
+#include "operator/resources/scale.hpp"
+
+namespace imageclassifier::reconciler {
+
+// What the conditions of a resource tell, each from its own part of the observation. Pure. `failures` are the obstacles
+// of the plan and the findings of actions that the server refused.
+
+/// One aspect: the status of its condition, and what stands in the way of Ready, if anything does.
+struct Aspect {
+  std::string status = "Unknown";
+  diagnosis::Finding finding;
+  std::optional<diagnosis::Finding> blocker;
+};
+
+struct EndpointAspect {
+  Aspect aspect;
+  std::optional<Address> address;
+  std::optional<Duration> look_again;
+};
+
+/// Why no pod is wanted; nothing if some are.
+std::optional<diagnosis::Finding> without_pods(const resources::Scale& scale);
+
+Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::vector<diagnosis::Finding>& failures);
+Aspect credential_aspect(const Plan& plan, const std::vector<diagnosis::Finding>& failures, const Observed& observed,
+                         const Aspect& workload);
+EndpointAspect endpoint_aspect(const Observed& observed, const std::vector<diagnosis::Finding>& failures, WallTime now);
+/// Of the children that have no condition of their own; its finding is empty if nothing is wrong with them.
+Aspect optional_children_aspect(const std::vector<diagnosis::Finding>& failures);
+
+}  // namespace imageclassifier::reconciler

@@ -1,0 +1,39 @@
+#include <algorithm>
+#include <utility>
+
+#include "operator/resources/builders.hpp"
+#include "operator/resources/scale.hpp"
+
+namespace imageclassifier::resources {
+
+std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier) {
+  const api::Spec& spec = classifier.spec;
+  std::vector<OptionalChild> children(3);
+  children[0].kind = Kind::kNetworkPolicy;
+  if (spec.network_policy.enabled) children[0].wanted = build_network_policy(classifier);
+  children[1].kind = Kind::kHorizontalPodAutoscaler;
+  if (wanted_scale(spec).mode == Scale::Mode::kAutoscaled) {
+    children[1].wanted = build_horizontal_pod_autoscaler(classifier);
+  }
+  children[2].kind = Kind::kPodDisruptionBudget;
+  // With one pod a budget could only forbid every drain, or nothing.
+  const std::int64_t replicas = spec.autoscaling ? spec.autoscaling->min_replicas : spec.replicas;
+  if (replicas >= 2) children[2].wanted = build_pod_disruption_budget(classifier);
+  return children;
+}
+
+std::vector<Manifest> desired_state(const api::ImageClassifier& classifier) {
+  const Scale scale = wanted_scale(classifier.spec);
+  const bool autoscaled = scale.mode == Scale::Mode::kAutoscaled;
+  std::vector<Manifest> manifests = {
+      build_deployment(classifier, autoscaled ? std::nullopt : std::optional<std::int64_t>(scale.replicas)),
+      build_service(classifier)};
+  for (OptionalChild& child : optional_children(classifier)) {
+    if (child.wanted) manifests.push_back(std::move(*child.wanted));
+  }
+  std::stable_sort(manifests.begin(), manifests.end(),
+                   [](const Manifest& left, const Manifest& right) { return left.kind < right.kind; });
+  return manifests;
+}
+
+}  // namespace imageclassifier::resources

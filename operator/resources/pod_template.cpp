@@ -1,0 +1,128 @@
+#include <nlohmann/json.hpp>
+
+#include "operator/api/json_access.hpp"
+#include "operator/resources/builders.hpp"
+
+namespace imageclassifier::resources {
+namespace {
+
+nlohmann::json environment(const api::Spec& spec) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const EnvironmentVariable& variable : server_environment(spec)) {
+    if (variable.resource.empty()) {
+      list.push_back({{"name", variable.name}, {"value", variable.value}});
+    } else {
+      list.push_back({{"name", variable.name},
+                      {"valueFrom",
+                       {{"resourceFieldRef",
+                         {{"containerName", kContainerName}, {"resource", variable.resource}, {"divisor", "1"}}}}}});
+    }
+  }
+  const nlohmann::json own = api::parse_or_null(spec.pod.env_json);
+  for (const auto& variable : own) list.push_back(variable);
+  return list;
+}
+
+nlohmann::json http_probe(const char* path, int period_seconds, int failure_threshold) {
+  return {{"httpGet", {{"path", path}, {"port", "http"}}},
+          {"periodSeconds", period_seconds},
+          {"timeoutSeconds", 5},
+          {"failureThreshold", failure_threshold}};
+}
+
+nlohmann::json resources_of(const api::ResourceRequirements& requirements) {
+  nlohmann::json object = nlohmann::json::object();
+  if (!requirements.requests.empty()) object["requests"] = requirements.requests;
+  if (!requirements.limits.empty()) object["limits"] = requirements.limits;
+  return object;
+}
+
+nlohmann::json container(const api::Spec& spec) {
+  return {
+      {"name", kContainerName},
+      {"image", spec.image},
+      {"ports", {{{"name", "http"}, {"containerPort", kContainerPort}, {"protocol", "TCP"}}}},
+      {"env", environment(spec)},
+      {"resources", resources_of(spec.resources)},
+      // Loading and warming up may take minutes on a busy node; a server that can never become ready ends by itself.
+      {"startupProbe", http_probe("/readyz", 2, 300)},
+      {"readinessProbe", http_probe("/readyz", 5, 3)},
+      {"livenessProbe", http_probe("/healthz", 10, 6)},
+      {"terminationMessagePath", "/dev/termination-log"},
+      {"terminationMessagePolicy", "File"},
+      {"securityContext",
+       {{"allowPrivilegeEscalation", false}, {"readOnlyRootFilesystem", true}, {"capabilities", {{"drop", {"ALL"}}}}}},
+      {"volumeMounts", {{{"name", "tmp"}, {"mountPath", "/tmp"}}}}};
+}
+
+void put_json(nlohmann::json& object, const char* key, const std::string& json) {
+  if (!json.empty()) object[key] = api::parse_or_null(json);
+}
+
+void put_text(nlohmann::json& object, const char* key, const std::string& text) {
+  if (!text.empty()) object[key] = text;
+}
+
+/// Ours, by spec.availability.spread, then the user's.
+nlohmann::json spread_constraints(const api::ImageClassifier& classifier) {
+  nlohmann::json list = nlohmann::json::array();
+  const std::string& spread = classifier.spec.availability.spread;
+  if (spread != "None") {
+    // Pods of the revision that goes do not count, else a rollout ends lopsided.
+    list.push_back({{"maxSkew", 1},
+                    {"topologyKey", spread == "Zone" ? "topology.kubernetes.io/zone" : "kubernetes.io/hostname"},
+                    {"whenUnsatisfiable", "ScheduleAnyway"},
+                    {"labelSelector", {{"matchLabels", selector_labels(classifier)}}},
+                    {"matchLabelKeys", {"pod-template-hash"}}});
+  }
+  const nlohmann::json own = api::parse_or_null(classifier.spec.pod.topology_spread_constraints_json);
+  for (const auto& constraint : own) list.push_back(constraint);
+  return list;
+}
+
+nlohmann::json pull_secrets(const api::ImageClassifier& classifier) {
+  nlohmann::json list = nlohmann::json::array();
+  const std::string wanted = wanted_pull_secret(classifier);
+  if (!wanted.empty()) list.push_back({{"name", wanted}});
+  for (const std::string& name : classifier.spec.pod.image_pull_secrets) {
+    if (name != wanted) list.push_back({{"name", name}});
+  }
+  return list;
+}
+
+nlohmann::json pod_spec(const api::ImageClassifier& classifier) {
+  const api::Spec& spec = classifier.spec;
+  nlohmann::json pod = {
+      {"automountServiceAccountToken", false},
+      {"enableServiceLinks", false},
+      {"terminationGracePeriodSeconds", spec.pod.termination_grace_period_seconds},
+      {"securityContext", {{"runAsNonRoot", true}, {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
+      {"containers", nlohmann::json::array({container(spec)})},
+      {"volumes", {{{"name", "tmp"}, {"emptyDir", nlohmann::json::object()}}}},
+  };
+  if (nlohmann::json secrets = pull_secrets(classifier); !secrets.empty()) pod["imagePullSecrets"] = std::move(secrets);
+  if (!spec.pod.node_selector.empty()) pod["nodeSelector"] = spec.pod.node_selector;
+  put_json(pod, "tolerations", spec.pod.tolerations_json);
+  put_json(pod, "affinity", spec.pod.affinity_json);
+  if (nlohmann::json spread = spread_constraints(classifier); !spread.empty()) {
+    pod["topologySpreadConstraints"] = std::move(spread);
+  }
+  put_text(pod, "serviceAccountName", spec.pod.service_account_name);
+  put_text(pod, "priorityClassName", spec.pod.priority_class_name);
+  put_text(pod, "runtimeClassName", spec.pod.runtime_class_name);
+  return pod;
+}
+
+}  // namespace
+
+nlohmann::json pod_template(const api::ImageClassifier& classifier) {
+  nlohmann::json labels = selector_labels(classifier);
+  labels[kManagedByLabel] = kManagedBy;
+  // Ours win: the schema refuses the keys of the selector, and the watches ask for the other.
+  for (const auto& [key, value] : classifier.spec.pod.labels) labels.emplace(key, value);
+  nlohmann::json metadata = {{"labels", std::move(labels)}};
+  if (!classifier.spec.pod.annotations.empty()) metadata["annotations"] = classifier.spec.pod.annotations;
+  return {{"metadata", std::move(metadata)}, {"spec", pod_spec(classifier)}};
+}
+
+}  // namespace imageclassifier::resources

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "operator/api/specification.hpp"
+
+namespace imageclassifier::resources {
+
+/// How many pods are wanted, and who says so.
+struct Scale {
+  enum class Mode {
+    kFixed,       ///< `replicas`, by spec.replicas
+    kAutoscaled,  ///< at least `replicas`; the autoscaler decides
+    kSuspended    ///< none, by spec.suspend
+  };
+  Mode mode = Mode::kFixed;
+  std::int64_t replicas = 1;
+};
+
+/// Pure.
+Scale wanted_scale(const api::Spec& spec);
+
+/// What spec.replicas of the Deployment is to be. Nothing: the autoscaler's own. An autoscaler does not act on a
+/// Deployment with 0 replicas, so that one that is new or was suspended is started at the minimum; `present` is what it
+/// has, if it exists.
+std::optional<std::int64_t> wanted_replicas(const Scale& scale, std::optional<std::int64_t> present);
+
+}  // namespace imageclassifier::resources
