@@ -17,12 +17,14 @@ int refuse(const app::CommandLine& line, int argc, char** argv) {
   const bool fetching = argc > 1 && std::strcmp(argv[1], "fetch-model") == 0;
   if (line.exit_code == 0 || !(serving || fetching)) return line.exit_code == 0 ? 0 : 2;
   const char* const termination_log = std::getenv("INFERENCE_TERMINATION_LOG");
+  // Without the advice to run it with --help, which ends up in a resource's status.
+  const std::string message = line.message.substr(0, line.message.find('\n'));
   const std::string path = termination_log != nullptr ? termination_log : app::ServeOptions().termination_log;
   if (fetching) {
-    app::write_termination_log(path, "ConfigurationInvalid", line.message);
+    app::write_termination_log(path, "ConfigurationInvalid", message);
   } else {
     log::initialize(log::Level::kInfo);
-    app::report_fatal(path, "ConfigurationInvalid", line.message);
+    app::report_fatal(path, "ConfigurationInvalid", message);
   }
   return app::kExitConfiguration;
 }

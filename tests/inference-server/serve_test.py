@@ -72,6 +72,7 @@ class Start(ProgramTest):
         self.ends_with("ModelDigestMismatch", "--model-sha256", "0" * 64)
         self.ends_with("ConfigurationInvalid", "--top-k", "0")
         self.ends_with("ConfigurationInvalid", "--no-such-option")
+        self.assertRegex(self.ends_with("ConfigurationInvalid", "--top-k", "many"), r"\A--top-k: [^\n]+\Z")
         self.ends_with("ConfigurationInvalid", environment={"INFERENCE_QUEUE_DEPTH": "many"})
 
 

@@ -125,6 +125,10 @@ std::string TlsClient::version() const {
   return SSL_get_version(impl_->ssl);
 }
 
+int TlsClient::chain_size() const {
+  return sk_X509_num(SSL_get_peer_cert_chain(impl_->ssl));
+}
+
 std::string TlsClient::server_name() const {
   X509* const certificate = SSL_get1_peer_certificate(impl_->ssl);
   char name[200] = "";

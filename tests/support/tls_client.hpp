@@ -32,6 +32,8 @@ class TlsClient {
   std::string version() const;
   /// The common name of the server's certificate.
   std::string server_name() const;
+  /// How many certificates the server sent.
+  int chain_size() const;
 
  private:
   bool fill();
