@@ -7,7 +7,7 @@ export CCACHE_DIR ?= $(IC_CACHE)/ccache
 export CCACHE_MAXSIZE ?= 5G
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo demo-down demo-model test e2e sanitize fuzz campaign bench-operator bench-inference format clean
+.PHONY: help deps build demo demo-down demo-model test e2e sanitize fuzz campaign bench-operator bench-inference docs format clean
 
 help: ## Show this menu
 	@echo "ImageClassifier: a Kubernetes operator for image classification services"
@@ -54,6 +54,9 @@ bench-operator: build ## Measure the operator: memory, latency, writes while idl
 
 bench-inference: ## Benchmark the inference server
 	@echo "bench-inference: no benchmark exists yet" && exit 1
+
+docs: ## Write the generated pages, docs/api-reference.md and docs/troubleshooting.md, anew
+	@docs/generate
 
 format: ## Rewrite the C++ sources with clang-format
 	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i

@@ -6,6 +6,7 @@ import repository
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`[^`\n]*`")  # a pattern may look like a link
 
 
 def anchors(text):
@@ -17,7 +18,7 @@ problems, checked = [], 0
 for page in repository.files("*.md"):
     checked += 1
     text = (repository.ROOT / page).read_text(encoding="utf-8")
-    for link in LINK.findall(FENCE.sub("", text)):
+    for link in LINK.findall(CODE.sub("", FENCE.sub("", text))):
         if re.match(r"[a-z]+:", link):
             continue
         target, _, anchor = link.partition("#")
