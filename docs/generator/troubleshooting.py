@@ -6,7 +6,7 @@ from .unexpected import Unexpected
 
 # What stands for a placeholder of the table, and where the word before it says already of what it is the name.
 PLACEHOLDERS = {
-    "detail": "cause", "image": "image", "kind": "kind", "limit": "memory limit", "name": "name of the ImageClassifier",
+    "detail": "cause", "image": "image", "kind": "kind", "limit": "its limit, or the node has", "name": "name of the ImageClassifier", "why": "what in the specification asks for that",
     "namespace": "namespace", "object": "name of the object", "secret": "name of the Secret", "server": "host of the registry",
     "service": "name of the Service", "source": "Secret of yours", "url": "URL",
 }

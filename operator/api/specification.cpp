@@ -1,7 +1,9 @@
 #include "operator/api/specification.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
@@ -81,6 +83,31 @@ AutoscalingSpec parse_autoscaling(const nlohmann::json& source) {
   return autoscaling;
 }
 
+/// "08:30"; midnight for what is no time of day.
+std::int64_t minute_of_day(const std::string& text) {
+  int hours = 0, minutes = 0;
+  if (std::sscanf(text.c_str(), "%2d:%2d", &hours, &minutes) != 2) return 0;
+  return std::clamp(hours * 60 + minutes, 0, 24 * 60);
+}
+
+ScheduleSpec parse_schedule(const nlohmann::json& source) {
+  constexpr std::array<std::string_view, 7> kDays = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+  ScheduleSpec schedule;
+  schedule.time_zone = text_of(source, "timeZone");
+  for (const auto& entry : member(source, "windows")) {
+    ScheduleWindow window;
+    for (const std::string& day : text_list_of(entry, "days")) {
+      const auto found = std::find(kDays.begin(), kDays.end(), day);
+      if (found != kDays.end()) window.days |= 1U << (found - kDays.begin());
+    }
+    window.start_minute = minute_of_day(text_of(entry, "start"));
+    window.end_minute = minute_of_day(text_of(entry, "end"));
+    window.replicas = optional_integer_of(entry, "replicas");
+    schedule.windows.push_back(window);
+  }
+  return schedule;
+}
+
 RolloutSpec parse_rollout(const nlohmann::json& source) {
   RolloutSpec rollout;
   rollout.strategy = text_or(source, "strategy", rollout.strategy);
@@ -128,6 +155,9 @@ Result<Spec> parse_specification(const nlohmann::json& source) {
   spec.service = parse_service(member(source, "service"));
   if (const nlohmann::json& autoscaling = member(source, "autoscaling"); autoscaling.is_object()) {
     spec.autoscaling = parse_autoscaling(autoscaling);
+  }
+  if (const nlohmann::json& schedule = member(source, "schedule"); schedule.is_object()) {
+    spec.schedule = parse_schedule(schedule);
   }
   spec.rollout = parse_rollout(member(source, "rollout"));
   spec.availability = parse_availability(member(source, "availability"));

@@ -57,6 +57,18 @@ struct AutoscalingSpec {
   std::optional<std::int64_t> scale_down_stabilization_seconds;
 };
 
+struct ScheduleWindow {
+  unsigned days = 0;              ///< bit 0 is Monday, bit 6 Sunday
+  std::int64_t start_minute = 0;  ///< of the day
+  std::int64_t end_minute = 0;    ///< of the day, up to 1440 (24:00); not after start_minute: of the next day
+  std::optional<std::int64_t> replicas;
+};
+
+struct ScheduleSpec {
+  std::string time_zone;
+  std::vector<ScheduleWindow> windows;
+};
+
 struct RolloutSpec {
   std::string strategy = "RollingUpdate";
   std::string max_surge_json = "1";        ///< a number, or a percentage as JSON text
@@ -107,6 +119,7 @@ struct Spec {
   RegistryAuth auth;
   ServiceSpec service;
   std::optional<AutoscalingSpec> autoscaling;
+  std::optional<ScheduleSpec> schedule;
   RolloutSpec rollout;
   AvailabilitySpec availability;
   NetworkPolicySpec network_policy;

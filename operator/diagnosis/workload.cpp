@@ -90,7 +90,8 @@ std::optional<Finding> diagnose_terminated(const Workload& workload, const api::
   if (!container.exit_code) return std::nullopt;
   const auto name = std::pair<std::string_view, std::string_view>("name", workload.classifier->metadata.name);
   if (container.terminated_reason == "OOMKilled") {
-    const std::string limit = container.memory_limit.empty() ? "the node" : container.memory_limit;
+    const std::string limit =
+        container.memory_limit.empty() ? "the node has" : "its limit of " + container.memory_limit;
     return make_finding("OOMKilled", {{"limit", limit}});
   }
   if (auto own = diagnose_own_words(container.terminated_message)) return own;

@@ -55,6 +55,10 @@ std::optional<Finding> failure_about(const std::vector<Finding>& failures, std::
   return std::nullopt;
 }
 
+Finding unreadable_schedule(const resources::Scale& scale) {
+  return make_finding("TimeZoneInvalid", {{"detail", scale.problem}});
+}
+
 bool changes(const Plan& plan, resources::Kind kind) {
   return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const Action& action) {
     return action.manifest.kind == kind && (action.step == Step::kCreate || action.step == Step::kApply);
@@ -106,7 +110,12 @@ Aspect probe_aspect(const Observed& observed, const Address& address) {
 }  // namespace
 
 std::optional<Finding> without_pods(const resources::Scale& scale) {
-  if (scale.mode == resources::Scale::Mode::kSuspended) return make_finding("Suspended");
+  if (scale.mode == resources::Scale::Mode::kSuspended) {
+    return make_finding("Suspended", {{"why", "spec.suspend is true"}});
+  }
+  if (scale.mode == resources::Scale::Mode::kOutside) {
+    return make_finding("Suspended", {{"why", "no window of spec.schedule is open"}});
+  }
   if (scale.replicas == 0) return make_finding("ScaledToZero");
   return std::nullopt;
 }
@@ -120,7 +129,7 @@ Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::ve
     if (plan.deployment_held) return blocked("False", make_finding("CredentialNotReady"));
     return blocked("Unknown", make_finding("PodsStarting"));
   }
-  const resources::Scale scale = resources::wanted_scale(classifier.spec);
+  const resources::Scale& scale = plan.scale;
   const std::int64_t wanted = resources::wanted_replicas(scale, deployment->replicas).value_or(deployment->replicas);
   const bool current = !changes(plan, resources::Kind::kDeployment) &&
                        deployment->observed_generation >= deployment->metadata.generation;
@@ -128,6 +137,9 @@ Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::ve
   const bool rolled = current && available && deployment->updated_replicas >= wanted &&
                       deployment->status_replicas == deployment->updated_replicas;
   if (refused) return {available && wanted > 0 ? "True" : "False", *refused, refused};
+  if (scale.mode == resources::Scale::Mode::kUnknown) {
+    return {available && wanted > 0 ? "True" : "False", unreadable_schedule(scale), unreadable_schedule(scale)};
+  }
   if (const auto none = without_pods(scale); none && current) {
     if (deployment->status_replicas == 0) return good(*none);
     return {"True", *none, make_finding("PodsEnding")};
@@ -151,7 +163,8 @@ Aspect credential_aspect(const Plan& plan, const std::vector<Finding>& failures,
   return good(plan.credential.finding);
 }
 
-EndpointAspect endpoint_aspect(const Observed& observed, const std::vector<Finding>& failures, WallTime now) {
+EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan, const std::vector<Finding>& failures,
+                               WallTime now) {
   const api::ImageClassifier& classifier = observed.classifier;
   const std::string& name = classifier.metadata.name;
   if (const auto refused = failure_about(failures, "Service " + name)) return {blocked("False", *refused), {}, {}};
@@ -160,7 +173,7 @@ EndpointAspect endpoint_aspect(const Observed& observed, const std::vector<Findi
     return {blocked("Unknown", make_finding("LoadBalancerPending", {{"service", name}})), {}, {}};
   }
   const std::optional<Address> address = address_of(classifier, *service);
-  if (const auto none = without_pods(resources::wanted_scale(classifier.spec))) {
+  if (const auto none = without_pods(plan.scale)) {
     return {{"Unknown", *none, {}}, address, {}};
   }
   if (!address) {

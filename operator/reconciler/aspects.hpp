@@ -35,7 +35,8 @@ std::optional<diagnosis::Finding> without_pods(const resources::Scale& scale);
 Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::vector<diagnosis::Finding>& failures);
 Aspect credential_aspect(const Plan& plan, const std::vector<diagnosis::Finding>& failures, const Observed& observed,
                          const Aspect& workload);
-EndpointAspect endpoint_aspect(const Observed& observed, const std::vector<diagnosis::Finding>& failures, WallTime now);
+EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan,
+                               const std::vector<diagnosis::Finding>& failures, WallTime now);
 /// Of the children that have no condition of their own; its finding is empty if nothing is wrong with them.
 Aspect optional_children_aspect(const std::vector<diagnosis::Finding>& failures);
 

@@ -4,7 +4,6 @@
 
 #include "operator/resources/builders.hpp"
 #include "operator/resources/drift.hpp"
-#include "operator/resources/scale.hpp"
 
 namespace imageclassifier::reconciler {
 namespace {
@@ -83,9 +82,8 @@ void plan_pull_secret(Plan& plan, const Observed& observed) {
 void plan_deployment(Plan& plan, const Observed& observed) {
   const api::ImageClassifier& classifier = observed.classifier;
   const auto& deployment = observed.deployment;
-  const auto replicas =
-      resources::wanted_replicas(resources::wanted_scale(classifier.spec),
-                                 deployment ? std::optional<std::int64_t>(deployment->replicas) : std::nullopt);
+  const auto replicas = resources::wanted_replicas(
+      plan.scale, deployment ? std::optional<std::int64_t>(deployment->replicas) : std::nullopt);
   Plan own;
   plan_child(own, observed, resources::build_deployment(classifier, replicas), present(deployment));
   // A field that is left out of an apply falls back to its default, 1, unless somebody else holds it too.
@@ -128,11 +126,12 @@ bool needs_live_reads(const Plan& plan) noexcept {
   return std::any_of(plan.actions.begin(), plan.actions.end(), [](const Action& action) { return action.needs_live; });
 }
 
-Plan make_plan(const Observed& observed) {
+Plan make_plan(const Observed& observed, WallTime now) {
   Plan plan;
   plan.credential = assess_credential(observed);
+  plan.scale = resources::wanted_scale(observed.classifier.spec, now);
   if (observed.classifier.metadata.deleting) return plan;
-  std::vector<resources::OptionalChild> optional = resources::optional_children(observed.classifier);
+  std::vector<resources::OptionalChild> optional = resources::optional_children(observed.classifier, plan.scale);
   // Before anything else: an autoscaler that is to go would undo what is done to the Deployment.
   for (const auto& [kind, wanted] : optional) {
     const auto child = find_child(observed, kind);

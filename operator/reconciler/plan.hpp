@@ -8,6 +8,7 @@
 #include "operator/reconciler/credential.hpp"
 #include "operator/reconciler/observed.hpp"
 #include "operator/resources/manifest.hpp"
+#include "operator/resources/scale.hpp"
 
 namespace imageclassifier::reconciler {
 
@@ -35,6 +36,7 @@ struct Action {
 
 struct Plan {
   std::vector<Action> actions;  ///< in the order in which they are to be done
+  resources::Scale scale;       ///< how many pods are wanted now
   CredentialAssessment credential;
   /// What keeps a child from being made without asking the server: a foreign object of its name.
   std::vector<diagnosis::Finding> obstacles;
@@ -46,8 +48,8 @@ struct Plan {
 /// server that lags, a late watch line): observe live and plan again before it is carried out.
 bool needs_live_reads(const Plan& plan) noexcept;
 
-/// What is to be done so that the children are as the specification says. Pure; nothing is to be done (no actions) for
-/// an observation that is as wanted.
-Plan make_plan(const Observed& observed);
+/// What is to be done so that the children are as the specification says at this time. Pure; nothing is to be done (no
+/// actions) for an observation that is as wanted.
+Plan make_plan(const Observed& observed, WallTime now);
 
 }  // namespace imageclassifier::reconciler

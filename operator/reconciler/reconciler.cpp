@@ -70,7 +70,8 @@ Outcome Reconciler::reconcile(const runtime::ObjectKey& key, std::stop_token sto
   Result<std::optional<Observed>> observed = observe(key, stores_, client_, prober_, late, stop);
   if (!observed && late && observed.error().code == ErrorCode::kPermissionDenied) {
     const auto cached = observe(key, stores_, client_, prober_, false, stop);
-    if (cached && *cached) return show_missing_right(**cached, make_plan(**cached), observed.error(), stop);
+    if (cached && *cached)
+      return show_missing_right(**cached, make_plan(**cached, clock_.wall_now()), observed.error(), stop);
   }
   if (!observed) return after(observed.error());
   if (!*observed || (*observed)->classifier.metadata.deleting) {
@@ -79,7 +80,7 @@ Outcome Reconciler::reconcile(const runtime::ObjectKey& key, std::stop_token sto
     barrier_.forget(key);
     return Outcome::success();
   }
-  Plan plan = make_plan(**observed);
+  Plan plan = make_plan(**observed, clock_.wall_now());
   if (!late && needs_live_reads(plan)) {
     destructive_.increment();
     auto live = observe(key, stores_, client_, prober_, true, stop);
@@ -87,7 +88,7 @@ Outcome Reconciler::reconcile(const runtime::ObjectKey& key, std::stop_token sto
     observed = std::move(live);
     // Its deletion is on the way to us.
     if (!*observed || (*observed)->classifier.metadata.deleting) return Outcome::success();
-    plan = make_plan(**observed);
+    plan = make_plan(**observed, clock_.wall_now());
   }
   return carry_out(key, **observed, plan, stop);
 }

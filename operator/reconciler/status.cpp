@@ -106,7 +106,7 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   all.insert(all.end(), failures.begin(), failures.end());
   const Aspect workload = workload_aspect(observed, plan, all);
   const Aspect credential = credential_aspect(plan, all, observed, workload);
-  const EndpointAspect endpoint = endpoint_aspect(observed, all, now);
+  const EndpointAspect endpoint = endpoint_aspect(observed, plan, all, now);
   const Aspect others = optional_children_aspect(all);
   const std::vector<const Aspect*> aspects = {&credential, &workload, &endpoint.aspect, &others};
   const Aspect* from = nullptr;
@@ -128,7 +128,7 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   conditions.add("CredentialReady", credential);
   conditions.add("WorkloadAvailable", workload);
   conditions.add("EndpointReady", endpoint.aspect);
-  const std::optional<Finding> none = without_pods(resources::wanted_scale(classifier.spec));
+  const std::optional<Finding> none = without_pods(plan.scale);
   const Finding suspended = none ? *none : make_finding("PodsWanted");
   conditions.add("Suspended", none ? "True" : "False", suspended.name(), suspended.text());
   add_summary(conditions, none, endpoint.address, blocker, from);
@@ -140,6 +140,12 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   const bool told = from == &endpoint.aspect && all.empty();
   if (blocker != nullptr && blocker->reason->outlook != Outlook::kWaiting) {
     report.look_again = told ? kLookAgainReady : kLookAgainFailing;
+  }
+  if (plan.scale.next_change) {
+    status.next_scheduled_change = format_rfc3339(*plan.scale.next_change);
+    // Not a moment before: the pass would find nothing to do.
+    const Duration until = *plan.scale.next_change - now + std::chrono::milliseconds(50);
+    report.look_again = std::clamp(until, Duration(std::chrono::milliseconds(50)), report.look_again);
   }
   if (endpoint.look_again) {
     report.look_again = std::min(report.look_again, *endpoint.look_again + Duration(std::chrono::seconds(1)));

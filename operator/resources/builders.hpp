@@ -9,6 +9,7 @@
 #include "common/secret.hpp"
 #include "operator/api/image_classifier.hpp"
 #include "operator/resources/manifest.hpp"
+#include "operator/resources/scale.hpp"
 
 namespace imageclassifier::resources {
 
@@ -51,8 +52,9 @@ struct OptionalChild {
   std::optional<Manifest> wanted;  ///< nothing: what there is of it goes
 };
 /// One for each of kOptionalKinds, in their order.
-std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier);
-/// All children but the Secret, whose content is not in the specification, in the order of Kind.
+std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Scale& scale);
+/// All children but the Secret, whose content is not in the specification, in the order of Kind. What they are while a
+/// window of the schedule is open, if there is one.
 std::vector<Manifest> desired_state(const api::ImageClassifier& classifier);
 
 /// A member of the pod's environment as the Deployment spells it: `value`, or `resource` by the downward API.

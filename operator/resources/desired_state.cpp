@@ -6,29 +6,34 @@
 
 namespace imageclassifier::resources {
 
-std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier) {
+std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Scale& scale) {
   const api::Spec& spec = classifier.spec;
   std::vector<OptionalChild> children(3);
   children[0].kind = Kind::kNetworkPolicy;
   if (spec.network_policy.enabled) children[0].wanted = build_network_policy(classifier);
   children[1].kind = Kind::kHorizontalPodAutoscaler;
-  if (wanted_scale(spec).mode == Scale::Mode::kAutoscaled) {
+  if (scale.mode == Scale::Mode::kAutoscaled || (scale.mode == Scale::Mode::kUnknown && spec.autoscaling)) {
     children[1].wanted = build_horizontal_pod_autoscaler(classifier);
   }
   children[2].kind = Kind::kPodDisruptionBudget;
   // With one pod a budget could only forbid every drain, or nothing.
-  const std::int64_t replicas = spec.autoscaling ? spec.autoscaling->min_replicas : spec.replicas;
+  std::int64_t replicas = unscheduled_scale(spec).replicas;
+  if (spec.schedule) {
+    for (const api::ScheduleWindow& window : spec.schedule->windows)
+      replicas = std::max(replicas, window.replicas.value_or(0));
+  }
   if (replicas >= 2) children[2].wanted = build_pod_disruption_budget(classifier);
   return children;
 }
 
 std::vector<Manifest> desired_state(const api::ImageClassifier& classifier) {
-  const Scale scale = wanted_scale(classifier.spec);
+  Scale scale = unscheduled_scale(classifier.spec);
+  if (classifier.spec.suspend) scale = {Scale::Mode::kSuspended, 0, {}, {}};
   const bool autoscaled = scale.mode == Scale::Mode::kAutoscaled;
   std::vector<Manifest> manifests = {
       build_deployment(classifier, autoscaled ? std::nullopt : std::optional<std::int64_t>(scale.replicas)),
       build_service(classifier)};
-  for (OptionalChild& child : optional_children(classifier)) {
+  for (OptionalChild& child : optional_children(classifier, scale)) {
     if (child.wanted) manifests.push_back(std::move(*child.wanted));
   }
   std::stable_sort(manifests.begin(), manifests.end(),

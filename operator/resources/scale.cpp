@@ -1,15 +1,50 @@
 #include "operator/resources/scale.hpp"
 
+#include "operator/resources/schedule.hpp"
+
 namespace imageclassifier::resources {
 
-Scale wanted_scale(const api::Spec& spec) {
-  if (spec.suspend) return {Scale::Mode::kSuspended, 0};
-  if (spec.autoscaling) return {Scale::Mode::kAutoscaled, spec.autoscaling->min_replicas};
-  return {Scale::Mode::kFixed, spec.replicas};
+Scale unscheduled_scale(const api::Spec& spec) {
+  Scale scale;
+  scale.mode = spec.autoscaling ? Scale::Mode::kAutoscaled : Scale::Mode::kFixed;
+  scale.replicas = spec.autoscaling ? spec.autoscaling->min_replicas : spec.replicas;
+  return scale;
+}
+
+Scale wanted_scale(const api::Spec& spec, WallTime now) {
+  Scale scale = unscheduled_scale(spec);
+  if (spec.suspend) {
+    scale.mode = Scale::Mode::kSuspended;
+    scale.replicas = 0;
+    return scale;
+  }
+  if (!spec.schedule) return scale;
+  const Result<ScheduleState> state = evaluate_schedule(*spec.schedule, now);
+  if (!state) {
+    scale.mode = Scale::Mode::kUnknown;
+    scale.problem = state.error().message;
+    return scale;
+  }
+  scale.next_change = state->next_change;
+  if (!state->open) {
+    scale.mode = Scale::Mode::kOutside;
+    scale.replicas = 0;
+  } else if (state->replicas) {
+    scale.replicas = *state->replicas;
+  }
+  return scale;
 }
 
 std::optional<std::int64_t> wanted_replicas(const Scale& scale, std::optional<std::int64_t> present) {
-  if (scale.mode == Scale::Mode::kAutoscaled && present.value_or(0) > 0) return std::nullopt;
+  switch (scale.mode) {
+    case Scale::Mode::kAutoscaled:
+      if (present.value_or(0) > 0) return std::nullopt;
+      break;
+    case Scale::Mode::kUnknown:
+      return present.value_or(scale.replicas);
+    default:
+      break;
+  }
   return scale.replicas;
 }
 

@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """A wall clock that jumps by an hour while the operator leads: nothing happens.
 
-libfaketime gives the process another wall clock than ours, by a file that it reads at every look; the steady clock stays. It begins
-two hours ahead, so that no certificate of the control plane is ever from the future.
+The clock begins two hours ahead, so that no certificate of the control plane is ever from the future.
 """
 
 import os
@@ -14,37 +13,9 @@ from operator_rig import OperatorTest, resource, wait_until
 
 import leaders as rig
 from api import requests
+from wall_clock import HOUR, WallClock
 
-HOUR = 3600
 RENEWALS = 12  # with a retry period of 0.2 s more than the time in which a lease runs out
-
-
-def library():
-    """Of Debian's package libfaketime, the one for programs with threads."""
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if not found:
-        raise AssertionError("libfaketime is missing: make deps")
-    return str(found[0])
-
-
-class WallClock:
-    """A wall clock for processes that are started in its environment."""
-
-    def __init__(self, folder):
-        self.file = folder / "clock"
-        self.ahead = 2 * HOUR
-        self.jump(0)
-        self.environment = {"LD_PRELOAD": library(), "FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1",
-                            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-
-    def jump(self, seconds):
-        self.ahead += seconds
-        (self.file.parent / "new").write_text(f"{self.ahead:+d}\n")
-        os.replace(self.file.parent / "new", self.file)
-
-    def error(self, moment):
-        """By how many seconds a time that one of its processes wrote is off."""
-        return abs((moment - datetime.now(timezone.utc) - timedelta(seconds=self.ahead)).total_seconds())
 
 
 class ClockJumps(OperatorTest):

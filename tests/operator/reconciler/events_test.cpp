@@ -15,15 +15,13 @@ using Words = std::vector<std::string>;
 
 namespace {
 
-const WallTime kNow = *api::parse_rfc3339("2026-01-31T08:00:10Z");
-
 std::string word_of(const Event& event) {
   return (event.type == EventType::kNormal ? "Normal " : "Warning ") + event.reason;
 }
 
 /// What a pass over the world tells, its children left as they are; the status is shown afterwards.
 std::vector<Event> pass(World& world) {
-  const Report report = make_report(world.observed, make_plan(world.observed), {}, kNow);
+  const Report report = make_report(world.observed, make_plan(world.observed, kNow), {}, kNow);
   std::vector<Event> events = events_of(world.observed.classifier, report.status);
   world.show(report.status);
   return events;
@@ -37,7 +35,7 @@ Words words(const std::vector<Event>& events) {
 
 std::vector<Event> deeds(const World& world) {
   std::vector<Event> events;
-  for (const Action& action : make_plan(world.observed).actions) {
+  for (const Action& action : make_plan(world.observed, kNow).actions) {
     if (auto event = event_of(action, world.observed.classifier)) events.push_back(std::move(*event));
   }
   return events;

@@ -42,7 +42,7 @@ World& World::basic_secret(const std::string& password) {
 
 World& World::settle(int rounds) {
   for (int round = 0; round < rounds; ++round) {
-    const Plan plan = make_plan(observed);
+    const Plan plan = make_plan(observed, testing::kNow);
     for (const Action& action : plan.actions) {
       if (action.manifest.kind == resources::Kind::kSecret) {
         observed.pull_secret.reset();

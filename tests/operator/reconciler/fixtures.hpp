@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -7,6 +8,9 @@
 #include "operator/reconciler/plan.hpp"
 
 namespace imageclassifier::reconciler::testing {
+
+/// 2026-01-31T08:00:10Z, a Saturday.
+inline constexpr WallTime kNow{std::chrono::seconds(1769846410)};
 
 /// A world around one ImageClassifier zoo/pets, built step by step: `World().basic_secret("p").up_to_date(2)`.
 class World {

@@ -14,7 +14,7 @@ using nlohmann::json;
 namespace {
 
 std::string planned(const World& world) {
-  return summary(make_plan(world.observed));
+  return summary(make_plan(world.observed, kNow));
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ TEST_CASE("once all is as wanted nothing is planned") {
 
 TEST_CASE("without a credential no pod is started and no address is taken") {
   const World world(kBasic);
-  const Plan plan = make_plan(world.observed);
+  const Plan plan = make_plan(world.observed, kNow);
   CHECK(summary(plan) == "");
   CHECK(plan.deployment_held);
   CHECK(plan.credential.finding.name() == "SecretNotFound");
@@ -42,13 +42,13 @@ TEST_CASE("a Secret that disappears takes nothing down") {
   World world = World(kBasic).basic_secret("p").settle();
   world.observed.source_secret.reset();
   CHECK(planned(world) == "");
-  CHECK(!make_plan(world.observed).deployment_held);
+  CHECK(!make_plan(world.observed, kNow).deployment_held);
 }
 
 TEST_CASE("another password is applied to the pull Secret in place") {
   World world = World(kBasic).basic_secret("old").settle();
   world.basic_secret("new");
-  const Plan plan = make_plan(world.observed);
+  const Plan plan = make_plan(world.observed, kNow);
   CHECK(summary(plan) == "apply Secret pets-acr-pull");
   CHECK(plan.actions[0].uid == "secret");
 }
@@ -64,7 +64,7 @@ TEST_CASE("a foreign object of the name is an obstacle and nothing is done to it
   auto foreign = std::make_shared<api::Service>(*world.observed.service);
   foreign->metadata.owner_uid = "somebody";
   world.observed.service = foreign;
-  const Plan plan = make_plan(world.observed);
+  const Plan plan = make_plan(world.observed, kNow);
   CHECK(summary(plan) == "");
   REQUIRE(plan.obstacles.size() == 1);
   CHECK(plan.obstacles[0].name() == "NameConflict");
@@ -72,7 +72,7 @@ TEST_CASE("a foreign object of the name is an obstacle and nothing is done to it
   world = World(kBasic).basic_secret("p").settle();
   world.observed.pull_secret->metadata.owner_uid = "somebody";
   CHECK(planned(world) == "");
-  CHECK(make_plan(world.observed).credential.finding.name() == "NameConflict");
+  CHECK(make_plan(world.observed, kNow).credential.finding.name() == "NameConflict");
 }
 
 TEST_CASE("an object that our POST made is taken over by apply, also when a crash came in between") {
@@ -90,7 +90,7 @@ TEST_CASE("drift of an owned field is repaired on the object that was observed")
   owned["spec"]["replicas"] = 9;
   drifted->owned = api::PackedText(owned.dump());
   world.observed.deployment = drifted;
-  const Plan plan = make_plan(world.observed);
+  const Plan plan = make_plan(world.observed, kNow);
   CHECK(summary(plan) == "apply Deployment pets");
   CHECK(plan.actions[0].uid == "deployment");
   CHECK(plan.actions[0].why == "spec.replicas differs");
@@ -101,7 +101,7 @@ TEST_CASE("an option that is removed removes its object, and comes back with it"
   REQUIRE(world.observed.optional_children.size() == 2);
   world.observed.classifier.spec.replicas = 1;
   world.observed.classifier.spec.network_policy.enabled = false;
-  const Plan plan = make_plan(world.observed);
+  const Plan plan = make_plan(world.observed, kNow);
   CHECK(summary(plan) == "delete NetworkPolicy pets, delete PodDisruptionBudget pets, apply Deployment pets");
   CHECK(needs_live_reads(plan));
   world.settle();
@@ -116,17 +116,17 @@ TEST_CASE("a foreign object in the place of an option is left alone, and an obst
   foreign->metadata.owner_uid = "somebody";
   world.observed.optional_children[resources::Kind::kNetworkPolicy] = foreign;
   CHECK(planned(world) == "");
-  CHECK(make_plan(world.observed).obstacles.size() == 1);
+  CHECK(make_plan(world.observed, kNow).obstacles.size() == 1);
   world.observed.classifier.spec.network_policy.enabled = false;
   CHECK(planned(world) == "");
-  CHECK(make_plan(world.observed).obstacles.empty());
+  CHECK(make_plan(world.observed, kNow).obstacles.empty());
 }
 
 TEST_CASE("replicas are handed over to an autoscaler at their present value") {
   World world = World(R"({"replicas": 4})").settle();
   world.observed.classifier.spec.replicas = 1;
   world.observed.classifier.spec.autoscaling = api::AutoscalingSpec{2, 6, 70, {}};
-  const Plan plan = make_plan(world.observed);
+  const Plan plan = make_plan(world.observed, kNow);
   CHECK(summary(plan) == "hand_over Deployment pets, apply Deployment pets, create HorizontalPodAutoscaler pets");
   CHECK(json::parse(plan.actions[0].manifest.body)["spec"] == json({{"replicas", 4}}));
   CHECK(!json::parse(plan.actions[1].manifest.body)["spec"].contains("replicas"));

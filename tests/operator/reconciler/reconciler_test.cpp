@@ -152,7 +152,7 @@ TEST_CASE("a Secret that only an old cache calls unwanted is not deleted") {
   const api::ImageClassifier wanting = *api::decode_image_classifier(classifier_object(kBasic).dump());
   World world(kBasic);
   world.basic_secret("first");
-  const auto credential = make_plan(world.observed).credential;
+  const auto credential = make_plan(world.observed, reconciler::testing::kNow).credential;
   const std::string pull = stored(resources::build_pull_secret(wanting, *credential.docker_config), "7").dump();
   const json source = {{"type", "Opaque"},
                        {"metadata", {{"name", "acr-credentials"}}},

@@ -11,7 +11,6 @@ using namespace imageclassifier::reconciler::testing;
 
 namespace {
 
-const WallTime kNow = *api::parse_rfc3339("2026-01-31T08:00:10Z");
 constexpr const char* kNotFound =
     "rpc error: code = NotFound desc = failed to pull and unpack image \"x\": failed to resolve reference \"x\": x: "
     "not found";
@@ -19,7 +18,7 @@ constexpr const char* kUnauthorized =
     "rpc error: code = Unknown desc = unexpected status code [manifests demo]: 401 Unauthorized";
 
 Report report(const World& world, std::vector<diagnosis::Finding> failures = {}, WallTime now = kNow) {
-  return make_report(world.observed, make_plan(world.observed), failures, now);
+  return make_report(world.observed, make_plan(world.observed, now), failures, now);
 }
 
 /// "True/Ready".
@@ -223,6 +222,31 @@ TEST_CASE("a suspended classifier is as wanted without pods and keeps its addres
   pending.settle().deployment_status(0, 0, 0);
   CHECK(state(report(pending), "Ready") == "True/Suspended");
   CHECK(state(report(serving()), "Suspended") == "False/PodsWanted");
+}
+
+TEST_CASE("outside the windows of its schedule a classifier is suspended and says when that ends") {
+  World world(R"({"schedule": {"timeZone": "UTC", "windows": [{"days": ["Sat"], "start": "09:00", "end": "17:00"}]}})");
+  world.settle().deployment_status(0, 0, 0).address("10.0.0.7");
+  const Report made = report(world);
+  CHECK(state(made, "Ready") == "True/Suspended");
+  CHECK(api::find_condition(made.status.conditions, "Suspended")->message.find("spec.schedule") != std::string::npos);
+  CHECK(made.status.next_scheduled_change == "2026-01-31T09:00:00Z");
+  const WallTime soon = *api::parse_rfc3339("2026-01-31T08:59:58Z");
+  CHECK(report(world, {}, soon).look_again > std::chrono::seconds(2));
+  CHECK(report(world, {}, soon).look_again < std::chrono::seconds(3));
+  const Report open = report(world, {}, kNow + std::chrono::hours(1));
+  CHECK(state(open, "Suspended") == "False/PodsWanted");
+  CHECK(open.status.next_scheduled_change == "2026-01-31T17:00:00Z");
+}
+
+TEST_CASE("a time zone that does not exist leaves the pods as they are and says what to write") {
+  World world = serving();
+  world.observed.classifier.spec.schedule = api::ScheduleSpec{"Mars/Olympus", {{127, 0, 1440, {}}}};
+  CHECK(make_plan(world.observed, kNow).actions.empty());
+  const Report made = report(world);
+  CHECK(state(made, "Ready") == "False/TimeZoneInvalid");
+  CHECK(state(made, "Stalled") == "True/TimeZoneInvalid");
+  CHECK(state(made, "WorkloadAvailable") == "True/TimeZoneInvalid");
 }
 
 TEST_CASE("with an autoscaler the pods that it wants are the wanted ones") {

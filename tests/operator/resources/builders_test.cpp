@@ -134,7 +134,7 @@ TEST_CASE("an object without a uid has no owner, one with a uid exactly one") {
 
 TEST_CASE("a disruption budget exists from two replicas on") {
   const auto has_budget = [](const json& spec) {
-    return optional_children(classifier("x", spec))[2].wanted.has_value();
+    return optional_children(classifier("x", spec), {})[2].wanted.has_value();
   };
   CHECK(!has_budget({{"replicas", 1}}));
   CHECK(has_budget({{"replicas", 2}}));
@@ -143,7 +143,8 @@ TEST_CASE("a disruption budget exists from two replicas on") {
 }
 
 TEST_CASE("an autoscaler gets a running Deployment to start from and keeps what it decided") {
-  const Scale scale = wanted_scale(classifier("x", {{"autoscaling", {{"minReplicas", 3}, {"maxReplicas", 5}}}}).spec);
+  const Scale scale =
+      unscheduled_scale(classifier("x", {{"autoscaling", {{"minReplicas", 3}, {"maxReplicas", 5}}}}).spec);
   CHECK(wanted_replicas(scale, std::nullopt) == 3);
   CHECK(wanted_replicas(scale, 0) == 3);
   CHECK(wanted_replicas(scale, 1) == std::nullopt);
@@ -153,8 +154,9 @@ TEST_CASE("an autoscaler gets a running Deployment to start from and keeps what 
 TEST_CASE("what is suspended has no pods and no autoscaler, whatever else is said") {
   const auto suspended =
       classifier("x", {{"suspend", true}, {"autoscaling", {{"minReplicas", 2}, {"maxReplicas", 5}}}});
-  CHECK(wanted_replicas(wanted_scale(suspended.spec), 4) == 0);
-  CHECK(!optional_children(suspended)[1].wanted);
+  const Scale scale = wanted_scale(suspended.spec, {});
+  CHECK(wanted_replicas(scale, 4) == 0);
+  CHECK(!optional_children(suspended, scale)[1].wanted);
 }
 
 TEST_CASE("the uid of an apply stands in the metadata") {
