@@ -48,7 +48,7 @@ void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std
   }
   const std::string drift = resources::first_drift(wanted.body, child->owned);
   if (drift.empty()) return;
-  const bool needs_live = wanted.kind == Kind::kSecret || wanted.kind == Kind::kDeployment;
+  const bool needs_live = wanted.kind != Kind::kService;
   plan.actions.push_back({Step::kApply, std::move(wanted), metadata.uid, drift + " differs", {}, needs_live});
 }
 

@@ -30,7 +30,7 @@ struct Action {
   /// kDelete: only this version of the object is deleted.
   std::string resource_version = {};
   /// Never decided from caches alone, see needs_live_reads(): it ends something that runs or works (a deletion, other
-  /// pods or another number of them, another credential), or makes anew what was there before.
+  /// pods or another number of them, another credential, other callers), or makes anew what was there before.
   bool needs_live = false;
 };
 

@@ -111,7 +111,7 @@ class LateWatches(OperatorTest):
     def setUp(self):
         super().setUp()
         self.operator = self.start("--inject-faults", ",".join(
-            ["seed=1", *(f"watch@/{kind}={LATE}" for kind in ("imageclassifiers", "deployments", "services"))]))
+            ["seed=1", *(f"watch@/{kind}={LATE}" for kind in ("imageclassifiers", "deployments", "services", "networkpolicies", "poddisruptionbudgets"))]))
         wait_until(lambda: self.operator.ask("/readyz")[0] == 200, 20, "the operator to be ready")
 
     def test_nothing_is_made_twice_and_no_number_of_replicas_comes_back(self):
@@ -126,7 +126,7 @@ class LateWatches(OperatorTest):
         self.wait_until_settled(4)
         creates = [event["objectRef"]["resource"] for event in self.requests()
                    if event["verb"] == "create" and event["objectRef"]["resource"] != "events"]
-        self.assertEqual(sorted(creates), ["deployments", "services"])
+        self.assertEqual(sorted(creates), ["deployments", "networkpolicies", "poddisruptionbudgets", "services"])
         self.assertEqual(history(), [1, 3, 2, 5])
 
     def watch_replicas(self):

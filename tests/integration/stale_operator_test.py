@@ -103,7 +103,8 @@ class StaleServer(OperatorTest):
         self.converges()
 
     def test_with_children_older_than_their_resources_nothing_is_done_twice(self):
-        self.path("watches", "/registry/deployments/", "/registry/services/", "/registry/secrets/")
+        self.path("watches", "/registry/deployments/", "/registry/services/", "/registry/secrets/", "/registry/networkpolicies/",
+                  "/registry/poddisruptionbudgets/")
         self.switch.to(self.second)
         self.operator.process.send_signal(signal.SIGSTOP)  # or both operators would do what is wanted
         self.change_everything()

@@ -10,6 +10,7 @@ from api import requests
 
 OURS = {"labelSelector": ["app.kubernetes.io/managed-by=imageclassifier-operator"]}
 ASKED = {"imageclassifiers": {}, "deployments": OURS, "replicasets": OURS, "pods": OURS, "services": OURS,
+         "networkpolicies": OURS, "horizontalpodautoscalers": OURS, "poddisruptionbudgets": OURS,
          "events": {"fieldSelector": ["involvedObject.kind=Service"]}}
 
 
