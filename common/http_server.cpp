@@ -4,7 +4,10 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <condition_variable>
+#include <limits>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "common/http_server_connection.hpp"
 
@@ -49,6 +52,10 @@ void HttpServerCore::remove(HttpConnection* connection) {
   on_connection_closed();
 }
 
+namespace {
+constexpr int kAcceptedAtOnce = 64;
+}  // namespace
+
 struct HttpServer::Impl {
   Impl(HttpServerOptions options, std::vector<HttpRoute> routes)
       : core(std::move(options), std::move(routes)), acceptor(core.io), retry(core.io) {
@@ -61,7 +68,8 @@ struct HttpServer::Impl {
   }
 
   void accept();
-  void on_accepted(tcp::socket socket);
+  void take_clients();
+  bool accept_waiting(int limit);
   void close_listener();
   bool evict_one();
   void stop();
@@ -69,6 +77,7 @@ struct HttpServer::Impl {
   HttpServerCore core;
   tcp::acceptor acceptor;
   asio::steady_timer retry;
+  std::optional<tcp::socket> next;  ///< accepted, while there is no room for it
   std::uint16_t port = 0;
   bool speaks_tls = false;
   std::mutex mutex;
@@ -77,38 +86,50 @@ struct HttpServer::Impl {
 };
 
 void HttpServer::Impl::accept() {
-  acceptor.async_accept([this](const boost::system::error_code& error, tcp::socket socket) {
-    // Also when the listener was closed while this waited for its turn: the client is connected already.
-    if (!error) on_accepted(std::move(socket));
-    if (!acceptor.is_open()) return;
-    if (!error) return accept();
-    // Out of descriptors, most likely: make room, and do not spin on it.
-    evict_one();
-    retry.expires_after(std::chrono::milliseconds(50));
-    retry.async_wait([this](const boost::system::error_code& cancelled) {
-      if (!cancelled && acceptor.is_open()) accept();
-    });
+  acceptor.async_wait(tcp::acceptor::wait_read, [this](const boost::system::error_code& error) {
+    if (!error && acceptor.is_open()) take_clients();
   });
 }
 
-void HttpServer::Impl::on_accepted(tcp::socket socket) {
-  if (core.connections.size() >= core.options.max_connections && !evict_one()) return;
-  const auto connection = std::make_shared<HttpConnection>(std::move(socket), core);
-  core.add(connection);
-  connection->start();
-  if (core.draining) connection->on_drain();
+void HttpServer::Impl::take_clients() {
+  // Several at a time: one per turn of the loop would wait behind every request of all others.
+  if (accept_waiting(kAcceptedAtOnce)) return accept();
+  // Whom there is no room for is not turned away but waits; do not spin on that.
+  retry.expires_after(std::chrono::milliseconds(5));
+  retry.async_wait([this](const boost::system::error_code& cancelled) {
+    if (!cancelled && acceptor.is_open()) take_clients();
+  });
+}
+
+/// False: there is no room for the next.
+bool HttpServer::Impl::accept_waiting(int limit) {
+  while (limit-- > 0) {
+    if (!next) {
+      tcp::socket socket(core.io);
+      boost::system::error_code error;
+      acceptor.accept(socket, error);
+      if (error == asio::error::would_block || error == asio::error::try_again) return true;
+      if (error) {
+        evict_one();  // out of descriptors, most likely
+        return false;
+      }
+      next = std::move(socket);
+    }
+    if (core.connections.size() >= core.options.max_connections && !evict_one()) return false;
+    const auto connection = std::make_shared<HttpConnection>(*std::exchange(next, std::nullopt), core);
+    core.add(connection);
+    connection->start();
+    if (core.draining) connection->on_drain();
+  }
+  return true;
 }
 
 /// A closed listener resets the clients that the kernel has connected but nobody has accepted yet: take them first.
 void HttpServer::Impl::close_listener() {
-  boost::system::error_code error;
-  acceptor.non_blocking(true, error);
-  while (!error) {
-    tcp::socket socket(core.io);
-    acceptor.accept(socket, error);
-    if (!error) on_accepted(std::move(socket));
-  }
-  acceptor.close(error);
+  accept_waiting(std::numeric_limits<int>::max());
+  next.reset();
+  boost::system::error_code ignored;
+  acceptor.close(ignored);
 }
 
 bool HttpServer::Impl::evict_one() {
@@ -169,6 +190,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options,
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor.non_blocking(true, error);
   if (error) return fail(ErrorCode::kUnavailable, "cannot listen on " + where + ": " + error.message());
   impl->port = acceptor.local_endpoint(error).port();
   impl->accept();

@@ -77,9 +77,11 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   /// Waiting for a handshake, a request, or the rest of its header: may be evicted.
   bool is_waiting() const { return state_ == State::kHandshake || state_ == State::kIdle || state_ == State::kHeader; }
   SteadyTime waiting_since() const { return waiting_since_; }
-  /// Was answered and is only there to be polite, or does not take its answer: may be evicted when nobody waits.
+  /// Was answered and is only there to be polite, does not take its answer, or asks on before it has it: may be evicted
+  /// when nobody waits.
   bool is_over(SteadyTime now) const {
-    return state_ == State::kLingering || (state_ == State::kWriting && now - writing_since_ > kWriteStalls);
+    return state_ == State::kLingering ||
+           (state_ == State::kWriting && (now - writing_since_ > kWriteStalls || !input_.empty()));
   }
   void on_drain();
   void close();
