@@ -4,8 +4,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <deque>
 #include <nlohmann/json.hpp>
 #include <vector>
+
+#include "common/guarded.hpp"
 
 namespace imageclassifier::log {
 namespace {
@@ -56,6 +59,24 @@ spdlog::logger& logger() {
   return *kLogger;
 }
 
+constexpr std::size_t kShortestSecret = 8;
+constexpr std::size_t kMostSecrets = 16;
+
+Guarded<std::deque<std::string>>& secrets() {
+  static Guarded<std::deque<std::string>> known;
+  return known;
+}
+
+void redact(std::string& line) {
+  constexpr std::string_view kInstead = "[redacted]";
+  const auto known = secrets().lock();
+  for (const std::string& secret : *known) {
+    for (std::size_t at = line.find(secret); at != std::string::npos; at = line.find(secret, at + kInstead.size())) {
+      line.replace(at, secret.size(), kInstead);
+    }
+  }
+}
+
 }  // namespace
 
 Field::Field(std::string_view key, std::string_view value) : key_(key), json_(quote(value)) {}
@@ -97,6 +118,14 @@ bool parse_level(std::string_view text, Level& level) {
   return true;
 }
 
+void conceal(std::string_view secret) {
+  if (secret.size() < kShortestSecret) return;
+  const auto known = secrets().lock();
+  if (std::find(known->begin(), known->end(), secret) != known->end()) return;
+  known->emplace_front(secret);
+  if (known->size() > kMostSecrets) known->pop_back();
+}
+
 std::string format_line(std::string_view message, std::initializer_list<Field> fields) {
   std::string line = "\"message\":" + quote(message);
   for (const Field& field : fields) append(line, field.key(), field.json());
@@ -113,7 +142,9 @@ std::string format_line(std::string_view message, std::initializer_list<Field> f
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!logger().should_log(to_spdlog(level))) return;
-  logger().log(to_spdlog(level), "{}", format_line(message, fields));
+  std::string line = format_line(message, fields);
+  redact(line);
+  logger().log(to_spdlog(level), "{}", line);
 }
 
 }  // namespace imageclassifier::log

@@ -52,10 +52,16 @@ void initialize(Level level);
 /// "debug", "info", "warning", "error"; anything else gives false and leaves `level` alone.
 bool parse_level(std::string_view text, Level& level);
 
+/// From now on every line shows "[redacted]" in this text's place, whoever put it there: a server that quotes our own
+/// request, for example. What is shorter than 8 bytes is no credential but may be part of any word, and is left alone.
+/// The last 16 texts count. Thread safe; cheap if the text is known.
+void conceal(std::string_view secret);
+
 /// The line that write() puts behind time and level, without braces; for tests.
 std::string format_line(std::string_view message, std::initializer_list<Field> fields);
 
-/// `message` is a constant sentence; what varies goes into fields. Thread safe. Never pass a secret.
+/// `message` is a constant sentence; what varies goes into fields. Thread safe. Never pass a secret: conceal() is for
+/// those that others pass.
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
 
 inline void debug(std::string_view message, std::initializer_list<Field> fields = {}) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "common/log.hpp"
 #include "operator/kubernetes/fault_plan.hpp"
 #include "operator/kubernetes/transport_factory.hpp"
 
@@ -23,6 +24,11 @@ Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsR
                                std::stop_token stop) {
   auto config = kubernetes::load_client_config(options.client);
   if (!config) return fail(config.error());
+  if (kubernetes::drop_credentials_without_tls(*config)) {
+    log::warning(
+        "The server's URL begins with http://: the credential is not sent, because it would be readable on the way",
+        {{"server", kubernetes::host_of(config->server)}, {"config", config->source}});
+  }
   auto tls = kubernetes::TlsIdentitySource::make(config->tls, clock, {.metrics = &metrics});
   if (!tls) return fail(tls.error());
   kubernetes::TokenOptions token_options;

@@ -46,6 +46,19 @@ bool is_namespace(const std::string& text) {
                           std::all_of(text.begin(), text.end(), [&](char c) { return alphanumeric(c) || c == '-'; }));
 }
 
+/// RFC 1123 subdomain: what the API server takes as the name of a Lease.
+bool is_object_name(const std::string& text) {
+  std::size_t begin = 0;
+  while (text.size() <= 253) {
+    const std::size_t dot = text.find('.', begin);
+    const std::string label = text.substr(begin, dot == std::string::npos ? dot : dot - begin);
+    if (label.empty() || !is_namespace(label)) return false;
+    if (dot == std::string::npos) return true;
+    begin = dot + 1;
+  }
+  return false;
+}
+
 /// What CLI11 cannot check by itself; the message of the first problem names its option.
 Result<void> check(RunOptions& run, const std::string& listen) {
   const auto refuse = [](const std::string& why) { return fail(ErrorCode::kInvalidArgument, why); };
@@ -55,6 +68,10 @@ Result<void> check(RunOptions& run, const std::string& listen) {
       return refuse(std::string(option) + ": \"" + *name + "\" is no name of a namespace: at most 63 of a-z, 0-9 and " +
                     "'-', with a letter or digit at both ends (RFC 1123)");
     }
+  }
+  if (!is_object_name(run.leader.name)) {
+    return refuse("--leader-elect-resource-name: \"" + run.leader.name +
+                  "\" is no name of a Lease: a-z, 0-9, '-' and '.', with a letter or digit at both ends (RFC 1123)");
   }
   if (!parse_listen(listen, run)) {
     return refuse("--listen: \"" + listen +

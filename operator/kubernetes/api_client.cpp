@@ -60,6 +60,7 @@ struct ApiClient::Impl {
     Result<Secret> token = tokens.token();
     if (!token) return token;
     std::erase_if(request.headers, [](const Header& header) { return header.name == "Authorization"; });
+    log::conceal(token->reveal());  // also from what a watch quotes, or a library
     if (!token->empty()) request.headers.push_back({"Authorization", tokens.scheme() + (" " + token->reveal())});
     return token;
   }

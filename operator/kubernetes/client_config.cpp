@@ -96,4 +96,15 @@ Result<ClientConfig> load_client_config(const LoadOptions& options) {
   return config;
 }
 
+bool drop_credentials_without_tls(ClientConfig& config) {
+  if (config.server.rfind("https://", 0) == 0) return false;
+  const bool had = !config.token.empty() || !config.token_file.empty() || !config.username.empty() || config.exec;
+  config.token = {};
+  config.token_file.clear();
+  config.username.clear();
+  config.password = {};
+  config.exec.reset();
+  return had;
+}
+
 }  // namespace imageclassifier::kubernetes

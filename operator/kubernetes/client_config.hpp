@@ -68,6 +68,10 @@ struct ClientConfig {
 /// without whatever stands before an '@', even where no user can be.
 std::string host_of(const std::string& server);
 
+/// Takes every credential out of a configuration whose server is not https://, as kubectl does: it would be readable on
+/// the way. True: there was one.
+bool drop_credentials_without_tls(ClientConfig& config);
+
 struct LoadOptions {
   /// --kubeconfig; empty: $KUBECONFIG (a ':'-list), then in-cluster, then ~/.kube/config.
   std::string kubeconfig = {};

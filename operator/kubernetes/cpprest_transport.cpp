@@ -174,7 +174,9 @@ struct Exchange {
       pieces.clear();
       release();
     }
-    cancel.cancel();
+    // The library closes the socket at once, on the thread that cancels: under the feet of a TLS read that another one
+    // is about to start (row 23). On its only thread nothing else is under way.
+    crossplat::threadpool::shared_instance().service().post([cancel = cancel] { cancel.cancel(); });
   }
 };
 
@@ -513,7 +515,7 @@ void initialize_cpprest_process() {
   OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
   setenv("SSL_CERT_FILE", "/dev/null", 1);
   setenv("SSL_CERT_DIR", "/dev/null", 1);
-  crossplat::threadpool::initialize_with_threads(4);  // row 8
+  crossplat::threadpool::initialize_with_threads(1);  // rows 8, 23
 }
 
 Result<std::unique_ptr<Transport>> make_cpprest_transport(const ClientConfig& config, const TransportOptions& options,
@@ -532,7 +534,10 @@ Result<std::unique_ptr<Transport>> make_cpprest_transport(const ClientConfig& co
   try {
     const web::uri parsed(config.server);
     const bool known = parsed.scheme() == "https" || parsed.scheme() == "http";
-    if (!known || parsed.host().empty() || parsed.port() > 65535) return no_server_url(config.server);
+    if (!known || parsed.host().empty() || parsed.port() > 65535 || !parsed.query().empty() ||
+        !parsed.fragment().empty()) {
+      return no_server_url(config.server);
+    }
   } catch (const std::exception&) {
     return no_server_url(config.server);
   }

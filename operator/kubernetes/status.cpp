@@ -9,6 +9,8 @@ namespace {
 
 using nlohmann::json;
 
+// A tree of JSON takes twenty times the text's memory and more; what is larger than this is no refusal.
+constexpr std::size_t kMaximumBody = 256U << 10U;
 constexpr std::size_t kMaximumText = 4096;
 constexpr std::size_t kMaximumCauses = 64;
 constexpr int kMaximumRetryAfter = 3600;
@@ -55,6 +57,7 @@ bool mentions(const Status& status, std::string_view cause) {
 }  // namespace
 
 std::optional<Status> parse_status(std::string_view text) {
+  if (text.size() > kMaximumBody) return std::nullopt;
   const json parsed = json::parse(text, nullptr, false);
   if (!parsed.is_object() || text_of(parsed, "kind") != "Status") return std::nullopt;
   Status status;

@@ -219,7 +219,8 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   }
 
   reflector::Step watch_failed(Failure failure, std::optional<Duration> retry_after, const std::string& why) {
-    complain("Watch failed", why);
+    // History that is compacted away is everyday life of a quiet watch.
+    complain("Watch failed", why, failure == Failure::kExpired ? log::Level::kInfo : log::Level::kWarning);
     if (failure == Failure::kExpired) expired->increment();
     return take(reflector::WatchFailed{failure, retry_after}, nullptr);
   }
@@ -247,11 +248,12 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     return !after_event.action && !stop.stop_requested();
   }
 
-  void complain(const char* message, const std::string& why) const {
-    log::warning(message, {{"resource", to_string(options.resource)},
-                           {"namespace", options.namespace_name},
-                           {"resourceVersion", state.resource_version},
-                           {"error", why}});
+  void complain(const char* message, const std::string& why, log::Level level = log::Level::kWarning) const {
+    log::write(level, message,
+               {{"resource", to_string(options.resource)},
+                {"namespace", options.namespace_name},
+                {"resourceVersion", state.resource_version},
+                {"error", why}});
   }
 
   struct Progress {

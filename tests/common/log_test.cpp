@@ -1,7 +1,9 @@
 #include "common/log.hpp"
 
 #include <catch2/catch.hpp>
+
 #include <thread>
+#include "tests/support/captured_log.hpp"
 
 using namespace imageclassifier;
 
@@ -35,4 +37,17 @@ TEST_CASE("a scope is its thread's own") {
   std::string other;
   std::jthread([&] { other = log::format_line("M", {}); }).join();
   CHECK(other == R"("message":"M")");
+}
+
+TEST_CASE(
+    "a secret that somebody else puts into a line is not shown, whatever the field, and short words are left alone") {
+  log::conceal("correct horse battery");
+  log::conceal("the");
+  testing::CapturedLog captured;
+  log::warning("Watch failed",
+               {{"error", "boom Bearer correct horse battery, correct horse battery"}, {"other", "the end"}});
+  const std::string text = captured.text();
+  CHECK(text.find("horse") == std::string::npos);
+  CHECK(text.find("boom Bearer [redacted], [redacted]") != std::string::npos);
+  CHECK(text.find("the end") != std::string::npos);
 }

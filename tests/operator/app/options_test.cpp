@@ -45,6 +45,16 @@ TEST_CASE("what can be no name of a namespace is refused before anybody is asked
   }
 }
 
+TEST_CASE("what can be no name of a Lease is refused before anybody is asked") {
+  for (const char* name : {"a/b", "A", "-a", "a..b", ".a", ""}) {
+    INFO(name);
+    const CommandLine line = parse({"--leader-elect", "--leader-elect-resource-name", name});
+    CHECK(line.command == Command::kNone);
+    CHECK_THAT(line.message, Catch::Contains("is no name of a Lease"));
+  }
+  CHECK(parse({"--leader-elect", "--leader-elect-resource-name", "one.of-two"}).run.leader.name == "one.of-two");
+}
+
 TEST_CASE("an address to listen on is IPv4, IPv6 in brackets, or left out") {
   const auto [text, address, port] = GENERATE(table<std::string, std::string, int>({{"127.0.0.1:0", "127.0.0.1", 0},
                                                                                     {":9090", "0.0.0.0", 9090},

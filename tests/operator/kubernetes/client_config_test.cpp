@@ -260,6 +260,24 @@ TEST_CASE("a client certificate without its key is refused") {
   CHECK(config.error().code == ErrorCode::kInvalidArgument);
 }
 
+TEST_CASE("no credential is kept for a server that is asked without TLS") {
+  ClientConfig config;
+  config.server = "https://host";
+  config.token = Secret("token");
+  CHECK(!drop_credentials_without_tls(config));
+  CHECK(!config.token.empty());
+  config.server = "http://host";
+  config.token_file = "/token";
+  config.username = "user";
+  config.exec.emplace();
+  CHECK(drop_credentials_without_tls(config));
+  CHECK(config.token.empty());
+  CHECK(config.token_file.empty());
+  CHECK(config.username.empty());
+  CHECK(!config.exec);
+  CHECK(!drop_credentials_without_tls(config));
+}
+
 TEST_CASE("of a server's URL only host and port are shown") {
   CHECK(host_of("https://example:6443/prefix/") == "example:6443");
   CHECK(host_of("https://[::1]:6443") == "[::1]:6443");

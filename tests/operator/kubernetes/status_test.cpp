@@ -66,6 +66,14 @@ TEST_CASE("hostile Status bodies are cut to size") {
   CHECK_FALSE(parse_status("[1,2"));
 }
 
+TEST_CASE("what is too large for a refusal is not read as one") {
+  std::string body = R"({"kind":"Status","message":"boom","details":{"causes":[{})";
+  while (body.size() < 300'000) body += ",{}";
+  body += "]}}";
+  CHECK(!parse_status(body));
+  CHECK(status_of(500, {}, body).message == "the server answered HTTP 500");
+}
+
 TEST_CASE("a namespace that is being deleted is told from a right that is missing by the cause") {
   const std::string body =
       R"({"kind":"Status","reason":"Forbidden","details":{"causes":[{"reason":"NamespaceTerminating"}]}})";
