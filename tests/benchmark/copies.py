@@ -63,7 +63,7 @@ class Copies:
             found["metadata"].pop("resourceVersion", None)
             self.uids.append(found["metadata"]["uid"])
             self.objects.append((prefix, found["metadata"]["name"], json.dumps(found, separators=(",", ":"))))
-            if found["kind"] in ("Deployment", "Service"):
+            if found["kind"] in ("Deployment", "Service", "NetworkPolicy"):
                 self.texts[found["metadata"]["annotations"][HASH]] = applied(found)
             if found["kind"] == "Service":
                 self.address = found["spec"]["clusterIP"]
