@@ -12,7 +12,7 @@ std::vector<OptionalChild> optional_children(const api::ImageClassifier& classif
   children[0].kind = Kind::kNetworkPolicy;
   if (spec.network_policy.enabled) children[0].wanted = build_network_policy(classifier);
   children[1].kind = Kind::kHorizontalPodAutoscaler;
-  if (scale.mode == Scale::Mode::kAutoscaled || (scale.mode == Scale::Mode::kUnknown && spec.autoscaling)) {
+  if (scale.mode == Scale::Mode::kAutoscaled || (scale.mode == Scale::Mode::kUnknown && scale.autoscaled)) {
     children[1].wanted = build_horizontal_pod_autoscaler(classifier);
   }
   children[2].kind = Kind::kPodDisruptionBudget;
@@ -28,7 +28,10 @@ std::vector<OptionalChild> optional_children(const api::ImageClassifier& classif
 
 std::vector<Manifest> desired_state(const api::ImageClassifier& classifier) {
   Scale scale = unscheduled_scale(classifier.spec);
-  if (classifier.spec.suspend) scale = {Scale::Mode::kSuspended, 0, {}, {}};
+  if (classifier.spec.suspend) {
+    scale.mode = Scale::Mode::kSuspended;
+    scale.replicas = 0;
+  }
   const bool autoscaled = scale.mode == Scale::Mode::kAutoscaled;
   std::vector<Manifest> manifests = {
       build_deployment(classifier, autoscaled ? std::nullopt : std::optional<std::int64_t>(scale.replicas)),

@@ -6,7 +6,8 @@ namespace imageclassifier::resources {
 
 Scale unscheduled_scale(const api::Spec& spec) {
   Scale scale;
-  scale.mode = spec.autoscaling ? Scale::Mode::kAutoscaled : Scale::Mode::kFixed;
+  scale.autoscaled = spec.autoscaling.has_value();
+  scale.mode = scale.autoscaled ? Scale::Mode::kAutoscaled : Scale::Mode::kFixed;
   scale.replicas = spec.autoscaling ? spec.autoscaling->min_replicas : spec.replicas;
   return scale;
 }
@@ -36,16 +37,10 @@ Scale wanted_scale(const api::Spec& spec, WallTime now) {
 }
 
 std::optional<std::int64_t> wanted_replicas(const Scale& scale, std::optional<std::int64_t> present) {
-  switch (scale.mode) {
-    case Scale::Mode::kAutoscaled:
-      if (present.value_or(0) > 0) return std::nullopt;
-      break;
-    case Scale::Mode::kUnknown:
-      return present.value_or(scale.replicas);
-    default:
-      break;
-  }
-  return scale.replicas;
+  const bool unknown = scale.mode == Scale::Mode::kUnknown;
+  const bool autoscaler_acts = scale.mode == Scale::Mode::kAutoscaled || (unknown && scale.autoscaled);
+  if (autoscaler_acts && present.value_or(0) > 0) return std::nullopt;
+  return unknown ? present.value_or(scale.replicas) : scale.replicas;
 }
 
 }  // namespace imageclassifier::resources

@@ -19,6 +19,7 @@ struct Scale {
     kUnknown      ///< what there is stays: the schedule cannot be read, see `problem`
   };
   Mode mode = Mode::kFixed;
+  bool autoscaled = false;  ///< spec.autoscaling is set, whatever the mode
   std::int64_t replicas = 1;
   std::optional<WallTime> next_change;  ///< by the schedule
   std::string problem;                  ///< kUnknown: why, without a full stop

@@ -247,6 +247,10 @@ TEST_CASE("a time zone that does not exist leaves the pods as they are and says 
   CHECK(state(made, "Ready") == "False/TimeZoneInvalid");
   CHECK(state(made, "Stalled") == "True/TimeZoneInvalid");
   CHECK(state(made, "WorkloadAvailable") == "True/TimeZoneInvalid");
+
+  World autoscaled = World(R"({"autoscaling": {"minReplicas": 2, "maxReplicas": 6}})").settle();
+  autoscaled.observed.classifier.spec.schedule = world.observed.classifier.spec.schedule;
+  CHECK(make_plan(autoscaled.observed, kNow).actions.empty());
 }
 
 TEST_CASE("with an autoscaler the pods that it wants are the wanted ones") {
