@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/guarded.hpp"
+#include "common/redaction.hpp"
 
 namespace imageclassifier::log {
 namespace {
@@ -59,7 +60,6 @@ spdlog::logger& logger() {
   return *kLogger;
 }
 
-constexpr std::size_t kShortestSecret = 8;
 constexpr std::size_t kMostSecrets = 16;
 
 Guarded<std::deque<std::string>>& secrets() {
@@ -67,14 +67,9 @@ Guarded<std::deque<std::string>>& secrets() {
   return known;
 }
 
-void redact(std::string& line) {
-  constexpr std::string_view kInstead = "[redacted]";
+void redact_all(std::string& line) {
   const auto known = secrets().lock();
-  for (const std::string& secret : *known) {
-    for (std::size_t at = line.find(secret); at != std::string::npos; at = line.find(secret, at + kInstead.size())) {
-      line.replace(at, secret.size(), kInstead);
-    }
-  }
+  for (const std::string& secret : *known) redact(line, secret);
 }
 
 }  // namespace
@@ -143,7 +138,7 @@ std::string format_line(std::string_view message, std::initializer_list<Field> f
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!logger().should_log(to_spdlog(level))) return;
   std::string line = format_line(message, fields);
-  redact(line);
+  redact_all(line);
   logger().log(to_spdlog(level), "{}", line);
 }
 

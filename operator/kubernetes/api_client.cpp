@@ -8,6 +8,7 @@
 #include "common/guarded.hpp"
 #include "common/json_scan.hpp"
 #include "common/log.hpp"
+#include "common/redaction.hpp"
 #include "operator/kubernetes/retry_policy.hpp"
 #include "operator/kubernetes/status.hpp"
 
@@ -100,20 +101,9 @@ struct ApiClient::Impl {
     for (const Header& header : headers) {
       if (!find_header({header}, "Warning")) continue;
       std::string text(warning_text(header.value));
-      forget(token, text);
+      redact(text, token.reveal());
       text.resize(std::min<std::size_t>(text.size(), 1024));
       if (is_first(warnings, text)) log::warning("API server sent a warning", {{"warning", text}});
-    }
-  }
-
-  // What a server or a proxy in front of it prints may quote our own request.
-  static void forget(const Secret& token, std::string& text) {
-    constexpr std::string_view kInstead = "[redacted]";
-    constexpr std::size_t kShortest = 8;  // what is shorter is no credential, but may be part of any word
-    const std::string& secret = token.reveal();
-    if (secret.size() < kShortest) return;
-    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + kInstead.size())) {
-      text.replace(at, secret.size(), kInstead);
     }
   }
 
@@ -124,7 +114,8 @@ struct ApiClient::Impl {
     observe_latency(request.method, started);
     if (answer && answer->status >= 300) {
       log_rejection(request, answer->status, answer->headers);
-      forget(token, answer->body);
+      // What a server or a proxy in front of it prints may quote our own request.
+      redact(answer->body, token.reveal());
     }
     if (answer) log_warnings(answer->headers, token);
     return answer;
@@ -191,7 +182,7 @@ Result<StreamEnd> ApiClient::watch(Request request, LineSink& sink, Duration idl
   impl_->count(request.method, end ? std::to_string(end->status) : "<error>");
   if (end) impl_->log_warnings(end->headers, *used);
   if (end) impl_->log_rejection(request, end->status, end->headers);
-  if (end) Impl::forget(*used, end->body);
+  if (end) redact(end->body, used->reveal());
   if (end && end->status == 401) impl_->tokens.reject(*used, sent);
   return end;
 }

@@ -84,19 +84,17 @@ void plan_deployment(Plan& plan, const Observed& observed) {
   const auto& deployment = observed.deployment;
   const auto replicas = resources::wanted_replicas(
       plan.scale, deployment ? std::optional<std::int64_t>(deployment->replicas) : std::nullopt);
-  Plan own;
-  plan_child(own, observed, resources::build_deployment(classifier, replicas), present(deployment));
+  const auto before = plan.actions.size();
+  plan_child(plan, observed, resources::build_deployment(classifier, replicas), present(deployment));
   // A field that is left out of an apply falls back to its default, 1, unless somebody else holds it too.
-  if (!replicas && !own.actions.empty() && deployment->metadata.owns_replicas) {
-    plan.actions.push_back({Step::kHandOver,
-                            resources::replicas_only(classifier, deployment->replicas),
-                            deployment->metadata.uid,
-                            "the autoscaler decides on the replicas",
-                            {},
-                            true});
-  }
-  for (Action& action : own.actions) plan.actions.push_back(std::move(action));
-  for (diagnosis::Finding& obstacle : own.obstacles) plan.obstacles.push_back(std::move(obstacle));
+  if (replicas || plan.actions.size() == before || !deployment->metadata.owns_replicas) return;
+  plan.actions.insert(plan.actions.begin() + static_cast<std::ptrdiff_t>(before),
+                      {Step::kHandOver,
+                       resources::replicas_only(classifier, deployment->replicas),
+                       deployment->metadata.uid,
+                       "the autoscaler decides on the replicas",
+                       {},
+                       true});
 }
 
 std::shared_ptr<const api::Child> find_child(const Observed& observed, Kind kind) {
