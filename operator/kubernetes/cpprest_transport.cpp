@@ -20,6 +20,7 @@
 
 #include "common/guarded.hpp"
 #include "operator/kubernetes/line_splitter.hpp"
+#include "operator/kubernetes/received_meter.hpp"
 #include "operator/kubernetes/request_slots.hpp"
 #include "operator/kubernetes/transport_ends.hpp"
 
@@ -31,6 +32,8 @@ using std::chrono::seconds;
 
 // What one thread may have waiting for it before the connection is no longer read (row 18).
 constexpr std::size_t kMaximumBacklog = 256U << 10U;
+// What a connection may receive before the head of an answer is read (row 24).
+constexpr std::size_t kMaximumHead = 512U << 10U;
 // The library's own inactivity timer is only a second line behind ours.
 constexpr auto kLibraryTimeout = seconds(600);
 constexpr auto kShutdownPatience = seconds(5);
@@ -142,6 +145,7 @@ struct Exchange {
   pplx::task_completion_event<std::size_t> unblock;
   std::size_t blocked_count = 0;
   bool abandoned = false;
+  bool overrun = false;  // the library holds back more than it may
   bool finished = false;
   std::optional<Error> error;
   bool let_go = false;  // the library holds nothing of it any more, and the connection is back in the pool
@@ -166,6 +170,14 @@ struct Exchange {
     unblock.set(blocked_count);
   }
 
+  void overflow() {
+    {
+      std::lock_guard hold(mutex);
+      overrun = true;
+    }
+    abandon();
+  }
+
   void abandon() {
     {
       std::lock_guard hold(mutex);
@@ -183,17 +195,22 @@ struct Exchange {
 // Held by the library for as long as it holds the request.
 class Grip {
  public:
-  explicit Grip(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
+  Grip(std::shared_ptr<Exchange> exchange, std::shared_ptr<ReceivedMeter> meter)
+      : exchange_(std::move(exchange)), meter_(std::move(meter)) {}
   ~Grip() {
     std::lock_guard hold(exchange_->mutex);
     exchange_->let_go = true;
     exchange_->changed.notify_all();
   }
   Grip(const Grip&) = delete;
-  pplx::task<std::size_t> put(const char* data, std::size_t count) const { return exchange_->put(data, count); }
+  pplx::task<std::size_t> put(const char* data, std::size_t count) const {
+    meter_->handed_on();
+    return exchange_->put(data, count);
+  }
 
  private:
   const std::shared_ptr<Exchange> exchange_;
+  const std::shared_ptr<ReceivedMeter> meter_;
 };
 
 // Classified by number only: the texts are not stable (row 22), refused connections come as EHOSTUNREACH (row 11).
@@ -259,7 +276,7 @@ class CpprestTransport final : public Transport {
     const auto slot = slots_.acquire(clock_, deadline, stop);
     if (!slot || clock_.steady_now() >= deadline) return too_late(stop);
     Pooled pooled = take_client(request.method == Method::kPost);  // row 4
-    const auto exchange = start(request, pooled.client);
+    const auto exchange = start(request, pooled.connection, options_.maximum_body);
     Response response;
     while (true) {
       std::unique_lock lock(exchange->mutex);
@@ -295,7 +312,7 @@ class CpprestTransport final : public Transport {
 
   Result<StreamEnd> stream(const Request& request, LineSink& sink, Duration idle_timeout,
                            std::stop_token stop) override {
-    const auto exchange = start(request, make_client());
+    const auto exchange = start(request, connect(), options_.maximum_line);
     LineSplitter splitter(options_.maximum_line);
     StreamEnd end;
     SteadyTime last_byte = clock_.steady_now();
@@ -348,6 +365,17 @@ class CpprestTransport final : public Transport {
  private:
   using Client = web::http::client::http_client;
 
+  // A client carries one request at a time, so that it has one connection.
+  struct Connection {
+    std::shared_ptr<Client> client;
+    std::shared_ptr<ReceivedMeter> meter;
+  };
+  struct Pooled {
+    Connection connection;
+    SteadyTime made_at{};
+    std::uint64_t generation = 0;
+  };
+
   static bool is_chunked(const StreamEnd& end) {
     const auto encoding = find_header(end.headers, "Transfer-Encoding");
     return encoding && encoding->find("chunked") != std::string_view::npos;
@@ -381,7 +409,8 @@ class CpprestTransport final : public Transport {
     if (end.status >= 400) {
       end.cause = StreamEnd::Cause::kRefusedByServer;
     } else if (exchange.error) {
-      end.cause = StreamEnd::Cause::kBroken;
+      const bool too_large = exchange.error->code == ErrorCode::kTooLarge;
+      end.cause = too_large ? StreamEnd::Cause::kLineTooLong : StreamEnd::Cause::kBroken;
     } else {
       end.cause = to_cause(splitter.finish(sink)).value_or(StreamEnd::Cause::kEndOfStream);
     }
@@ -400,26 +429,21 @@ class CpprestTransport final : public Transport {
     return true;
   }
 
-  std::shared_ptr<Client> make_client() const {
+  Connection connect() const {
+    const auto meter = std::make_shared<ReceivedMeter>();
     web::http::client::http_client_config config;
     config.set_timeout(kLibraryTimeout);
     config.set_max_redirects(0);  // row 6
     config.set_validate_certificates(verify_);
     if (!proxy_.empty()) config.set_proxy(web::web_proxy(web::uri(proxy_)));
-    config.set_ssl_context_callback([identity = identity_](boost::asio::ssl::context& context) {
+    config.set_ssl_context_callback([identity = identity_, meter](boost::asio::ssl::context& context) {
       // The library has just loaded the system's CAs into the context (row 14); only ours stay.
-      if (!identity->current().identity.apply(context.native_handle()))
+      const bool applied = identity->current().identity.apply(context.native_handle());
+      if (!applied || !ReceivedMeter::attach(context.native_handle(), meter))
         throw std::runtime_error("TLS identity refused");
     });
-    return std::make_shared<Client>(server_, config);
+    return {std::make_shared<Client>(server_, config), meter};
   }
-
-  // A client carries one request at a time, so that it has one connection.
-  struct Pooled {
-    std::shared_ptr<Client> client;
-    SteadyTime made_at{};
-    std::uint64_t generation = 0;
-  };
 
   // The one used last, so that those which are not needed grow old. `fresh`: a new one in its place.
   Pooled take_client(bool fresh) {
@@ -439,10 +463,10 @@ class CpprestTransport final : public Transport {
         if (!fresh) return std::move(over.back());
       }
     }
-    return {make_client(), now, generation};
+    return {connect(), now, generation};
   }
 
-  web::http::http_request to_library(const Request& request, const std::shared_ptr<Exchange>& exchange) const {
+  web::http::http_request to_library(const Request& request, std::shared_ptr<Grip> grip) const {
     web::http::http_request made(to_string(request.method));
     made.set_request_uri(web::uri(request.target));
     std::string content_type;
@@ -452,29 +476,37 @@ class CpprestTransport final : public Transport {
     }
     if (!server_name_.empty()) made.headers().add("Host", server_name_);  // row 15
     if (request.method != Method::kGet) made.set_body(read_once(request.body), request.body.size(), content_type);
-    made.set_response_stream(
-        make_byte_sink([grip = std::make_shared<Grip>(exchange)](const char* data, std::size_t count) {
-          return grip->put(data, count);
-        }));
+    made.set_response_stream(make_byte_sink(
+        [grip = std::move(grip)](const char* data, std::size_t count) { return grip->put(data, count); }));
     return made;
   }
 
-  // Never throws; whatever happens ends up in the exchange.
-  std::shared_ptr<Exchange> start(const Request& request, const std::shared_ptr<Client>& client) {
+  // Never throws; whatever happens ends up in the exchange. `maximum_piece`: of the body, at once.
+  std::shared_ptr<Exchange> start(const Request& request, const Connection& connection, std::size_t maximum_piece) {
     const auto exchange = std::make_shared<Exchange>();
     in_flight_->enter();
-    const auto finish = [exchange, in_flight = in_flight_, client](std::optional<Error> error) {
+    const auto finish = [exchange, in_flight = in_flight_, connection, maximum_piece](std::optional<Error> error) {
       {
         std::lock_guard hold(exchange->mutex);
+        if (exchange->overrun) {
+          error = exchange->head ? body_too_large(maximum_piece).value() : head_too_large(kMaximumHead).value();
+        }
         exchange->error = std::move(error);
         exchange->finished = true;
         exchange->changed.notify_all();
       }
       in_flight->leave();
     };
+    connection.meter->start(kMaximumHead, [weak = std::weak_ptr(exchange)] {
+      if (const auto late = weak.lock()) late->overflow();
+    });
     try {
-      client->request(to_library(request, exchange), exchange->cancel.get_token())
-          .then([exchange](const web::http::http_response& response) {
+      connection.client
+          ->request(to_library(request, std::make_shared<Grip>(exchange, connection.meter)),
+                    exchange->cancel.get_token())
+          .then([exchange, meter = connection.meter, maximum_piece](const web::http::http_response& response) {
+            // An eighth for TLS records and the frames of chunks.
+            meter->set_limit(kMaximumHead + maximum_piece + maximum_piece / 8);
             {
               std::lock_guard hold(exchange->mutex);
               exchange->head = read_head(response);

@@ -202,11 +202,6 @@ bool is_head_too_large(const Exchange& exchange, std::optional<CURLcode> code) {
   return exchange.head_bytes > kMaximumHead || (waiting && code == CURLE_OUT_OF_MEMORY);
 }
 
-tl::unexpected<Error> head_too_large() {
-  return fail(ErrorCode::kTooLarge, "the head of the API server's answer exceeds the limit of " +
-                                        std::to_string(kMaximumHead) + " bytes, or of 100 KB for one line");
-}
-
 // ---- one connection ----
 
 // Carries one request at a time, on the thread that calls it, and keeps the connection for the next.
@@ -396,7 +391,7 @@ class CurlTransport final : public Transport {
         way_, exchange, [&] { return deadline; }, stop);
     if (!code) return too_late(stop);
     if (too_large) return body_too_large(options_.maximum_body);
-    if (is_head_too_large(exchange, code)) return head_too_large();
+    if (is_head_too_large(exchange, code)) return head_too_large(kMaximumHead);
     if (*code != CURLE_OK || !exchange.answered) return fail(classify(*code, line->error_text()));
     pool_.lock()->push_back(std::move(line));
     return Response{exchange.status, std::move(exchange.headers), std::move(body)};
@@ -420,7 +415,7 @@ class CurlTransport final : public Transport {
     const auto code = line.run(
         way_, exchange, [&] { return exchange.last_byte + idle_timeout; }, stop);
     if (stop.stop_requested() || (!code && !exchange.answered)) return too_late(stop);
-    if (!exchange.answered && is_head_too_large(exchange, code)) return head_too_large();
+    if (!exchange.answered && is_head_too_large(exchange, code)) return head_too_large(kMaximumHead);
     if (!exchange.answered) return fail(classify(*code, line.error_text()));
     end.status = exchange.status;
     end.headers = std::move(exchange.headers);

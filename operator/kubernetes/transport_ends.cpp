@@ -35,4 +35,9 @@ tl::unexpected<Error> body_too_large(std::size_t maximum_body) {
               "the API server's answer exceeds the limit of " + std::to_string(maximum_body) + " bytes");
 }
 
+tl::unexpected<Error> head_too_large(std::size_t maximum_head) {
+  return fail(ErrorCode::kTooLarge,
+              "the head of the API server's answer exceeds the limit of " + std::to_string(maximum_head) + " bytes");
+}
+
 }  // namespace imageclassifier::kubernetes

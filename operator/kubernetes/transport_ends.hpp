@@ -28,4 +28,7 @@ bool append_refusal(std::string& body, std::string_view piece);
 /// kTooLarge: an answer of send() that is longer than TransportOptions::maximum_body.
 tl::unexpected<Error> body_too_large(std::size_t maximum_body);
 
+/// kTooLarge: an answer whose head is longer than a transport takes.
+tl::unexpected<Error> head_too_large(std::size_t maximum_head);
+
 }  // namespace imageclassifier::kubernetes

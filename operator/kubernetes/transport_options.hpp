@@ -21,8 +21,7 @@ struct TransportOptions {
   /// 256Mi of the pod (charts/) beside the 80 MB of ten thousand resources. A limit of 256 MiB could not be met: the
   /// pod would be ended before.
   std::size_t maximum_body = 32U << 20U;
-  /// Largest line of stream(): one object of at most about 3 MiB, several times over. cpprestsdk holds a chunk whole,
-  /// whatever this says; the API server makes one chunk of one event.
+  /// Largest line of stream(): one object of at most about 3 MiB, several times over.
   std::size_t maximum_line = 16U << 20U;
   /// Connections of send() are given up after this age, so that load balances over API servers.
   Duration maximum_connection_age = std::chrono::minutes(5);

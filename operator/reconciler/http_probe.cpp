@@ -43,7 +43,7 @@ ProbeResult probe_over_http(const std::string& url, Clock& clock, std::stop_toke
   kubernetes::ClientConfig config;
   config.server = url;
   kubernetes::TransportOptions options;
-  // Whoever may make a resource decides who answers here. cpprestsdk holds a head or a chunk of any size.
+  // Whoever may make a resource decides who answers here, and how much; over plain HTTP cpprestsdk has no bound.
   options.kind = kubernetes::TransportKind::kCurl;
   options.maximum_body = kMaxBody;
   auto transport = kubernetes::make_transport(config, options, clock);
