@@ -1,5 +1,7 @@
 #include "operator/kubernetes/watch_decoder.hpp"
 
+#include <algorithm>
+
 #include "common/json_scan.hpp"
 
 namespace imageclassifier::kubernetes {
@@ -13,6 +15,10 @@ std::optional<WatchEvent::Type> event_type(std::string_view quoted) {
   if (quoted == "\"BOOKMARK\"") return Type::kBookmark;
   if (quoted == "\"ERROR\"") return Type::kError;
   return std::nullopt;
+}
+
+bool is_decimal(std::string_view version) {
+  return !version.empty() && std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace
@@ -36,8 +42,8 @@ Result<WatchEvent> decode_watch_event(std::string_view line) {
   }
   const auto metadata = find_member(object, "metadata").value_or(std::string_view());
   event.resource_version = find_string(metadata, {"resourceVersion"});
-  if (event.resource_version.empty()) {
-    return fail(ErrorCode::kDataLoss, "an object of the watch has no resource version");
+  if (!is_decimal(event.resource_version)) {
+    return fail(ErrorCode::kDataLoss, "an object of the watch has no resource version that is a decimal number");
   }
   if (event.type == WatchEvent::Type::kBookmark) {
     event.initial_events_end = find_string(metadata, {"annotations", "k8s.io/initial-events-end"}) == "true";
@@ -62,7 +68,12 @@ Result<ListPage> decode_list(std::string_view body, const std::function<void(std
     return items_whole;
   });
   if (!whole || !items_whole) return fail(ErrorCode::kDataLoss, "the list is not valid JSON");
-  if (page.resource_version.empty()) return fail(ErrorCode::kDataLoss, "the list has no resource version");
+  if (!is_decimal(page.resource_version)) {
+    return fail(ErrorCode::kDataLoss, "the list has no resource version that is a decimal number");
+  }
+  if (page.items == 0 && !page.continue_token.empty()) {
+    return fail(ErrorCode::kDataLoss, "a page of the list is empty and says that more follow");
+  }
   return page;
 }
 

@@ -20,8 +20,8 @@ struct WatchEvent {
   Status status;                    ///< kError only
 };
 
-/// Reads one line. kDataLoss if it is not a watch event: broken JSON, unknown type, no resource version. The inside of
-/// `object` is not validated. Pure; accepts any bytes.
+/// Reads one line. kDataLoss if it is not a watch event: broken JSON, unknown type, no decimal resource version
+/// (KEP-5504). The inside of `object` is not validated. Pure; accepts any bytes.
 Result<WatchEvent> decode_watch_event(std::string_view line);
 
 /// What a list says about itself.
@@ -31,8 +31,8 @@ struct ListPage {
   std::size_t items = 0;
 };
 
-/// Reads a List object and calls `visit` with the raw JSON of every item. kDataLoss if it is broken or has no resource
-/// version; some items may have been visited by then.
+/// Reads a List object and calls `visit` with the raw JSON of every item. kDataLoss if it is broken, has no decimal
+/// resource version, or is empty and says that more follow; some items may have been visited by then.
 Result<ListPage> decode_list(std::string_view body, const std::function<void(std::string_view item)>& visit);
 
 }  // namespace imageclassifier::kubernetes

@@ -54,6 +54,10 @@ std::string words_of(const Status& status) {
   return words;
 }
 
+std::string seconds_of(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) + " s";
+}
+
 reflector::EventArrived::Type to_reflector(WatchEvent::Type type) {
   using Type = reflector::EventArrived::Type;
   switch (type) {
@@ -213,6 +217,10 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
       }
       case StreamEnd::Cause::kLineTooLong:
         return watch_failed(Failure::kMalformed, {}, "a line of the watch is too long");
+      case StreamEnd::Cause::kIdleTimeout:
+        complain("Watch was silent, not even a bookmark came; it is opened anew",
+                 "no line within " + seconds_of(open.idle_timeout));
+        return take(reflector::WatchEnded{}, nullptr);
       default:
         return take(reflector::WatchEnded{}, nullptr);
     }
