@@ -1,6 +1,5 @@
 #include "operator/kubernetes/curl_transport.hpp"
 
-#include <curl/curl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -14,7 +13,7 @@
 #include <vector>
 
 #include "common/guarded.hpp"
-#include "operator/kubernetes/c_handle.hpp"
+#include "operator/kubernetes/libcurl.hpp"
 #include "operator/kubernetes/line_splitter.hpp"
 #include "operator/kubernetes/request_slots.hpp"
 #include "operator/kubernetes/transport_ends.hpp"
@@ -31,13 +30,21 @@ constexpr std::size_t kMaximumHead = 256U << 10U;
 // The API server closes connections that were idle for 90 s.
 constexpr long kMaximumIdleSeconds = 60;
 
-using Multi = std::unique_ptr<CURLM, Free<curl_multi_cleanup>>;
-using Easy = std::unique_ptr<CURL, Free<curl_easy_cleanup>>;
-using Strings = std::unique_ptr<curl_slist, Free<curl_slist_free_all>>;
-using Url = std::unique_ptr<CURLU, Free<curl_url_cleanup>>;
+// Deleter for what libcurl gives.
+template <auto Function>
+struct Free {
+  template <typename T>
+  void operator()(T* object) const {
+    (curl().*Function)(object);
+  }
+};
+using Multi = std::unique_ptr<CURLM, Free<&Libcurl::multi_cleanup>>;
+using Easy = std::unique_ptr<CURL, Free<&Libcurl::easy_cleanup>>;
+using Strings = std::unique_ptr<curl_slist, Free<&Libcurl::slist_free_all>>;
+using Url = std::unique_ptr<CURLU, Free<&Libcurl::url_cleanup>>;
 
 void append(Strings& list, const std::string& text) {
-  if (curl_slist* longer = curl_slist_append(list.get(), text.c_str())) {
+  if (curl_slist* longer = curl().slist_append(list.get(), text.c_str())) {
     static_cast<void>(list.release());
     list.reset(longer);
   }
@@ -62,15 +69,15 @@ struct Way {
 
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
   char* text = nullptr;
-  if (curl_url_get(url, which, &text, flags) != CURLUE_OK) return {};
+  if (curl().url_get(url, which, &text, flags) != CURLUE_OK) return {};
   std::string copy(text);
-  curl_free(text);
+  curl().free(text);
   return copy;
 }
 
 Result<Way> find_way(const ClientConfig& config) {
-  const Url url(curl_url());
-  const bool parsed = url && curl_url_set(url.get(), CURLUPART_URL, config.server.c_str(), 0) == CURLUE_OK;
+  const Url url(curl().url());
+  const bool parsed = url && curl().url_set(url.get(), CURLUPART_URL, config.server.c_str(), 0) == CURLUE_OK;
   const std::string scheme = parsed ? part(url.get(), CURLUPART_SCHEME) : "";
   const bool surplus = parsed && !(part(url.get(), CURLUPART_USER) + part(url.get(), CURLUPART_QUERY)).empty();
   if ((scheme != "https" && scheme != "http") || surplus) {
@@ -82,7 +89,7 @@ Result<Way> find_way(const ClientConfig& config) {
     const std::string port = part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
     const std::string& name = config.tls.server_name;
     const bool ipv6 = name.find(':') != std::string::npos && name.front() != '[';
-    if (curl_url_set(url.get(), CURLUPART_HOST, ipv6 ? ("[" + name + "]").c_str() : name.c_str(), 0) != CURLUE_OK) {
+    if (curl().url_set(url.get(), CURLUPART_HOST, ipv6 ? ("[" + name + "]").c_str() : name.c_str(), 0) != CURLUE_OK) {
       return fail(ErrorCode::kInvalidArgument, "tls-server-name " + name + " is not a host name");
     }
     way.base = part(url.get(), CURLUPART_URL);
@@ -171,7 +178,7 @@ CURLcode on_tls_context(CURL*, void* context, void* identity) {
 }
 
 Error classify(CURLcode code, const std::string& text) {
-  const std::string why = text.empty() ? curl_easy_strerror(code) : text;
+  const std::string why = text.empty() ? curl().easy_strerror(code) : text;
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return Error(ErrorCode::kDeadlineExceeded, "the API server did not answer in time: " + why);
@@ -208,8 +215,8 @@ bool is_head_too_large(const Exchange& exchange, std::optional<CURLcode> code) {
 class Line {
  public:
   Line(TlsIdentitySource::Snapshot identity, SteadyTime made_at)
-      : identity_(std::move(identity)), made_at_(made_at), multi_(curl_multi_init()), easy_(curl_easy_init()) {
-    curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, 1L);
+      : identity_(std::move(identity)), made_at_(made_at), multi_(curl().multi_init()), easy_(curl().easy_init()) {
+    curl().multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, 1L);
   }
   ~Line() { detach(); }
   Line(const Line&) = delete;
@@ -224,10 +231,10 @@ class Line {
     if (!multi_ || !easy_) return CURLE_OUT_OF_MEMORY;
     prepare(way, exchange, until() - exchange.clock.steady_now());
     if (refused_ != CURLE_OK) return refused_;
-    if (curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
+    if (curl().multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
     attached_ = true;
     const std::optional<CURLcode> code = drive(exchange, until, stop);
-    if (curl_easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket_) != CURLE_OK) socket_ = CURL_SOCKET_BAD;
+    if (curl().easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket_) != CURLE_OK) socket_ = CURL_SOCKET_BAD;
     detach();
     if (exchange.thrown) std::rethrow_exception(exchange.thrown);
     return code;
@@ -244,35 +251,35 @@ class Line {
 
   std::optional<CURLcode> drive(Exchange& exchange, const std::function<SteadyTime()>& until,
                                 const std::stop_token& stop) {
-    const std::stop_callback wake(stop, [this] { curl_multi_wakeup(multi_.get()); });
+    const std::stop_callback wake(stop, [this] { curl().multi_wakeup(multi_.get()); });
     while (true) {
       int running = 0;
-      if (curl_multi_perform(multi_.get(), &running) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
+      if (curl().multi_perform(multi_.get(), &running) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
       if (stop.stop_requested()) return std::nullopt;
       int left = 0;
-      while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+      while (const CURLMsg* message = curl().multi_info_read(multi_.get(), &left)) {
         if (message->msg == CURLMSG_DONE) return message->data.result;
       }
       const Duration rest = until() - exchange.clock.steady_now();
       if (rest <= Duration::zero()) return std::nullopt;
       const int wait = whole_milliseconds(rest);
-      if (curl_multi_poll(multi_.get(), nullptr, 0, wait, nullptr) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
+      if (curl().multi_poll(multi_.get(), nullptr, 0, wait, nullptr) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
     }
   }
 
   void detach() {
-    if (std::exchange(attached_, false)) curl_multi_remove_handle(multi_.get(), easy_.get());
+    if (std::exchange(attached_, false)) curl().multi_remove_handle(multi_.get(), easy_.get());
   }
 
   template <typename T>
   void set(CURLoption option, T value) {
     static_assert(std::is_pointer_v<T> || std::is_same_v<T, long> || std::is_same_v<T, curl_off_t>);
-    const CURLcode code = curl_easy_setopt(easy_.get(), option, value);
+    const CURLcode code = curl().easy_setopt(easy_.get(), option, value);
     if (code != CURLE_OK) refused_ = code;
   }
 
   void prepare(const Way& way, Exchange& exchange, Duration patience) {
-    curl_easy_reset(easy_.get());  // keeps the connection
+    curl().easy_reset(easy_.get());  // keeps the connection
     error_text_[0] = '\0';
     refused_ = CURLE_OK;
     set(CURLOPT_ERRORBUFFER, error_text_);
@@ -477,9 +484,7 @@ class CurlTransport final : public Transport {
 
 Result<std::unique_ptr<Transport>> make_curl_transport(const ClientConfig& config, const TransportOptions& options,
                                                        std::shared_ptr<TlsIdentitySource> identity, Clock& clock) {
-  static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (kReady != CURLE_OK)
-    return fail(ErrorCode::kUnsupported, "libcurl cannot be used: " + std::string(curl_easy_strerror(kReady)));
+  if (const auto loaded = load_libcurl(); !loaded) return fail(loaded.error());
   auto way = find_way(config);
   if (!way) return fail(way.error());
   return std::make_unique<CurlTransport>(std::move(*way), options, std::move(identity), clock);
