@@ -40,7 +40,7 @@ CONFINED = {
     r"(dnnl|oneapi/dnnl)": ("inference-server/model/onednn_",),
     r"boost/": ("common/http_server", "operator/kubernetes/cpprest_transport.cpp"),
     r"(jpeglib|png|webp|gif_lib)": ("inference-server/image/", "inference-server/demo/"),
-    r"curl/": ("operator/kubernetes/curl_transport.cpp", "inference-server/model/fetch_model.cpp"),
+    r"curl/": ("operator/kubernetes/libcurl.hpp", "inference-server/model/fetch_model.cpp"),
     r"yaml-cpp/": ("operator/kubernetes/kubeconfig", "operator/cli/"),
     r"spdlog/": ("common/",),
     r"zlib": ("operator/api/packed_text.cpp",),
