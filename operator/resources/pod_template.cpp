@@ -107,7 +107,9 @@ nlohmann::json pod_spec(const api::ImageClassifier& classifier) {
   if (nlohmann::json spread = spread_constraints(classifier); !spread.empty()) {
     pod["topologySpreadConstraints"] = std::move(spread);
   }
-  put_text(pod, "serviceAccountName", spec.pod.service_account_name);
+  // Said also where it is the default: the API server keeps an older name in the field's deprecated twin, from which it
+  // would come back when ours is left out.
+  pod["serviceAccountName"] = spec.pod.service_account_name.empty() ? "default" : spec.pod.service_account_name;
   put_text(pod, "priorityClassName", spec.pod.priority_class_name);
   put_text(pod, "runtimeClassName", spec.pod.runtime_class_name);
   return pod;
