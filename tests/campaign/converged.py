@@ -38,20 +38,26 @@ def resource_content(item):
 
 
 def content(api, namespace):
-    """{name of a resource: {"status": ..., kind of a child: content}}"""
-    found = {item["metadata"]["name"]: {"status": resource_content(item)}
-             for item in api.call("GET", path(RESOURCES, namespace))["items"]}
+    """{name of a resource: {"status": ..., kind and name of a child: content}}; "gone" has what is left of deleted ones."""
+    items = api.call("GET", path(RESOURCES, namespace))["items"]
+    names = {item["metadata"]["uid"]: item["metadata"]["name"] for item in items}
+    found = {item["metadata"]["name"]: {"status": resource_content(item)} for item in items}
     listed = {kind: api.call("GET", path(where, namespace))["items"] for kind, where in CHILDREN.items()}
     autoscaled = {owner_of(item) for item in listed["HorizontalPodAutoscaler"]}
     for kind, items in listed.items():
         for item in items:
-            if (owner := owner_of(item)) in found:
-                found[owner][f"{kind} {item['metadata']['name']}"] = child_content(kind, item, owner in autoscaled)
+            if owner := owner_of(item):
+                name = f"{kind} {item['metadata']['name']}"
+                if owner in names:
+                    found[names[owner]][name] = child_content(kind, item, owner in autoscaled)
+                else:
+                    found.setdefault("gone", {"status": {"visited": True}})[name] = None
     return found
 
 
 def owner_of(item):
-    return next((owner["name"] for owner in item["metadata"].get("ownerReferences", []) if owner["kind"] == "ImageClassifier"), None)
+    """The uid."""
+    return next((owner["uid"] for owner in item["metadata"].get("ownerReferences", []) if owner["kind"] == "ImageClassifier"), None)
 
 
 def differences(is_now, wanted, where=""):

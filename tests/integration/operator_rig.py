@@ -44,8 +44,7 @@ def wait_until(asked, seconds, what):
 
 def install_definition(kubectl):
     kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
-    kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "crd/imageclassifiers.imageclassifier.dev")
-    wait_until(lambda: kubectl.run("get", "ic", check=False).returncode == 0, 20, "the kind to be served")
+    wait_until(lambda: kubectl.run("get", "ic", check=False).returncode == 0, 50, "the kind to be served")
 
 
 def resource(name, **spec):
