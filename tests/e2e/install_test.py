@@ -6,6 +6,7 @@ import json
 import end_to_end
 from end_to_end import (BINARIES, BUILT, CHART, CREDENTIALS, OPERATOR_NAMESPACE, PICTURES, QUICKSTART, REGISTRY_HOST, RELEASE, STATE, EndToEnd,
                         images, password_of)
+from judges import judge
 
 
 class Install(EndToEnd):
@@ -42,6 +43,7 @@ class Install(EndToEnd):
         for kind in ("CredentialReady", "WorkloadAvailable", "EndpointReady", "Ready"):
             self.assertEqual(conditions[kind], "True", conditions)
         self.users.kubectl("wait", "--for=condition=Ready", "imageclassifier/quickstart", "--timeout=5s")
+        self.assertEqual(judge(resource)[:2], ("Current", "Healthy"))
 
     def test_5_the_node_pulled_with_the_secret_that_the_operator_made(self):
         pod, = self.users.get("pods", None, "--selector=app.kubernetes.io/instance=quickstart")

@@ -40,6 +40,7 @@ MODULES = {
     "kubernetes": Module({"kubernetes": ".", "kubectl": "k8s.io/kubernetes/cmd/kubectl"}, f"{_STRIP} {_VERSION}",
                          links={component: "kubernetes" for component in _COMPONENTS}),
     "helm": Module({"helm": "helm.sh/helm/v3/cmd/helm"}),
+    "judges": Module({"judges": "."}),
     "metallb": Module({"metallb-controller": "go.universe.tf/metallb/controller"},
                       copy={"crds": ("go.universe.tf/metallb", "config/crd/bases")}),
 }
