@@ -6,14 +6,15 @@ from .unexpected import Unexpected
 
 # What stands for a placeholder of the table, and where the word before it says already of what it is the name.
 PLACEHOLDERS = {
-    "detail": "cause", "image": "image", "kind": "kind", "limit": "its limit, or the node has", "name": "name of the ImageClassifier", "why": "what in the specification asks for that",
+    "container": "name of the container", "detail": "cause", "field": "field", "image": "image", "key": "key", "kind": "kind", "limit": "its limit, or the node has", "name": "name of the ImageClassifier", "why": "what in the specification asks for that",
     "namespace": "namespace", "object": "name of the object", "secret": "name of the Secret", "server": "host of the registry",
     "service": "name of the Service", "source": "Secret of yours", "url": "URL",
 }
 BEHIND_A_NOUN = {
     "image": {"image": "name"}, "namespace": {"namespace": "name"}, "registry": {"server": "host"},
     "Service": {"service": "name", "object": "name"}, "Deployment": {"name": "name", "object": "name"},
-    "Secret": {"secret": "name", "source": "name of yours"},
+    "Secret": {"secret": "name", "source": "name of yours"}, "ConfigMap": {"object": "name"},
+    "PersistentVolumeClaim": {"object": "name"}, "container": {"container": "name"}, "key": {"key": "name"},
 }
 WHOLE = {
     "Ready": "The summary: the classifier answers, or is meant to run no pod. If not, reason and message are those of the cause: what "

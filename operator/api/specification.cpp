@@ -41,6 +41,30 @@ RegistryAuth parse_auth(const nlohmann::json& source) {
   return NodeIdentity{};
 }
 
+std::optional<ConfigMapKey> parse_config_map_key(const nlohmann::json& source) {
+  const nlohmann::json& reference = member(source, "configMapKeyRef");
+  if (!reference.is_object()) return std::nullopt;
+  return ConfigMapKey{text_of(reference, "name"), text_of(reference, "key")};
+}
+
+ModelSource parse_model_source(const nlohmann::json& source) {
+  if (const nlohmann::json& image = member(source, "image"); image.is_object()) {
+    return ImageFile{text_of(image, "path")};
+  }
+  if (const nlohmann::json& url = member(source, "url"); url.is_object()) {
+    return ModelUrl{text_of(url, "url"), parse_config_map_key(member(url, "caBundle"))};
+  }
+  if (const nlohmann::json& claim = member(source, "persistentVolumeClaim"); claim.is_object()) {
+    return VolumeFile{text_of(claim, "claimName"), text_of(claim, "path")};
+  }
+  return {};
+}
+
+ModelSpec parse_model(const nlohmann::json& source) {
+  return {parse_model_source(member(source, "source")), text_of(source, "sha256"),
+          parse_config_map_key(member(source, "labels")), text_or(source, "precision", "auto")};
+}
+
 ServiceSpec parse_service(const nlohmann::json& source) {
   ServiceSpec service;
   service.type = text_or(source, "type", service.type);
@@ -148,8 +172,7 @@ Result<Spec> parse_specification(const nlohmann::json& source) {
   if (spec.image.empty()) return fail(ErrorCode::kInvalidArgument, "it has no spec.image.");
   spec.replicas = integer_of(source, "replicas", spec.replicas);
   spec.suspend = boolean_of(source, "suspend", spec.suspend);
-  spec.model_path = text_of(member_at(source, {"model", "source", "image"}), "path");
-  spec.model_sha256 = text_of(member(source, "model"), "sha256");
+  spec.model = parse_model(member(source, "model"));
   spec.serving = parse_serving(member(source, "serving"));
   spec.auth = parse_auth(member_at(source, {"registry", "auth"}));
   spec.service = parse_service(member(source, "service"));

@@ -38,6 +38,33 @@ struct BasicCredential {
 };
 using RegistryAuth = std::variant<NodeIdentity, ExistingSecret, BasicCredential>;
 
+/// One key of a ConfigMap in the same namespace.
+struct ConfigMapKey {
+  std::string name;
+  std::string key;
+};
+
+/// Absent: the container image's own model.
+struct ImageFile {
+  std::string path;
+};
+struct ModelUrl {
+  std::string url;  ///< https; spec.model.sha256 is set
+  std::optional<ConfigMapKey> ca_bundle;
+};
+struct VolumeFile {
+  std::string claim_name;
+  std::string path;  ///< from the root of the volume, begins with '/'
+};
+using ModelSource = std::variant<std::monostate, ImageFile, ModelUrl, VolumeFile>;
+
+struct ModelSpec {
+  ModelSource source;
+  std::string sha256;  ///< empty: not checked
+  std::optional<ConfigMapKey> labels;
+  std::string precision = "auto";
+};
+
 struct ServiceSpec {
   std::string type = "LoadBalancer";
   std::int64_t port = 80;
@@ -113,8 +140,7 @@ struct Spec {
   std::string image;
   std::int64_t replicas = 1;
   bool suspend = false;
-  std::string model_path;    ///< spec.model.source.image.path; empty: the image's own
-  std::string model_sha256;  ///< empty: not checked
+  ModelSpec model;
   ServingSpec serving;
   RegistryAuth auth;
   ServiceSpec service;

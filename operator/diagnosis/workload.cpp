@@ -78,8 +78,8 @@ std::optional<Finding> diagnose_waiting(const Workload& workload, const api::Con
 
 /// The server says why in /dev/termination-log: {"reason", "message"}.
 std::optional<Finding> diagnose_own_words(const std::string& termination_message) {
-  constexpr std::array<std::string_view, 4> kOwnReasons = {"ModelInvalid", "ModelDigestMismatch", "SelfTestFailed",
-                                                           "ConfigurationInvalid"};
+  constexpr std::array<std::string_view, 5> kOwnReasons = {"ModelInvalid", "ModelDigestMismatch", "ModelUnavailable",
+                                                           "SelfTestFailed", "ConfigurationInvalid"};
   const nlohmann::json object = api::parse_or_null(termination_message);
   const std::string reason = api::text_of(object, "reason");
   if (std::find(kOwnReasons.begin(), kOwnReasons.end(), reason) == kOwnReasons.end()) return std::nullopt;
@@ -107,7 +107,7 @@ std::optional<Finding> diagnose_terminated(const Workload& workload, const api::
   const std::string status = *container.exit_code == kExitNeverReady
                                  ? " and says that it can never become ready (exit status 78)"
                                  : " with exit status " + std::to_string(*container.exit_code);
-  return make_finding("CrashLoop", {name, {"detail", status}});
+  return make_finding("CrashLoop", {name, {"container", container.name}, {"detail", status}});
 }
 
 std::optional<Finding> diagnose_container(const Workload& workload, const api::ContainerStatus& container) {

@@ -126,6 +126,7 @@ Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::ve
   const api::Deployment* deployment = observed.deployment.get();
   if (deployment == nullptr || deployment->metadata.owner_uid != classifier.metadata.uid) {
     if (refused) return blocked("False", *refused);
+    if (plan.unusable_reference) return blocked("False", *plan.unusable_reference);
     if (plan.deployment_held) return blocked("False", make_finding("CredentialNotReady"));
     return blocked("Unknown", make_finding("PodsStarting"));
   }
@@ -137,6 +138,9 @@ Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::ve
   const bool rolled = current && available && deployment->updated_replicas >= wanted &&
                       deployment->status_replicas == deployment->updated_replicas;
   if (refused) return {available && wanted > 0 ? "True" : "False", *refused, refused};
+  if (plan.unusable_reference) {
+    return {available && wanted > 0 ? "True" : "False", *plan.unusable_reference, plan.unusable_reference};
+  }
   if (scale.mode == resources::Scale::Mode::kUnknown) {
     return {available && wanted > 0 ? "True" : "False", unreadable_schedule(scale), unreadable_schedule(scale)};
   }

@@ -28,6 +28,14 @@ const GroupVersionResource& secrets() {
   static const GroupVersionResource kResource{"", "v1", "secrets"};
   return kResource;
 }
+const GroupVersionResource& config_maps() {
+  static const GroupVersionResource kResource{"", "v1", "configmaps"};
+  return kResource;
+}
+const GroupVersionResource& persistent_volume_claims() {
+  static const GroupVersionResource kResource{"", "v1", "persistentvolumeclaims"};
+  return kResource;
+}
 const GroupVersionResource& events() {
   static const GroupVersionResource kResource{"", "v1", "events"};
   return kResource;

@@ -82,6 +82,46 @@ Result<void> read_secrets(Observed& observed, kubernetes::ApiClient& client, std
   return tell_forbidden(observed, read_secret(observed.pull_secret, client, {space, ours}, stop));
 }
 
+const kubernetes::GroupVersionResource& collection_of(resources::Reference::Kind kind) {
+  switch (kind) {
+    case resources::Reference::Kind::kConfigMap:
+      return config_maps();
+    case resources::Reference::Kind::kSecret:
+      return secrets();
+    case resources::Reference::Kind::kPersistentVolumeClaim:
+      return persistent_volume_claims();
+  }
+  return secrets();
+}
+
+std::set<std::string> keys_in(const std::string& body) {
+  const nlohmann::json object = api::parse_or_null(body);
+  std::set<std::string> keys;
+  for (const char* part : {"data", "binaryData"}) {
+    for (const auto& [key, value] : api::member(object, part).items()) keys.insert(key);
+  }
+  return keys;
+}
+
+Result<void> read_references(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
+  const std::string& space = observed.classifier.metadata.namespace_name;
+  for (const resources::Reference& reference : resources::references(observed.classifier)) {
+    const ReferenceKey key(reference.kind, reference.name);
+    if (observed.references.contains(key)) continue;
+    const auto body = get_if_exists(client, collection_of(reference.kind), {space, reference.name}, stop);
+    if (body && *body) {
+      observed.references[key].keys = keys_in(**body);
+    } else if (!body && body.error().code == ErrorCode::kPermissionDenied) {
+      observed.references[key].forbidden = body.error().message;
+      log::warning("The API server forbids to read an object that a resource names",
+                   {{"error", body.error().describe()}});
+    } else if (!body) {
+      return fail(body.error());
+    }
+  }
+  return {};
+}
+
 template <typename T>
 std::shared_ptr<const T> cached(const Store<T>& store, const runtime::ObjectKey& key) {
   const auto record = store.get(key);
@@ -140,6 +180,7 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
   if (!classifier) return std::nullopt;
   observed.classifier = *classifier;
   if (auto read = read_secrets(observed, client, stop); !read) return fail(read.error());
+  if (auto read = read_references(observed, client, stop); !read) return fail(read.error());
   if (observed.deployment) {
     observed.replica_sets = owned_by(stores.replica_sets, observed.deployment->metadata.uid);
     for (const auto& replica_set : observed.replica_sets) {

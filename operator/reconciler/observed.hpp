@@ -3,7 +3,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/secret.hpp"
@@ -12,6 +14,7 @@
 #include "operator/api/service.hpp"
 #include "operator/api/workload.hpp"
 #include "operator/resources/manifest.hpp"
+#include "operator/resources/mounts.hpp"
 
 namespace imageclassifier::reconciler {
 
@@ -22,6 +25,13 @@ struct ObservedSecret {
   std::map<std::string, Secret> data;  ///< values in base64, as in the object
   Secret owned;  ///< type, data, metadata.{labels,annotations,ownerReferences} as JSON, for comparing with what we want
 };
+
+/// An object that the specification names, read by name.
+struct ObservedReference {
+  std::string forbidden;  ///< the API server's sentence when it does not let us read the object; empty: it does
+  std::set<std::string> keys;
+};
+using ReferenceKey = std::pair<resources::Reference::Kind, std::string>;
 
 /// What the prober knows of an address.
 struct EndpointState {
@@ -47,6 +57,8 @@ struct Observed {
   /// The API server's sentence when it does not let us read a Secret; empty: it does.
   std::string secrets_forbidden;
   std::optional<ObservedSecret> pull_secret;  ///< <name>-acr-pull, read if it is wanted or known to exist
+  /// Of resources::references() those that exist, or that we may not read.
+  std::map<ReferenceKey, ObservedReference> references;
   EndpointState endpoint;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "operator/reconciler/mounted.hpp"
 #include "operator/resources/builders.hpp"
 #include "operator/resources/drift.hpp"
 
@@ -127,6 +128,7 @@ bool needs_live_reads(const Plan& plan) noexcept {
 Plan make_plan(const Observed& observed, WallTime now) {
   Plan plan;
   plan.credential = assess_credential(observed);
+  plan.unusable_reference = unusable_reference(observed);
   plan.scale = resources::wanted_scale(observed.classifier.spec, now);
   if (observed.classifier.metadata.deleting) return plan;
   std::vector<resources::OptionalChild> optional = resources::optional_children(observed.classifier, plan.scale);
@@ -140,7 +142,7 @@ Plan make_plan(const Observed& observed, WallTime now) {
   if (secret_wanted) plan_pull_secret(plan, observed);
   // A pod that starts before its credential exists reports failures that are none; nor does a resource that cannot run
   // yet take an address from those that can. What exists already is kept in shape.
-  plan.deployment_held = !observed.deployment && !plan.credential.usable;
+  plan.deployment_held = !observed.deployment && (!plan.credential.usable || plan.unusable_reference);
   const auto plan_optional = [&](resources::OptionalChild& child) {
     const auto exists = find_child(observed, child.kind);
     if (!child.wanted || (!exists && plan.deployment_held)) return;

@@ -41,7 +41,8 @@ Manifest replicas_only(const api::ImageClassifier& classifier, std::int64_t repl
 nlohmann::json pod_template(const api::ImageClassifier& classifier);
 Manifest build_service(const api::ImageClassifier& classifier);
 /// Opens the server's port to spec.networkPolicy.allowFrom and to the operator, or to everybody if nobody is named;
-/// closes everything outward but DNS. The policy names no port of the node's probes: kubelets are always let in.
+/// closes everything outward but DNS and the port of the model's URL. The policy names no port of the node's probes:
+/// kubelets are always let in.
 Manifest build_network_policy(const api::ImageClassifier& classifier);
 Manifest build_horizontal_pod_autoscaler(const api::ImageClassifier& classifier);
 Manifest build_pod_disruption_budget(const api::ImageClassifier& classifier);

@@ -1,4 +1,5 @@
 #include "operator/resources/builders.hpp"
+#include "operator/resources/mounts.hpp"
 
 namespace imageclassifier::resources {
 namespace {
@@ -19,8 +20,13 @@ std::vector<EnvironmentVariable> server_environment(const api::Spec& spec) {
       {"INFERENCE_QUEUE_DEPTH", std::to_string(serving.queue_depth), {}},
       {"INFERENCE_UPLOAD_PAGE", serving.upload_page ? "true" : "false", {}},
   };
-  if (!spec.model_path.empty()) variables.push_back({"INFERENCE_MODEL", spec.model_path, {}});
-  if (!spec.model_sha256.empty()) variables.push_back({"INFERENCE_MODEL_SHA256", spec.model_sha256, {}});
+  const api::ModelSpec& model = spec.model;
+  if (const auto* file = std::get_if<api::ImageFile>(&model.source)) {
+    variables.push_back({"INFERENCE_MODEL", file->path, {}});
+  }
+  if (!model.sha256.empty()) variables.push_back({"INFERENCE_MODEL_SHA256", model.sha256, {}});
+  if (model.precision != "auto") variables.push_back({"INFERENCE_PRECISION", model.precision, {}});
+  for (EnvironmentVariable& variable : mount_environment(spec)) variables.push_back(std::move(variable));
   // The downward API rounds up to whole cores. Without either the server would see the node's cores, so it is told
   // nothing and decides from its cgroup.
   if (has_cpu(spec.resources.limits)) {

@@ -2,13 +2,17 @@
 
 #include "operator/api/json_access.hpp"
 #include "operator/resources/builders.hpp"
+#include "operator/resources/mounts.hpp"
 
 namespace imageclassifier::resources {
 namespace {
 
-nlohmann::json environment(const api::Spec& spec) {
+constexpr const char* kFetchContainerName = "fetch-model";
+
+/// The operator's, then the user's.
+nlohmann::json environment(const std::vector<EnvironmentVariable>& variables, const api::Spec& spec) {
   nlohmann::json list = nlohmann::json::array();
-  for (const EnvironmentVariable& variable : server_environment(spec)) {
+  for (const EnvironmentVariable& variable : variables) {
     if (variable.resource.empty()) {
       list.push_back({{"name", variable.name}, {"value", variable.value}});
     } else {
@@ -37,22 +41,56 @@ nlohmann::json resources_of(const api::ResourceRequirements& requirements) {
   return object;
 }
 
-nlohmann::json container(const api::Spec& spec) {
+/// What the containers of a pod have in common.
+nlohmann::json container(const api::Spec& spec, const char* name) {
   return {
-      {"name", kContainerName},
+      {"name", name},
       {"image", spec.image},
-      {"ports", {{{"name", "http"}, {"containerPort", kContainerPort}, {"protocol", "TCP"}}}},
-      {"env", environment(spec)},
       {"resources", resources_of(spec.resources)},
-      // Loading and warming up may take minutes on a busy node; a server that can never become ready ends by itself.
-      {"startupProbe", http_probe("/readyz", 2, 300)},
-      {"readinessProbe", http_probe("/readyz", 5, 3)},
-      {"livenessProbe", http_probe("/healthz", 10, 6)},
       {"terminationMessagePath", "/dev/termination-log"},
       {"terminationMessagePolicy", "File"},
       {"securityContext",
-       {{"allowPrivilegeEscalation", false}, {"readOnlyRootFilesystem", true}, {"capabilities", {{"drop", {"ALL"}}}}}},
-      {"volumeMounts", {{{"name", "tmp"}, {"mountPath", "/tmp"}}}}};
+       {{"allowPrivilegeEscalation", false}, {"readOnlyRootFilesystem", true}, {"capabilities", {{"drop", {"ALL"}}}}}}};
+}
+
+nlohmann::json server_container(const api::ImageClassifier& classifier) {
+  const api::Spec& spec = classifier.spec;
+  nlohmann::json object = container(spec, kContainerName);
+  object["ports"] = {{{"name", "http"}, {"containerPort", kContainerPort}, {"protocol", "TCP"}}};
+  object["env"] = environment(server_environment(spec), spec);
+  // Loading and warming up may take minutes on a busy node; a server that can never become ready ends by itself.
+  object["startupProbe"] = http_probe("/readyz", 2, 300);
+  object["readinessProbe"] = http_probe("/readyz", 5, 3);
+  object["livenessProbe"] = http_probe("/healthz", 10, 6);
+  object["volumeMounts"] = {{{"name", "tmp"}, {"mountPath", "/tmp"}}};
+  for (const Mount& mount : mounts(classifier)) {
+    if (!mount.server) continue;
+    object["volumeMounts"].push_back({{"name", mount.volume}, {"mountPath", mount.folder}, {"readOnly", true}});
+  }
+  return object;
+}
+
+/// Downloads the model before the server starts, with the server's own program and by way of the user's proxy.
+nlohmann::json fetch_container(const api::ImageClassifier& classifier) {
+  const api::Spec& spec = classifier.spec;
+  nlohmann::json object = container(spec, kFetchContainerName);
+  object["args"] = {"fetch-model"};
+  object["env"] = environment(fetch_environment(spec), spec);
+  object["volumeMounts"] = nlohmann::json::array();
+  for (const Mount& mount : mounts(classifier)) {
+    if (mount.fetch) object["volumeMounts"].push_back({{"name", mount.volume}, {"mountPath", mount.folder}});
+  }
+  return object;
+}
+
+nlohmann::json volumes(const api::ImageClassifier& classifier) {
+  nlohmann::json list = {{{"name", "tmp"}, {"emptyDir", nlohmann::json::object()}}};
+  for (const Mount& mount : mounts(classifier)) {
+    nlohmann::json volume = api::parse_or_null(mount.source_json);
+    volume["name"] = mount.volume;
+    list.push_back(std::move(volume));
+  }
+  return list;
 }
 
 void put_json(nlohmann::json& object, const char* key, const std::string& json) {
@@ -97,9 +135,10 @@ nlohmann::json pod_spec(const api::ImageClassifier& classifier) {
       {"enableServiceLinks", false},
       {"terminationGracePeriodSeconds", spec.pod.termination_grace_period_seconds},
       {"securityContext", {{"runAsNonRoot", true}, {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
-      {"containers", nlohmann::json::array({container(spec)})},
-      {"volumes", {{{"name", "tmp"}, {"emptyDir", nlohmann::json::object()}}}},
+      {"containers", nlohmann::json::array({server_container(classifier)})},
+      {"volumes", volumes(classifier)},
   };
+  if (model_port(spec)) pod["initContainers"] = nlohmann::json::array({fetch_container(classifier)});
   if (nlohmann::json secrets = pull_secrets(classifier); !secrets.empty()) pod["imagePullSecrets"] = std::move(secrets);
   if (!spec.pod.node_selector.empty()) pod["nodeSelector"] = spec.pod.node_selector;
   put_json(pod, "tolerations", spec.pod.tolerations_json);

@@ -29,6 +29,10 @@ NOT_USED = {
 }
 # Without these there is no operator: it says so and is not ready. All others concern one resource, which says so too.
 CACHES = {"list", "watch"}
+MOUNTED = {"source": {"persistentVolumeClaim": {"claimName": "models", "path": "/own.safetensors"}},
+           "labels": {"configMapKeyRef": {"name": "words", "key": "words.txt"}}}
+# What only this resource needs.
+OF_CARS = {"horizontalpodautoscalers", "configmaps", "persistentvolumeclaims"}
 # What a pass may ask for in vain, at most, in the window below: some back-off steps of 5 ms, 10 ms, 20 ms...
 MOST_REFUSED = 40
 WINDOW = 5
@@ -143,7 +147,10 @@ class Rights(OperatorTest):
     def scenario(self, account):
         """Everything that a life of a resource holds; waits for nothing that a missing right could keep from happening."""
         account.put(with_basic("pets", replicas=2))
-        account.put(resource("cars", autoscaling={"maxReplicas": 2}))
+        account.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "words"}, "data": {"words.txt": "tench"}})
+        account.put({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"},
+                     "spec": {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}}})
+        account.put(resource("cars", autoscaling={"maxReplicas": 2}, model=MOUNTED))
 
     def test_the_shipped_role_is_enough_and_nothing_in_it_is_unused(self):
         account = Account(self, self.whole_role())
@@ -229,7 +236,7 @@ class Rights(OperatorTest):
             if verb == "list":
                 self.assertEqual(account.operator.ask("/readyz")[0], 500)
         elif name != "imageclassifiers/status":
-            subject = "cars" if name == "horizontalpodautoscalers" else "pets"
+            subject = "cars" if name in OF_CARS else "pets"
             wait_until(lambda: f"cannot {verb} resource" in json.dumps(account.get("ic", subject).get("status", {})), 30,
                        "the resource's condition to name it")
 

@@ -154,7 +154,8 @@ TEST_CASE("a crash is explained by how the container ended") {
 }
 
 TEST_CASE("the server's own words in the termination log are the reason") {
-  for (const std::string reason : {"ModelInvalid", "ModelDigestMismatch", "SelfTestFailed", "ConfigurationInvalid"}) {
+  for (const std::string reason :
+       {"ModelInvalid", "ModelDigestMismatch", "ModelUnavailable", "SelfTestFailed", "ConfigurationInvalid"}) {
     const auto finding =
         Scene().pod(crashed("Error", 78, R"({"reason":")" + reason + R"(","message":"It is so."})")).diagnose();
     REQUIRE(finding);
@@ -164,6 +165,23 @@ TEST_CASE("the server's own words in the termination log are the reason") {
   CHECK(Scene().pod(crashed("Error", 78, "not JSON")).reason() == "CrashLoop");
   CHECK(Scene().pod(crashed("Error", 78, R"({"reason":"Ready","message":"ha"})")).reason() == "CrashLoop");
   CHECK(Scene().pod(crashed("Error", 78, R"({"reason":7})")).reason() == "CrashLoop");
+}
+
+TEST_CASE("a model that cannot be fetched is the cause, not the server that waits for it") {
+  const auto scene = [](const std::string& message) {
+    api::Pod pod = waiting("PodInitializing");
+    api::ContainerStatus fetch = crashed("Error", 1, message).containers[0];
+    fetch.name = "fetch-model";
+    fetch.init = true;
+    pod.containers.insert(pod.containers.begin(), fetch);
+    return Scene().pod(pod).diagnose();
+  };
+  const auto finding = scene(R"({"reason":"ModelUnavailable","message":"HTTP status 404"})");
+  REQUIRE(finding);
+  CHECK(finding->name() == "ModelUnavailable");
+  CHECK(finding->message == "The model file cannot be downloaded: HTTP status 404.");
+  CHECK(finding->container_name == "fetch-model");
+  CHECK(scene("")->remedy == "Read the log: kubectl logs deployment/pets -c fetch-model --previous.");
 }
 
 TEST_CASE("what the scheduler says is kept without the part that changes from try to try") {

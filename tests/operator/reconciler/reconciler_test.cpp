@@ -125,6 +125,17 @@ struct Rig {
 
 }  // namespace
 
+TEST_CASE("what a specification names is read by name, each object once") {
+  Rig rig(R"({"model": {"source": {"persistentVolumeClaim": {"claimName": "models", "path": "/a"}},
+                        "labels": {"configMapKeyRef": {"name": "words", "key": "a"}}}})");
+  rig.server.expect("GET " + kSpace + "persistentvolumeclaims/models", 200, "{}");
+  rig.server.expect("GET " + kSpace + "configmaps/words", 403,
+                    status_body(403, "Forbidden", "cannot get resource \"configmaps\""));
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+  CHECK(rig.server.requests().back().body.find("cannot get resource") != std::string::npos);
+}
+
 TEST_CASE("a resource whose last write no cache has seen is not looked at, and nothing is asked of the server") {
   Rig rig;
   rig.barrier.record({"zoo", "pets"}, "deployments", "9");

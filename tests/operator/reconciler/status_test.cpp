@@ -46,6 +46,22 @@ TEST_CASE("all conditions are there from the first pass on") {
   CHECK(state(first, "Stalled") == "False/Reconciling");
 }
 
+TEST_CASE("an object that is missing is the cause, before the first pod and while pods run") {
+  const std::string spec = R"({"model": {"labels": {"configMapKeyRef": {"name": "words", "key": "a"}}}})";
+  World world(spec);
+  const Report first = report(world);
+  CHECK(state(first, "WorkloadAvailable") == "False/ConfigMapNotFound");
+  CHECK(state(first, "Ready") == "False/ConfigMapNotFound");
+  CHECK(first.look_again <= std::chrono::seconds(30));
+  const ReferenceKey words(resources::Reference::Kind::kConfigMap, "words");
+  world.observed.references[words].keys = {"a"};
+  world.settle().deployment_status(1, 1, 1).address("10.0.0.7").probe(EndpointState::Kind::kHealthy);
+  CHECK(state(report(world), "Ready") == "True/Ready");
+  world.observed.references.clear();
+  CHECK(state(report(world), "WorkloadAvailable") == "True/ConfigMapNotFound");
+  CHECK(state(report(world), "Ready") == "False/ConfigMapNotFound");
+}
+
 TEST_CASE("a classifier that answers is Ready, and says how an internal address is opened") {
   const Report made = report(serving());
   CHECK(state(made, "Ready") == "True/Ready");

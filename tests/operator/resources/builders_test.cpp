@@ -8,6 +8,7 @@
 #include <string>
 
 #include "operator/resources/drift.hpp"
+#include "operator/resources/mounts.hpp"
 #include "operator/resources/scale.hpp"
 
 using namespace imageclassifier;
@@ -76,6 +77,19 @@ std::vector<api::ImageClassifier> matrix() {
                                  {"runtimeClassName", "gvisor"},
                                  {"labels", {{"team", "zoo"}, {"app.kubernetes.io/name", "stolen"}}},
                                  {"annotations", {{"sidecar.istio.io/inject", "false"}}}}}}),
+      classifier("downloaded",
+                 {{"model",
+                   {{"source",
+                     {{"url",
+                       {{"url", "https://models.example.com:8443/resnet101.safetensors?v=2"},
+                        {"caBundle", {{"configMapKeyRef", {{"name", "authorities"}, {"key", "ca.crt"}}}}}}}}},
+                    {"sha256", std::string(64, 'a')},
+                    {"precision", "float32"}}},
+                  {"pod", {{"env", {{{"name", "HTTPS_PROXY"}, {"value", "http://proxy:3128"}}}}}}}),
+      classifier("from-volume",
+                 {{"model",
+                   {{"source", {{"persistentVolumeClaim", {{"claimName", "models"}, {"path", "/own.safetensors"}}}}},
+                    {"labels", {{"configMapKeyRef", {{"name", "words"}, {"key", "german.txt"}}}}}}}}),
   };
 }
 
@@ -123,6 +137,18 @@ TEST_CASE("threads come from the cpu limit, else from the request, else from the
         std::string::npos);
   const auto without = classifier("x", {{"resources", {{"limits", {{"memory", "1Gi"}}}}}});
   CHECK(environment_of(without).find("INFERENCE_THREADS") == std::string::npos);
+}
+
+TEST_CASE("the port of a model's address is the one that it names, else that of https") {
+  const auto port_of = [](const std::string& url) {
+    return *model_port(classifier("x", {{"model", {{"source", {{"url", {{"url", url}}}}}}}}).spec);
+  };
+  CHECK(port_of("https://example.com/a:1/b") == 443);
+  CHECK(port_of("https://example.com") == 443);
+  CHECK(port_of("https://example.com:8443?x=:9") == 8443);
+  CHECK(port_of("https://user:word@[fd00::1]:444/a") == 444);
+  CHECK(port_of("https://[fd00::1]/a") == 443);
+  CHECK(!model_port(matrix()[0].spec));
 }
 
 TEST_CASE("an object without a uid has no owner, one with a uid exactly one") {

@@ -1,0 +1,129 @@
+#include "operator/resources/mounts.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <variant>
+
+namespace imageclassifier::resources {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kModelFolder = "/mnt/model";
+constexpr const char* kModelFile = "model.safetensors";
+constexpr const char* kLabelsFolder = "/mnt/labels";
+constexpr const char* kLabelsFile = "labels.txt";
+constexpr const char* kAuthorityFolder = "/mnt/model-ca";
+constexpr const char* kAuthorityFile = "ca.pem";
+/// Several times the largest network that is served; the volume has room for just that.
+constexpr const char* kMaximumModelBytes = "2000000000";
+constexpr const char* kModelVolumeSize = "2Gi";
+constexpr int kHttpsPort = 443;
+
+std::string path(const char* folder, const char* file) {
+  return std::string(folder) + "/" + file;
+}
+
+/// One key of an object as a file; the other keys are not mounted.
+json item(const std::string& key, const char* file) {
+  return {{"key", key}, {"path", file}};
+}
+
+std::string config_map(const api::ConfigMapKey& from, const char* file) {
+  return json{{"configMap", {{"name", from.name}, {"items", json::array({item(from.key, file)})}}}}.dump();
+}
+
+Reference reference_to(const api::ConfigMapKey& from, const char* field) {
+  return {Reference::Kind::kConfigMap, from.name, from.key, field};
+}
+
+}  // namespace
+
+const char* to_string(Reference::Kind kind) noexcept {
+  switch (kind) {
+    case Reference::Kind::kConfigMap:
+      return "ConfigMap";
+    case Reference::Kind::kSecret:
+      return "Secret";
+    case Reference::Kind::kPersistentVolumeClaim:
+      return "PersistentVolumeClaim";
+  }
+  return "";
+}
+
+std::vector<Reference> references(const api::ImageClassifier& classifier) {
+  const api::ModelSpec& model = classifier.spec.model;
+  std::vector<Reference> list;
+  if (const auto* claim = std::get_if<api::VolumeFile>(&model.source)) {
+    list.push_back(
+        {Reference::Kind::kPersistentVolumeClaim, claim->claim_name, {}, "spec.model.source.persistentVolumeClaim"});
+  }
+  if (const auto* url = std::get_if<api::ModelUrl>(&model.source); url != nullptr && url->ca_bundle) {
+    list.push_back(reference_to(*url->ca_bundle, "spec.model.source.url.caBundle"));
+  }
+  if (model.labels) list.push_back(reference_to(*model.labels, "spec.model.labels"));
+  return list;
+}
+
+std::vector<Mount> mounts(const api::ImageClassifier& classifier) {
+  const api::ModelSpec& model = classifier.spec.model;
+  std::vector<Mount> list;
+  if (const auto* claim = std::get_if<api::VolumeFile>(&model.source)) {
+    const json source = {{"persistentVolumeClaim", {{"claimName", claim->claim_name}, {"readOnly", true}}}};
+    list.push_back({"model", kModelFolder, source.dump()});
+  }
+  if (const auto* url = std::get_if<api::ModelUrl>(&model.source)) {
+    const json source = {{"emptyDir", {{"sizeLimit", kModelVolumeSize}}}};
+    list.push_back({"model", kModelFolder, source.dump(), true, true});
+    if (url->ca_bundle) {
+      list.push_back({"model-ca", kAuthorityFolder, config_map(*url->ca_bundle, kAuthorityFile), false, true});
+    }
+  }
+  if (model.labels) list.push_back({"labels", kLabelsFolder, config_map(*model.labels, kLabelsFile)});
+  return list;
+}
+
+std::vector<EnvironmentVariable> mount_environment(const api::Spec& spec) {
+  const api::ModelSpec& model = spec.model;
+  std::vector<EnvironmentVariable> variables;
+  if (const auto* claim = std::get_if<api::VolumeFile>(&model.source)) {
+    variables.push_back({"INFERENCE_MODEL", kModelFolder + claim->path, {}});
+  }
+  if (std::holds_alternative<api::ModelUrl>(model.source)) {
+    variables.push_back({"INFERENCE_MODEL", path(kModelFolder, kModelFile), {}});
+  }
+  if (model.labels) variables.push_back({"INFERENCE_LABELS", path(kLabelsFolder, kLabelsFile), {}});
+  return variables;
+}
+
+std::vector<EnvironmentVariable> fetch_environment(const api::Spec& spec) {
+  const auto* url = std::get_if<api::ModelUrl>(&spec.model.source);
+  if (url == nullptr) return {};
+  std::vector<EnvironmentVariable> variables = {{"INFERENCE_FETCH_URL", url->url, {}},
+                                                {"INFERENCE_FETCH_SHA256", spec.model.sha256, {}},
+                                                {"INFERENCE_FETCH_DIRECTORY", kModelFolder, {}},
+                                                {"INFERENCE_FETCH_NAME", kModelFile, {}},
+                                                {"INFERENCE_FETCH_MAX_BYTES", kMaximumModelBytes, {}}};
+  if (url->ca_bundle) {
+    variables.push_back({"INFERENCE_FETCH_CA_FILE", path(kAuthorityFolder, kAuthorityFile), {}});
+  }
+  return variables;
+}
+
+std::optional<int> model_port(const api::Spec& spec) {
+  const auto* url = std::get_if<api::ModelUrl>(&spec.model.source);
+  if (url == nullptr) return std::nullopt;
+  std::string_view authority = url->url;
+  authority.remove_prefix(std::min(authority.size(), authority.find("//") + 2));
+  authority = authority.substr(0, authority.find_first_of("/?#"));
+  authority = authority.substr(authority.rfind('@') + 1);
+  const std::size_t colon = authority.rfind(':');
+  int port = kHttpsPort;
+  if (colon != std::string_view::npos && authority.back() != ']') {
+    std::from_chars(authority.data() + colon + 1, authority.data() + authority.size(), port);
+  }
+  return port;
+}
+
+}  // namespace imageclassifier::resources

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/api/image_classifier.hpp"
+#include "operator/resources/builders.hpp"
+
+namespace imageclassifier::resources {
+
+// What the containers of a pod read from objects that others own, and where they find it. Pure.
+
+/// An object that the specification names: pods cannot start without it.
+struct Reference {
+  enum class Kind { kConfigMap, kSecret, kPersistentVolumeClaim };
+  Kind kind = Kind::kConfigMap;
+  std::string name;
+  std::string key;    ///< that it must hold; empty: any
+  std::string field;  ///< of the resource, "spec.model.labels"
+};
+/// "ConfigMap", "Secret"...
+const char* to_string(Reference::Kind kind) noexcept;
+std::vector<Reference> references(const api::ImageClassifier& classifier);
+
+/// A volume, and the folder where containers see it.
+struct Mount {
+  std::string volume;
+  std::string folder;
+  std::string source_json;  ///< what the volume is: a member of core/v1 Volume with its value, as an object
+  bool server = true;       ///< the server's container has it, read-only
+  bool fetch = false;       ///< the container that downloads the model has it
+};
+std::vector<Mount> mounts(const api::ImageClassifier& classifier);
+
+/// The server's variables that hold paths of mounts.
+std::vector<EnvironmentVariable> mount_environment(const api::Spec& spec);
+/// Those of the container that downloads the model; empty unless the model comes from a URL.
+std::vector<EnvironmentVariable> fetch_environment(const api::Spec& spec);
+
+/// The TCP port of the model's URL; nothing unless the model comes from a URL.
+std::optional<int> model_port(const api::Spec& spec);
+
+}  // namespace imageclassifier::resources
