@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "common/file.hpp"
 #include "operator/app/application.hpp"
 #include "operator/cli/commands.hpp"
 #include "operator/kubernetes/cpprest_transport.hpp"
@@ -19,12 +18,6 @@ int print(const Result<std::string>& text) {
   }
   std::fputs(text->c_str(), stdout);
   return 0;
-}
-
-int render(const std::string& file) {
-  constexpr std::uint64_t kMaximumFile = 10 * 1024 * 1024;
-  const auto text = read_file(file == "-" ? "/dev/stdin" : file, kMaximumFile);
-  return print(text ? cli::render(*text) : tl::unexpected(text.error()));
 }
 
 /// With an arena for each of some sixteen threads, a quarter of the memory is free space between records. Three cost no
@@ -55,7 +48,7 @@ int main(int argc, char** argv) {
     case app::Command::kRun:
       return run(line);
     case app::Command::kRender:
-      return render(line.file);
+      return print(cli::render_file(line.file));
     case app::Command::kExplain:
       return print(cli::explain(line.reason));
     case app::Command::kReasons:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "common/file.hpp"
 #include "operator/api/image_classifier.hpp"
 #include "operator/api/json_access.hpp"
 #include "operator/cli/yaml.hpp"
@@ -50,6 +51,13 @@ Result<std::string> render(std::string_view text) {
     out += "---\n" + write_yaml(api::parse_or_null(manifest.body));
   }
   return out;
+}
+
+Result<std::string> render_file(const std::string& file) {
+  constexpr std::uint64_t kMaximumFile = 10 * 1024 * 1024;
+  const auto text = read_file(file == "-" ? "/dev/stdin" : file, kMaximumFile);
+  if (!text) return fail(text.error());
+  return render(*text);
 }
 
 Result<std::string> explain(std::string_view name) {

@@ -123,4 +123,9 @@ PullCause classify_pull_error(std::string_view message, bool has_credential) {
   return {"ImagePullFailed", innermost(message)};
 }
 
+bool is_pull_reason(std::string_view reason) {
+  return reason == "ImagePullFailed" || reason == "CredentialRefused" || reason == "CredentialMissing" ||
+         std::any_of(kPatterns.begin(), kPatterns.end(), [&](const Pattern& each) { return each.reason == reason; });
+}
+
 }  // namespace imageclassifier::diagnosis

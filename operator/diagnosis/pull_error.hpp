@@ -18,4 +18,7 @@ struct PullCause {
 /// the anonymous try decides. A message without a cause gives ImagePullFailed.
 PullCause classify_pull_error(std::string_view message, bool has_credential);
 
+/// Whether `reason` is one that classify_pull_error() gives.
+bool is_pull_reason(std::string_view reason);
+
 }  // namespace imageclassifier::diagnosis

@@ -46,7 +46,7 @@ CONFINED = {
     r"zlib": ("operator/api/packed_text.cpp",),
     r"prometheus/": ("common/",),
     r"tl/": ("common/", "inference-server/image/", "inference-server/protocol/"),
-    r"CLI/": ("operator/app/", "operator/cli/", "operator/main.cpp", "inference-server/app/",
+    r"CLI/": ("operator/app/", "operator/cli/", "operator/main.cpp", "operator/kubectl_main.cpp", "inference-server/app/",
               "inference-server/main.cpp"),
 }
 # Headers may name JSON only by its forward declaration.

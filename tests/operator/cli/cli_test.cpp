@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "operator/app/options.hpp"
+#include "operator/cli/chain.hpp"
 #include "operator/cli/commands.hpp"
 #include "operator/cli/yaml.hpp"
 #include "operator/diagnosis/reasons.hpp"
@@ -96,4 +97,26 @@ TEST_CASE("the lease's times are taken with their units and refused where they c
         std::string::npos);
   CHECK(parse({"--leader-elect-lease-duration=10"}).exit_code == 2);
   CHECK(parse({"--leader-elect-retry-period=soon"}).exit_code == 2);
+}
+
+TEST_CASE("the first broken link is the fault, before an earlier one that only waits") {
+  using State = cli::Link::State;
+  std::vector<cli::Link> chain = {{"resource", State::kGood, "", "Seen.", ""},
+                                  {"secret", State::kUnknown, "", "Nobody knows.", ""},
+                                  {"image", State::kWaiting, "", "On its way.", ""}};
+  CHECK(cli::first_fault(chain) == &chain[2]);
+  chain.push_back({"pods", State::kBroken, "CrashLoop", "It ends.", "Read the log."});
+  chain.push_back({"http", State::kBroken, "", "No answer.", "Look."});
+  REQUIRE(cli::first_fault(chain) == &chain[3]);
+  CHECK(cli::format(chain, "ImageClassifier zoo/pets") ==
+        "ImageClassifier zoo/pets: broken at pods\n"
+        "  resource       ok       Seen.\n"
+        "  secret         ?        Nobody knows.\n"
+        "  image          waiting  On its way.\n"
+        "  pods           BROKEN   CrashLoop: It ends.\n"
+        "  http           BROKEN   No answer.\n"
+        "What to do: Read the log.\n");
+  chain.resize(2);
+  CHECK(cli::first_fault(chain) == nullptr);
+  CHECK_THAT(cli::format(chain, "x"), Catch::StartsWith("x: all is well\n"));
 }

@@ -1,0 +1,178 @@
+#include "operator/cli/chain.hpp"
+
+#include <algorithm>
+
+#include "operator/diagnosis/pull_error.hpp"
+#include "operator/reconciler/aspects.hpp"
+#include "operator/reconciler/plan.hpp"
+
+namespace imageclassifier::cli {
+namespace {
+
+using diagnosis::Finding;
+using diagnosis::Outlook;
+using reconciler::Aspect;
+using reconciler::Observed;
+using State = Link::State;
+
+Link link_of(std::string name, const Finding& finding) {
+  const Outlook outlook = finding.reason->outlook;
+  const State state = outlook == Outlook::kGood      ? State::kGood
+                      : outlook == Outlook::kWaiting ? State::kWaiting
+                                                     : State::kBroken;
+  return {std::move(name), state, std::string(finding.name()), finding.message, finding.remedy};
+}
+
+Link link_of(std::string name, const Aspect& aspect) {
+  return link_of(std::move(name), aspect.blocker ? *aspect.blocker : aspect.finding);
+}
+
+Link resource_link(const Observed& observed) {
+  const api::ImageClassifier& classifier = observed.classifier;
+  const std::int64_t generation = classifier.metadata.generation, seen = classifier.status.observed_generation;
+  Link link{"resource", State::kGood, {}, "The operator has worked on it as it is now.", {}};
+  if (classifier.metadata.deleting) {
+    link.state = State::kWaiting;
+    link.text = "It is being deleted; its finalizers decide when it is gone.";
+  } else if (seen < generation) {
+    link.state = State::kBroken;
+    link.text = seen > 0 ? "The operator has not worked on the last change of it." : "No operator has worked on it.";
+    link.remedy =
+        "If that stays so for more than some seconds, look whether the operator runs: kubectl get pods -A -l "
+        "app.kubernetes.io/name=imageclassifier-operator.";
+  }
+  return link;
+}
+
+/// Who asks may have fewer rights than the operator, whose word counts then.
+Link secret_link(const Observed& observed, const Aspect& credential) {
+  if (credential.finding.name() == "InvalidReference") {
+    return {"secret", State::kUnknown, {}, "It cannot be told for which registry one would be needed.", {}};
+  }
+  if (observed.secrets_forbidden.empty()) return link_of("secret", credential);
+  Link link{"secret", State::kUnknown, {}, "You may not read the Secret, and the operator has said nothing.", {}};
+  if (const auto* told = api::find_condition(observed.classifier.status.conditions, "CredentialReady")) {
+    link.state = told->status == "True" ? State::kGood : told->status == "False" ? State::kBroken : State::kUnknown;
+    link.reason = told->reason;
+    link.text = "You may not read the Secret; the operator says: " + told->message;
+  }
+  return link;
+}
+
+bool is_held_up(const Link& link) {
+  return link.reason == "CredentialNotReady" || link.reason == "NoReadyPods";
+}
+
+Link image_link(const Observed& observed, const Aspect& credential, const Link& pods) {
+  if (credential.finding.name() == "InvalidReference") return link_of("image", credential);
+  if (diagnosis::is_pull_reason(pods.reason)) {
+    Link link = pods;
+    link.name = "image";
+    return link;
+  }
+  const bool pulled = std::any_of(observed.pods.begin(), observed.pods.end(), [](const auto& pod) {
+    return std::any_of(pod->containers.begin(), pod->containers.end(), [](const api::ContainerStatus& container) {
+      return container.running || container.ready || container.exit_code;
+    });
+  });
+  const std::string& image = observed.classifier.spec.image;
+  if (pulled) return {"image", State::kGood, {}, "A node has pulled " + image + ".", {}};
+  return {"image", State::kUnknown, {}, "No node has pulled " + image + " yet.", {}};
+}
+
+Link http_link(const Observed& observed, const std::optional<reconciler::ProbeResult>& probe,
+               const std::optional<std::string>& url) {
+  Link link{"http", State::kWaiting, {}, "It is not asked before there is an address and a pod that is ready.", {}};
+  if (!url || !probe) return link;
+  const auto* told = api::find_condition(observed.classifier.status.conditions, "EndpointReady");
+  const bool operator_got_through = told != nullptr && told->status == "True";
+  if (probe->ok) {
+    link.state = State::kGood;
+    link.text = *url + " answers HTTP 200 to this machine.";
+  } else if (operator_got_through) {
+    link.state = State::kGood;
+    link.text = *url + " answers HTTP 200 to the operator, but not to this machine: " + probe->detail + ".";
+  } else {
+    link.state = State::kBroken;
+    link.text = *url + " does not answer HTTP 200 on /readyz to this machine: " + probe->detail + ".";
+    if (told != nullptr) {
+      link.reason = told->reason;
+      link.text += " The operator says: " + told->message;
+    }
+    link.remedy =
+        "Look whether the load balancer's health probe asks for /readyz, and whether a firewall or "
+        "spec.service.sourceRanges stands between.";
+  }
+  return link;
+}
+
+}  // namespace
+
+const char* to_string(Link::State state) noexcept {
+  switch (state) {
+    case State::kGood:
+      return "ok";
+    case State::kWaiting:
+      return "waiting";
+    case State::kBroken:
+      return "BROKEN";
+    case State::kUnknown:
+      return "?";
+  }
+  return "";
+}
+
+std::optional<std::string> url_to_ask(const Observed& observed) {
+  if (!observed.service || !observed.deployment || observed.deployment->ready_replicas == 0) return std::nullopt;
+  const auto address = reconciler::address_of(observed.classifier, *observed.service);
+  if (!address || address->probe_url.empty()) return std::nullopt;
+  return address->probe_url;
+}
+
+std::vector<Link> walk(const Observed& observed, const std::optional<reconciler::ProbeResult>& probe, WallTime now) {
+  const reconciler::Plan plan = reconciler::make_plan(observed, now);
+  const Aspect workload = reconciler::workload_aspect(observed, plan, plan.obstacles);
+  const Aspect credential = reconciler::credential_aspect(plan, plan.obstacles, observed, workload);
+  const reconciler::EndpointAspect endpoint = reconciler::endpoint_aspect(observed, plan, plan.obstacles, now);
+  Link pods = link_of("pods", workload);
+  const Link image = image_link(observed, credential, pods);
+  if (is_held_up(pods)) pods.state = State::kWaiting;
+  if (image.state == State::kBroken) pods = {"pods", State::kWaiting, {}, "They wait for the image.", {}};
+  Link balancer = link_of("load balancer", endpoint.aspect);
+  const bool given = endpoint.address.has_value() && balancer.reason != "EndpointPublic";
+  if (given) balancer = {"load balancer", State::kGood, {}, endpoint.address->endpoint.url + " is the address.", {}};
+  std::vector<Link> chain = {resource_link(observed), secret_link(observed, credential), image, pods, balancer};
+  if (reconciler::without_pods(plan.scale)) {
+    chain.push_back({"http", State::kGood, {}, "Nothing answers, on purpose.", {}});
+  } else {
+    chain.push_back(http_link(observed, probe, url_to_ask(observed)));
+  }
+  return chain;
+}
+
+const Link* first_fault(const std::vector<Link>& chain) {
+  for (const State state : {State::kBroken, State::kWaiting}) {
+    const auto found = std::find_if(chain.begin(), chain.end(), [&](const Link& link) { return link.state == state; });
+    if (found != chain.end()) return &*found;
+  }
+  return nullptr;
+}
+
+std::string format(const std::vector<Link>& chain, const std::string& title) {
+  const auto padded = [](std::string text, std::size_t width) {
+    text.resize(std::max(width, text.size()), ' ');
+    return text;
+  };
+  const Link* fault = first_fault(chain);
+  const bool broken = fault != nullptr && fault->state == State::kBroken;
+  std::string out = title + (fault == nullptr ? ": all is well\n" : broken ? ": broken at " : ": waiting at ");
+  if (fault != nullptr) out += fault->name + "\n";
+  for (const Link& link : chain) {
+    out += "  " + padded(link.name, 15) + padded(to_string(link.state), 9) +
+           (link.reason.empty() ? "" : link.reason + ": ") + link.text + "\n";
+  }
+  if (fault != nullptr && !fault->remedy.empty()) out += "What to do: " + fault->remedy + "\n";
+  return out;
+}
+
+}  // namespace imageclassifier::cli

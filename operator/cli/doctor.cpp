@@ -1,0 +1,76 @@
+#include "operator/cli/doctor.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "operator/cli/chain.hpp"
+#include "operator/kubernetes/status.hpp"
+#include "operator/kubernetes/watch_decoder.hpp"
+#include "operator/reconciler/kinds.hpp"
+#include "operator/reconciler/observe.hpp"
+#include "operator/resources/builders.hpp"
+
+namespace imageclassifier::cli {
+namespace {
+
+/// What the operator has in its caches, for one resource.
+struct Listed {
+  reconciler::Store<api::PackedClassifier> classifiers;
+  reconciler::Store<api::Deployment> deployments;
+  reconciler::Store<api::ReplicaSet> replica_sets;
+  reconciler::Store<api::Pod> pods;
+  reconciler::Store<api::Service> services;
+  reconciler::Store<api::Event> events;
+};
+
+template <typename T>
+Result<void> list(reconciler::Store<T>& store, kubernetes::ApiClient& client,
+                  const kubernetes::GroupVersionResource& resource, const std::string& namespace_name,
+                  kubernetes::Selectors selectors, Result<T> (*decode)(std::string_view), std::stop_token stop) {
+  kubernetes::ListOptions options;
+  options.selectors = std::move(selectors);
+  auto answer = client.execute(kubernetes::list_request(resource, namespace_name, options), std::move(stop));
+  if (!answer) return fail(answer.error());
+  if (answer->status >= 300) {
+    return fail(kubernetes::to_error(kubernetes::status_of(answer->status, answer->headers, answer->body),
+                                     "Listing " + kubernetes::to_string(resource)));
+  }
+  const auto page = kubernetes::decode_list(answer->body, [&](std::string_view item) {
+    if (const auto object = decode(item)) store.upsert(std::make_shared<const api::Record<T>>(*object));
+  });
+  if (!page) return fail(page.error());
+  return {};
+}
+
+}  // namespace
+
+Result<Verdict> examine(kubernetes::ApiClient& client, const kubernetes::ObjectName& name, Clock& clock,
+                        std::stop_token stop) {
+  Listed listed;
+  const std::string& space = name.namespace_name;
+  const std::string ours = std::string(resources::kInstanceLabel) + "=" + name.name + "," + resources::kManagedByLabel +
+                           "=" + resources::kManagedBy;
+  const std::string about = "involvedObject.kind=Service,involvedObject.name=" + name.name;
+  for (const Result<void>& read :
+       {list(listed.replica_sets, client, reconciler::replica_sets(), space, {.labels = ours}, &api::decode_replica_set,
+             stop),
+        list(listed.pods, client, reconciler::pods(), space, {.labels = ours}, &api::decode_pod, stop),
+        list(listed.events, client, reconciler::events(), space, {.fields = about}, &api::decode_event, stop)}) {
+    if (!read) return fail(read.error());
+  }
+  const reconciler::Stores stores{
+      listed.classifiers, listed.deployments, listed.replica_sets, listed.pods, listed.services, listed.events, {}};
+  const reconciler::EndpointProber nobody({}, {}, {}, clock);  // never started: this program asks by itself
+  const auto observed = reconciler::observe({space, name.name}, stores, client, nobody, true, stop);
+  if (!observed) return fail(observed.error());
+  if (!*observed) {
+    return fail(ErrorCode::kNotFound, "There is no ImageClassifier " + name.name + " in namespace " + space +
+                                          "; kubectl get imageclassifiers -A lists them.");
+  }
+  std::optional<reconciler::ProbeResult> probe;
+  if (const auto url = url_to_ask(**observed)) probe = reconciler::probe_over_http(*url, clock, stop);
+  const std::vector<Link> chain = walk(**observed, probe, clock.wall_now());
+  return Verdict{format(chain, "ImageClassifier " + space + "/" + name.name), first_fault(chain) == nullptr};
+}
+
+}  // namespace imageclassifier::cli
