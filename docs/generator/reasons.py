@@ -20,9 +20,9 @@ ROW = re.compile(r'\s*Reason\{\s*"([A-Za-z]+)",\s*(k[A-Za-z]+),\s*\d+,\s*' + STR
 # Which part of the status a source speaks about. The first place that fits is a reason's.
 PLACES = ("object", "pull", "credential", "workload", "endpoint", "summary")
 DIAGNOSIS = {"pull_error": "pull", "workload": "workload", "load_balancer": "endpoint"}  # any mention of a reason
-RECONCILER = {"credential": "credential", "mounted": "workload", "plan": "object", "execute": "object", "reconciler": "object"}  # calls only
+RECONCILER = {"credential": "credential", "mounted": "workload", "access": "workload", "plan": "object", "execute": "object", "reconciler": "object"}  # calls only
 ASPECTS = {"credential_aspect": "credential", "workload_aspect": "workload", "endpoint_aspect": "endpoint",
-           "probe_aspect": "endpoint"}  # functions of the other files there
+           "probe_aspect": "endpoint", "pending": "endpoint", "self_test_aspect": "workload"}  # functions of the other files there
 CALL = re.compile(r'\b(?:make_finding|about_secret|about|absent|finding|malformed)\(\s*"([A-Za-z]+)"')
 FUNCTION = re.compile(r"^[A-Za-z][\w:<>,*& ]*?\b(\w+)\(", re.MULTILINE)
 

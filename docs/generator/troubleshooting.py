@@ -6,7 +6,7 @@ from .unexpected import Unexpected
 
 # What stands for a placeholder of the table, and where the word before it says already of what it is the name.
 PLACEHOLDERS = {
-    "container": "name of the container", "detail": "cause", "field": "field", "image": "image", "key": "key", "kind": "kind", "limit": "its limit, or the node has", "name": "name of the ImageClassifier", "why": "what in the specification asks for that",
+    "container": "name of the container", "detail": "cause", "field": "field", "image": "image", "key": "key", "label": "label", "kind": "kind", "limit": "its limit, or the node has", "name": "name of the ImageClassifier", "why": "what in the specification asks for that",
     "namespace": "namespace", "object": "name of the object", "secret": "name of the Secret", "server": "host of the registry",
     "service": "name of the Service", "source": "Secret of yours", "url": "URL",
 }
@@ -31,12 +31,13 @@ CONDITIONS = WHOLE | {
     "WorkloadAvailable": "The wanted pods run and pass readiness. It stays True while new pods are rolled out beside the ones that "
                          "serve, though Ready is False until they took over.",
     "EndpointReady": "The address answered HTTP 200 to the operator. Unknown where nothing is to answer.",
+    "SelfTestPassed": "A pod of the present revision has classified the reference picture as expected. Only with `spec.selfTest`.",
 }
 GROUPS = {
     "pull": ("Image pull", "In `WorkloadAvailable`; where the credential or the image's name is the cause also, or only, in "
              "`CredentialReady`. They come from what the node's container runtime says."),
     "credential": ("Credential", "In `CredentialReady`. While there is no usable credential, no first pod is started."),
-    "workload": ("Pods", "In `WorkloadAvailable`."),
+    "workload": ("Pods", "In `WorkloadAvailable`; those of the self-test also, or only, in `SelfTestPassed`."),
     "endpoint": ("Load balancer and endpoint", "In `EndpointReady`. Those of the load balancer come from the Events of the Service."),
     "object": ("Objects that the operator makes", "In the condition of the object that the message names: `CredentialReady` for a "
                "Secret, `WorkloadAvailable` for the Deployment, `EndpointReady` for the Service; for every other in `Ready` alone."),

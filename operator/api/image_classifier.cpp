@@ -84,6 +84,7 @@ Status parse_status(const nlohmann::json& source) {
         ModelStatus{text_of(model, "architecture"), text_of(model, "weightsSHA256"), text_of(model, "precision")};
   }
   status.pull_secret_name = text_of(member(source, "pullSecret"), "name");
+  status.access_secret_name = text_of(member(source, "accessSecret"), "name");
   status.next_scheduled_change = text_of(source, "nextScheduledChange");
   if (const nlohmann::json& failure = member(source, "lastFailure"); failure.is_object()) {
     status.last_failure = parse_failure(failure);
@@ -110,6 +111,7 @@ nlohmann::json to_json(const Status& status) {
     put_text(model, "precision", status.model->precision);
   }
   if (!status.pull_secret_name.empty()) object["pullSecret"] = {{"name", status.pull_secret_name}};
+  if (!status.access_secret_name.empty()) object["accessSecret"] = {{"name", status.access_secret_name}};
   put_text(object, "nextScheduledChange", status.next_scheduled_change);
   if (status.last_failure) object["lastFailure"] = to_json(*status.last_failure);
   object["conditions"] = nlohmann::json::array();

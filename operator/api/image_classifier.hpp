@@ -52,6 +52,7 @@ struct Status {
   std::optional<Endpoint> endpoint;
   std::optional<ModelStatus> model;
   std::string pull_secret_name;
+  std::string access_secret_name;
   std::string next_scheduled_change;  ///< RFC 3339
   std::optional<Failure> last_failure;
   std::vector<Condition> conditions;

@@ -68,7 +68,10 @@ ModelSpec parse_model(const nlohmann::json& source) {
 ServiceSpec parse_service(const nlohmann::json& source) {
   ServiceSpec service;
   service.type = text_or(source, "type", service.type);
-  service.port = integer_of(source, "port", service.port);
+  service.tls_secret_name = text_of(member(source, "tls"), "secretName");
+  service.port = integer_of(source, "port", service.tls_secret_name.empty() ? 80 : 443);
+  const nlohmann::json& authentication = member(source, "authentication");
+  service.authentication = {text_of(authentication, "type") == "Basic", text_of(authentication, "secretName")};
   service.scope = text_or(source, "scope", service.scope);
   service.source_ranges = text_list_of(source, "sourceRanges");
   service.dns_label = text_of(source, "dnsLabel");
@@ -77,6 +80,12 @@ ServiceSpec parse_service(const nlohmann::json& source) {
   service.annotations = text_map_of(source, "annotations");
   service.external_traffic_policy = text_or(source, "externalTrafficPolicy", service.external_traffic_policy);
   return service;
+}
+
+SelfTestSpec parse_self_test(const nlohmann::json& source) {
+  const nlohmann::json& picture = member(source, "image");
+  return {parse_config_map_key(picture), text_of(picture, "path"), text_of(source, "expectedLabel"),
+          text_or(source, "minimumScore", "0.5")};
 }
 
 std::map<std::string, std::string> parse_quantities(const nlohmann::json& source) {
@@ -176,6 +185,9 @@ Result<Spec> parse_specification(const nlohmann::json& source) {
   spec.serving = parse_serving(member(source, "serving"));
   spec.auth = parse_auth(member_at(source, {"registry", "auth"}));
   spec.service = parse_service(member(source, "service"));
+  if (const nlohmann::json& self_test = member(source, "selfTest"); self_test.is_object()) {
+    spec.self_test = parse_self_test(self_test);
+  }
   if (const nlohmann::json& autoscaling = member(source, "autoscaling"); autoscaling.is_object()) {
     spec.autoscaling = parse_autoscaling(autoscaling);
   }

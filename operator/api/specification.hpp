@@ -65,9 +65,15 @@ struct ModelSpec {
   std::string precision = "auto";
 };
 
+/// Who may call: everybody, or who has the user name and the password.
+struct AuthenticationSpec {
+  bool basic = false;
+  std::string secret_name;  ///< empty: the operator makes a Secret
+};
+
 struct ServiceSpec {
   std::string type = "LoadBalancer";
-  std::int64_t port = 80;
+  std::int64_t port = 80;  ///< 443 with a certificate
   std::string scope = "Internal";
   std::vector<std::string> source_ranges;
   std::string dns_label;       ///< on Azure
@@ -75,6 +81,16 @@ struct ServiceSpec {
   std::string load_balancer_class;
   std::map<std::string, std::string> annotations;
   std::string external_traffic_policy = "Cluster";
+  AuthenticationSpec authentication;
+  std::string tls_secret_name;  ///< of type kubernetes.io/tls; empty: plain HTTP
+};
+
+/// The picture is a key of a ConfigMap, else a file of the image.
+struct SelfTestSpec {
+  std::optional<ConfigMapKey> picture;
+  std::string picture_path;
+  std::string expected_label;
+  std::string minimum_score = "0.5";
 };
 
 struct AutoscalingSpec {
@@ -144,6 +160,7 @@ struct Spec {
   ServingSpec serving;
   RegistryAuth auth;
   ServiceSpec service;
+  std::optional<SelfTestSpec> self_test;
   std::optional<AutoscalingSpec> autoscaling;
   std::optional<ScheduleSpec> schedule;
   RolloutSpec rollout;

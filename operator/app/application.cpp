@@ -118,7 +118,9 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
       {}, [&watches](std::string_view kind) { return watches.last_seen(kind); }, clock);
   reconciler::EndpointProber prober(
       {},
-      [&clock](const std::string& url, std::stop_token stop) { return reconciler::probe_over_http(url, clock, stop); },
+      [&clock](const reconciler::ProbeTarget& target, std::stop_token stop) {
+        return reconciler::probe_over_http(target, clock, stop);
+      },
       [&queue](const ObjectKey& key) { queue.add(key); }, clock);
   runtime::EventRecorder::Options recorder_options;
   recorder_options.source = {api::kFieldManager, std::string(api::kFieldManager) + "-" + host_name()};

@@ -47,6 +47,10 @@ Result<std::string> render(std::string_view text) {
     out += "# Secret " + resources::pull_secret_name(*classifier) + " is made by the operator from Secret " +
            basic->secret_name + ".\n";
   }
+  if (resources::makes_access_secret(classifier->spec)) {
+    out +=
+        "# Secret " + resources::access_secret_name(*classifier) + " is made by the operator with a random password.\n";
+  }
   for (const resources::Manifest& manifest : resources::desired_state(*classifier)) {
     out += "---\n" + write_yaml(api::parse_or_null(manifest.body));
   }

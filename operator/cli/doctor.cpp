@@ -7,6 +7,7 @@
 #include "operator/kubernetes/status.hpp"
 #include "operator/kubernetes/watch_decoder.hpp"
 #include "operator/reconciler/kinds.hpp"
+#include "operator/reconciler/mounted.hpp"
 #include "operator/reconciler/observe.hpp"
 #include "operator/resources/builders.hpp"
 
@@ -68,7 +69,9 @@ Result<Verdict> examine(kubernetes::ApiClient& client, const kubernetes::ObjectN
                                           "; kubectl get imageclassifiers -A lists them.");
   }
   std::optional<reconciler::ProbeResult> probe;
-  if (const auto url = url_to_ask(**observed)) probe = reconciler::probe_over_http(*url, clock, stop);
+  if (const auto url = url_to_ask(**observed)) {
+    probe = reconciler::probe_over_http({*url, reconciler::served_certificate(**observed)}, clock, stop);
+  }
   const std::vector<Link> chain = walk(**observed, probe, clock.wall_now());
   return Verdict{format(chain, "ImageClassifier " + space + "/" + name.name), first_fault(chain) == nullptr};
 }

@@ -65,6 +65,7 @@ struct Way {
   std::string connect_to;  // libcurl's "HOST:PORT:ADDRESS:PORT", if another name than the address's is verified
   ProxyConfig proxy;
   bool verify = true;
+  bool verify_name = true;
 };
 
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
@@ -301,12 +302,12 @@ class Line {
     set(CURLOPT_WRITEDATA, &exchange);
     set(CURLOPT_PREREQFUNCTION, &on_attempt);
     set(CURLOPT_PREREQDATA, &exchange);
-    set_trust(way.verify);
+    set_trust(way);
     set_proxy(way.proxy);
     set_request(way, exchange.request);
   }
 
-  void set_trust(bool verify) {
+  void set_trust(const Way& way) {
     for (const CURLoption file : {CURLOPT_CAINFO, CURLOPT_CAPATH, CURLOPT_PROXY_CAINFO, CURLOPT_PROXY_CAPATH}) {
       set(file, static_cast<const char*>(nullptr));
     }
@@ -314,8 +315,10 @@ class Line {
     set(CURLOPT_SSL_CTX_DATA, &identity_.identity);
     // A resumed session would skip the check of the certificate.
     set(CURLOPT_SSL_SESSIONID_CACHE, 0L);
-    for (const CURLoption peer : {CURLOPT_SSL_VERIFYPEER, CURLOPT_PROXY_SSL_VERIFYPEER}) set(peer, verify ? 1L : 0L);
-    for (const CURLoption host : {CURLOPT_SSL_VERIFYHOST, CURLOPT_PROXY_SSL_VERIFYHOST}) set(host, verify ? 2L : 0L);
+    for (const CURLoption peer : {CURLOPT_SSL_VERIFYPEER, CURLOPT_PROXY_SSL_VERIFYPEER})
+      set(peer, way.verify ? 1L : 0L);
+    set(CURLOPT_SSL_VERIFYHOST, way.verify && way.verify_name ? 2L : 0L);
+    set(CURLOPT_PROXY_SSL_VERIFYHOST, way.verify ? 2L : 0L);
   }
 
   void set_proxy(const ProxyConfig& proxy) {
@@ -483,10 +486,12 @@ class CurlTransport final : public Transport {
 }  // namespace
 
 Result<std::unique_ptr<Transport>> make_curl_transport(const ClientConfig& config, const TransportOptions& options,
-                                                       std::shared_ptr<TlsIdentitySource> identity, Clock& clock) {
+                                                       std::shared_ptr<TlsIdentitySource> identity, Clock& clock,
+                                                       CertificateName name) {
   if (const auto loaded = load_libcurl(); !loaded) return fail(loaded.error());
   auto way = find_way(config);
   if (!way) return fail(way.error());
+  way->verify_name = name == CertificateName::kServer;
   return std::make_unique<CurlTransport>(std::move(*way), options, std::move(identity), clock);
 }
 

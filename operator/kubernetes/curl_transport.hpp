@@ -11,6 +11,12 @@
 
 namespace imageclassifier::kubernetes {
 
+/// Which name the server's certificate has to hold.
+enum class CertificateName {
+  kServer,  ///< the server's, or `tls.server_name`
+  kAny      ///< only where `tls.ca_pem` is the very certificate that the server shows
+};
+
 /// A Transport on libcurl's HTTP/1.1 client; use make_transport(). Also to IPv6 literals and through https:// and
 /// socks5:// proxies, with or without a user. No redirects, only the identity's CA trusted (by https:// proxies too,
 /// as in Go), no variable of the environment read.
@@ -26,6 +32,7 @@ namespace imageclassifier::kubernetes {
 /// `clock` must run with the system's steady clock: waiting is in real time. Errors: kInvalidArgument (not a server
 /// URL), kUnsupported (this build of libcurl lacks something).
 Result<std::unique_ptr<Transport>> make_curl_transport(const ClientConfig& config, const TransportOptions& options,
-                                                       std::shared_ptr<TlsIdentitySource> identity, Clock& clock);
+                                                       std::shared_ptr<TlsIdentitySource> identity, Clock& clock,
+                                                       CertificateName name = CertificateName::kServer);
 
 }  // namespace imageclassifier::kubernetes

@@ -86,6 +86,12 @@ std::optional<Aspect> known_before(const api::Status& before, const api::Endpoin
   return blocked("False", std::move(finding));
 }
 
+Finding pending(const api::ImageClassifier& classifier) {
+  const auto service = std::pair<std::string_view, std::string_view>("service", classifier.metadata.name);
+  if (classifier.spec.service.type == "ClusterIP") return make_finding("ServicePending", {service});
+  return make_finding("LoadBalancerPending", {service});
+}
+
 Aspect probe_aspect(const Observed& observed, const Address& address) {
   const std::string& url = address.endpoint.url;
   const EndpointState& state = observed.endpoint;
@@ -96,11 +102,7 @@ Aspect probe_aspect(const Observed& observed, const Address& address) {
     finding.object = "Service " + observed.classifier.metadata.name;
     return blocked("False", std::move(finding));
   }
-  if (address.probe_url.empty()) {
-    return blocked("False",
-                   make_finding("EndpointUnhealthy",
-                                {{"url", url}, {"detail", "the operator does not ask addresses of this kind"}}));
-  }
+  if (address.probe_url.empty()) return blocked("False", make_finding("EndpointNotAsked", {{"url", url}}));
   if (auto told = known_before(observed.classifier.status, address.endpoint, observed.classifier.metadata.name)) {
     return std::move(*told);
   }
@@ -122,7 +124,8 @@ std::optional<Finding> without_pods(const resources::Scale& scale) {
 
 Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::vector<Finding>& failures) {
   const api::ImageClassifier& classifier = observed.classifier;
-  const std::optional<Finding> refused = failure_about(failures, "Deployment " + classifier.metadata.name);
+  std::optional<Finding> refused = failure_about(failures, "Deployment " + classifier.metadata.name);
+  if (!refused) refused = failure_about(failures, "Secret " + resources::access_secret_name(classifier));
   const api::Deployment* deployment = observed.deployment.get();
   if (deployment == nullptr || deployment->metadata.owner_uid != classifier.metadata.uid) {
     if (refused) return blocked("False", *refused);
@@ -174,12 +177,13 @@ EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan, const
   if (const auto refused = failure_about(failures, "Service " + name)) return {blocked("False", *refused), {}, {}};
   const api::Service* service = observed.service.get();
   if (service == nullptr || service->metadata.owner_uid != classifier.metadata.uid) {
-    return {blocked("Unknown", make_finding("LoadBalancerPending", {{"service", name}})), {}, {}};
+    return {blocked("Unknown", pending(classifier)), {}, {}};
   }
   const std::optional<Address> address = address_of(classifier, *service);
   if (const auto none = without_pods(plan.scale)) {
     return {{"Unknown", *none, {}}, address, {}};
   }
+  if (!address && classifier.spec.service.type == "ClusterIP") return {blocked("Unknown", pending(classifier)), {}, {}};
   if (!address) {
     std::vector<const api::Event*> events;
     for (const auto& event : observed.service_events) events.push_back(event.get());
@@ -188,9 +192,30 @@ EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan, const
     if (found.remembered) found.finding = as_told(std::move(found.finding), *before);
     return {blocked("False", std::move(found.finding)), {}, found.look_again};
   }
+  if (classifier.spec.service.scope == "Internal" && address->endpoint.scope == "Public") {
+    Finding finding = make_finding("EndpointPublic", {{"url", address->endpoint.url}, {"service", name}});
+    finding.object = "Service " + name;
+    return {blocked("False", std::move(finding)), address, {}};
+  }
   const bool pods = observed.deployment && observed.deployment->ready_replicas > 0;
   if (!pods) return {blocked("False", make_finding("NoReadyPods")), address, {}};
   return {probe_aspect(observed, *address), address, {}};
+}
+
+std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& plan, const Aspect& workload) {
+  const auto& self_test = observed.classifier.spec.self_test;
+  if (!self_test) return std::nullopt;
+  if (workload.blocker && workload.blocker->name() == "SelfTestFailed") return blocked("False", *workload.blocker);
+  if (const auto none = without_pods(plan.scale)) return Aspect{"Unknown", *none, {}};
+  const diagnosis::Workload all = workload_of(observed, plan.credential);
+  const api::ReplicaSet* current = diagnosis::current_replica_set(all);
+  const bool passed = current != nullptr && !changes(plan, resources::Kind::kDeployment) &&
+                      observed.deployment->observed_generation >= observed.deployment->metadata.generation &&
+                      std::any_of(all.pods.begin(), all.pods.end(), [&](const api::Pod* pod) {
+                        return pod->metadata.owner_uid == current->metadata.uid && api::is_ready(*pod);
+                      });
+  if (!passed) return Aspect{"Unknown", make_finding("SelfTestPending"), {}};
+  return good(make_finding("SelfTestPassed", {{"label", self_test->expected_label}}));
 }
 
 Aspect optional_children_aspect(const std::vector<Finding>& failures) {

@@ -37,6 +37,8 @@ Aspect credential_aspect(const Plan& plan, const std::vector<diagnosis::Finding>
                          const Aspect& workload);
 EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan,
                                const std::vector<diagnosis::Finding>& failures, WallTime now);
+/// Nothing without spec.selfTest. What stands in the way is the workload's to tell.
+std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& plan, const Aspect& workload);
 /// Of the children that have no condition of their own; its finding is empty if nothing is wrong with them.
 Aspect optional_children_aspect(const std::vector<diagnosis::Finding>& failures);
 

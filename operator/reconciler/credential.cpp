@@ -1,5 +1,6 @@
 #include "operator/reconciler/credential.hpp"
 
+#include "operator/reconciler/access.hpp"
 #include "operator/registry/docker_config.hpp"
 #include "operator/registry/image_reference.hpp"
 #include "operator/resources/builders.hpp"
@@ -16,6 +17,7 @@ diagnosis::Finding about_secret(std::string_view reason, const Observed& observe
                                 const std::string& server, const std::string& detail = {}) {
   diagnosis::Finding finding = make_finding(reason, {{"secret", secret},
                                                      {"source", secret},
+                                                     {"field", "spec.registry.auth"},
                                                      {"server", server},
                                                      {"image", observed.classifier.spec.image},
                                                      {"namespace", observed.classifier.metadata.namespace_name},
@@ -27,16 +29,6 @@ diagnosis::Finding about_secret(std::string_view reason, const Observed& observe
 diagnosis::Finding absent(const Observed& observed, const std::string& secret, const std::string& server) {
   if (observed.secrets_forbidden.empty()) return about_secret("SecretNotFound", observed, secret, server);
   return about_secret("SecretForbidden", observed, secret, server, observed.secrets_forbidden);
-}
-
-/// The decoded value, or what is wrong with it.
-Result<Secret> value_of(const ObservedSecret& secret, const std::string& key) {
-  const auto found = secret.data.find(key);
-  if (found == secret.data.end()) return fail(ErrorCode::kNotFound, "it has no key " + key);
-  auto decoded = registry::base64_decode(found->second.reveal());
-  if (!decoded) return fail(ErrorCode::kDataLoss, "the value of key " + key + " is not base64");
-  if (decoded->empty()) return fail(ErrorCode::kInvalidArgument, "the value of key " + key + " is empty");
-  return Secret(std::move(*decoded));
 }
 
 /// People make Secrets from files; the line end of the file is not part of a password.

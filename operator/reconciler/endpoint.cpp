@@ -2,15 +2,18 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
 namespace imageclassifier::reconciler {
 namespace {
 
-std::string url_of(const std::string& host, std::int64_t port) {
+std::string url_of(const api::ServiceSpec& service, const std::string& host) {
+  const bool secure = !service.tls_secret_name.empty();
   const std::string bracketed = host.find(':') != std::string::npos ? "[" + host + "]" : host;
-  return "http://" + bracketed + (port == 80 ? "" : ":" + std::to_string(port));
+  const std::string port = service.port == (secure ? 443 : 80) ? "" : ":" + std::to_string(service.port);
+  return (secure ? "https://" : "http://") + bracketed + port;
 }
 
 bool is_v4_forbidden(std::uint32_t address) {
@@ -18,7 +21,32 @@ bool is_v4_forbidden(std::uint32_t address) {
   return first == 0 || first == 127 || (address >> 16) == 0xA9FE || first >= 224;
 }
 
+struct Network {
+  std::uint32_t address;
+  unsigned bits;
+};
+// Private, shared (RFC 6598), loopback, link-local, for documentation and benchmarks, reserved.
+constexpr std::array kSpecialV4 = {Network{0x00000000, 8},  Network{0x0A000000, 8},  Network{0x64400000, 10},
+                                   Network{0x7F000000, 8},  Network{0xA9FE0000, 16}, Network{0xAC100000, 12},
+                                   Network{0xC0000000, 24}, Network{0xC0000200, 24}, Network{0xC0A80000, 16},
+                                   Network{0xC6120000, 15}, Network{0xC6336400, 24}, Network{0xCB007100, 24},
+                                   Network{0xE0000000, 3}};
+
 }  // namespace
+
+bool is_global(const std::string& address) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) {
+    const std::uint32_t number = ntohl(v4.s_addr);
+    return std::none_of(kSpecialV4.begin(), kSpecialV4.end(), [number](const Network& network) {
+      return (number ^ network.address) >> (32 - network.bits) == 0;
+    });
+  }
+  in6_addr v6{};
+  // 2000::/3 is all that is given out, of it 2001:db8::/32 for documentation.
+  return inet_pton(AF_INET6, address.c_str(), &v6) == 1 && v6.s6_addr[0] >> 5 == 1 &&
+         !(v6.s6_addr[0] == 0x20 && v6.s6_addr[1] == 0x01 && v6.s6_addr[2] == 0x0d && v6.s6_addr[3] == 0xb8);
+}
 
 bool may_probe(const std::string& address) {
   in_addr v4{};
@@ -35,18 +63,18 @@ bool may_probe(const std::string& address) {
 }
 
 std::optional<Address> address_of(const api::ImageClassifier& classifier, const api::Service& service) {
-  const std::int64_t port = classifier.spec.service.port;
+  const api::ServiceSpec& spec = classifier.spec.service;
   Address address;
-  if (classifier.spec.service.type == "ClusterIP") {
+  if (spec.type == "ClusterIP") {
     if (service.cluster_ip.empty() || service.cluster_ip == "None") return std::nullopt;
     const std::string name = classifier.metadata.name + "." + classifier.metadata.namespace_name + ".svc";
-    address.endpoint = {url_of(name, port) + "/", service.cluster_ip, "Cluster"};
+    address.endpoint = {url_of(spec, name) + "/", service.cluster_ip, "Cluster"};
   } else {
     if (service.ingress.empty()) return std::nullopt;
-    address.endpoint = {url_of(service.ingress.front(), port) + "/", service.ingress.front(),
-                        classifier.spec.service.scope};
+    const std::string& given = service.ingress.front();
+    address.endpoint = {url_of(spec, given) + "/", given, is_global(given) ? "Public" : spec.scope};
   }
-  if (may_probe(address.endpoint.address)) address.probe_url = url_of(address.endpoint.address, port);
+  if (may_probe(address.endpoint.address)) address.probe_url = url_of(spec, address.endpoint.address);
   return address;
 }
 

@@ -21,4 +21,7 @@ std::optional<Address> address_of(const api::ImageClassifier& classifier, const 
 /// (which holds the clouds' metadata services), multicast or unspecified ones. Host names are accepted.
 bool may_probe(const std::string& address);
 
+/// Whether it is an IP address of the internet (IANA's special-purpose registries); false for host names.
+bool is_global(const std::string& address);
+
 }  // namespace imageclassifier::reconciler

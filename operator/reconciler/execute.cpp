@@ -43,6 +43,11 @@ Result<std::optional<Finding>> judge(const Action& action, const Error& error) {
       return about("ObjectRefused", action, error.message);
     case ErrorCode::kPermissionDenied:
       log::warning("The API server forbids a request", {{"error", error.describe()}});
+      // RBAC's words. Quotas and admission forbid by the same code, and no role helps against them.
+      if (error.message.find(" cannot ") != std::string::npos &&
+          error.message.find(" resource ") != std::string::npos) {
+        return about("RightMissing", action, error.message);
+      }
       return about("ObjectRefused", action, error.message);
     case ErrorCode::kTooLarge:
     case ErrorCode::kInternal:  // an admission webhook that fails answers so: people must see it

@@ -2,7 +2,7 @@
 
 #include "operator/api/json_access.hpp"
 #include "operator/diagnosis/reasons.hpp"
-#include "operator/kubernetes/transport_factory.hpp"
+#include "operator/kubernetes/curl_transport.hpp"
 #include "operator/reconciler/prober.hpp"
 
 namespace imageclassifier::reconciler {
@@ -18,6 +18,8 @@ std::string failure_text(const Error& error) {
       return "no answer within 5 seconds";
     case ErrorCode::kUnavailable:
       return "the connection failed";
+    case ErrorCode::kUnauthenticated:
+      return "the server does not show the certificate of spec.service.tls, or it is not valid now";
     case ErrorCode::kTooLarge:
       return "the answer is too long to come from the server";
     case ErrorCode::kUnsupported:
@@ -39,20 +41,27 @@ std::optional<api::ModelStatus> model_in_readiness(const std::string& body) {
   return api::ModelStatus{text("architecture", kMaxText), text("weights_sha256", 64), text("precision", kMaxText)};
 }
 
-ProbeResult probe_over_http(const std::string& url, Clock& clock, std::stop_token stop) {
+ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop) {
   kubernetes::ClientConfig config;
-  config.server = url;
+  config.server = target.url;
+  config.tls.ca_pem = target.certificates;
   kubernetes::TransportOptions options;
   // Whoever may make a resource decides who answers here, and how much; over plain HTTP cpprestsdk has no bound.
   options.kind = kubernetes::TransportKind::kCurl;
   options.maximum_body = kMaxBody;
-  auto transport = kubernetes::make_transport(config, options, clock);
+  auto identity = kubernetes::TlsIdentitySource::make(config.tls, clock);
+  if (!identity) return {false, "the certificate of spec.service.tls is not PEM", std::nullopt};
+  auto transport =
+      kubernetes::make_curl_transport(config, options, std::move(*identity), clock, kubernetes::CertificateName::kAny);
   if (!transport) return {false, failure_text(transport.error()), std::nullopt};
   kubernetes::Request request;
   request.target = "/readyz";
   request.headers.push_back({"User-Agent", "imageclassifier-operator"});
   const auto response = (*transport)->send(request, clock.steady_now() + kTimeout, stop);
-  if (!response) return {false, failure_text(response.error()), std::nullopt};
+  if (!response) {
+    const bool untrusted = response.error().code == ErrorCode::kUnauthenticated;
+    return {false, failure_text(response.error()), std::nullopt, untrusted};
+  }
   if (response->status != 200) return {false, "HTTP status " + std::to_string(response->status), std::nullopt};
   return {true, {}, model_in_readiness(response->body)};
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "operator/diagnosis/reasons.hpp"
 #include "operator/reconciler/observed.hpp"
@@ -10,5 +11,8 @@ namespace imageclassifier::reconciler {
 /// The first object that the pods mount and that is missing or cannot be used; nothing if all are as they should be.
 /// Pure.
 std::optional<diagnosis::Finding> unusable_reference(const Observed& observed);
+
+/// The certificate that the server shows by spec.service.tls, as PEM; empty if there is none, or none that can be used.
+std::string served_certificate(const Observed& observed);
 
 }  // namespace imageclassifier::reconciler

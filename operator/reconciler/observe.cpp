@@ -6,6 +6,7 @@
 #include "common/json_scan.hpp"
 #include "common/log.hpp"
 #include "operator/api/json_access.hpp"
+#include "operator/reconciler/access.hpp"
 #include "operator/reconciler/kinds.hpp"
 #include "operator/resources/builders.hpp"
 
@@ -82,6 +83,20 @@ Result<void> read_secrets(Observed& observed, kubernetes::ApiClient& client, std
   return tell_forbidden(observed, read_secret(observed.pull_secret, client, {space, ours}, stop));
 }
 
+Result<void> read_access_secret(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
+  const api::ImageClassifier& classifier = observed.classifier;
+  const std::string ours = resources::access_secret_name(classifier);
+  const bool wanted = resources::makes_access_secret(classifier.spec);
+  if (!wanted && classifier.status.access_secret_name != ours) return {};
+  const kubernetes::ObjectName name{classifier.metadata.namespace_name, ours};
+  auto read = tell_forbidden(observed, read_secret(observed.access_secret, client, name, stop));
+  if (!read || !wanted || (observed.access_secret && check_credentials(*observed.access_secret))) return read;
+  auto password = random_password();
+  if (!password) return fail(password.error());
+  observed.drawn_password = std::move(*password);
+  return {};
+}
+
 const kubernetes::GroupVersionResource& collection_of(resources::Reference::Kind kind) {
   switch (kind) {
     case resources::Reference::Kind::kConfigMap:
@@ -110,7 +125,9 @@ Result<void> read_references(Observed& observed, kubernetes::ApiClient& client, 
     if (observed.references.contains(key)) continue;
     const auto body = get_if_exists(client, collection_of(reference.kind), {space, reference.name}, stop);
     if (body && *body) {
-      observed.references[key].keys = keys_in(**body);
+      ObservedReference& found = observed.references[key];
+      found.keys = keys_in(**body);
+      if (reference.kind == resources::Reference::Kind::kSecret) found.secret = parse_secret(**body);
     } else if (!body && body.error().code == ErrorCode::kPermissionDenied) {
       observed.references[key].forbidden = body.error().message;
       log::warning("The API server forbids to read an object that a resource names",
@@ -180,6 +197,7 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
   if (!classifier) return std::nullopt;
   observed.classifier = *classifier;
   if (auto read = read_secrets(observed, client, stop); !read) return fail(read.error());
+  if (auto read = read_access_secret(observed, client, stop); !read) return fail(read.error());
   if (auto read = read_references(observed, client, stop); !read) return fail(read.error());
   if (observed.deployment) {
     observed.replica_sets = owned_by(stores.replica_sets, observed.deployment->metadata.uid);

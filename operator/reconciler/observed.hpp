@@ -30,6 +30,7 @@ struct ObservedSecret {
 struct ObservedReference {
   std::string forbidden;  ///< the API server's sentence when it does not let us read the object; empty: it does
   std::set<std::string> keys;
+  std::optional<ObservedSecret> secret;  ///< if it is one
 };
 using ReferenceKey = std::pair<resources::Reference::Kind, std::string>;
 
@@ -59,6 +60,8 @@ struct Observed {
   std::optional<ObservedSecret> pull_secret;  ///< <name>-acr-pull, read if it is wanted or known to exist
   /// Of resources::references() those that exist, or that we may not read.
   std::map<ReferenceKey, ObservedReference> references;
+  std::optional<ObservedSecret> access_secret;  ///< <name>-access, read if it is wanted or known to exist
+  Secret drawn_password;                        ///< set if one is needed for it
   EndpointState endpoint;
 };
 

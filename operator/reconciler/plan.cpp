@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "operator/reconciler/access.hpp"
 #include "operator/reconciler/mounted.hpp"
 #include "operator/resources/builders.hpp"
 #include "operator/resources/drift.hpp"
@@ -80,6 +81,13 @@ void plan_pull_secret(Plan& plan, const Observed& observed) {
                "no pull Secret is wanted");
 }
 
+void plan_access_secret(Plan& plan, const Observed& observed) {
+  const auto& secret = observed.access_secret;
+  std::optional<Present> child;
+  if (secret) child.emplace(Present{secret->metadata, secret->owned.reveal()});
+  plan_child(plan, observed, access_secret(observed), child);
+}
+
 void plan_deployment(Plan& plan, const Observed& observed) {
   const api::ImageClassifier& classifier = observed.classifier;
   const auto& deployment = observed.deployment;
@@ -140,6 +148,8 @@ Plan make_plan(const Observed& observed, WallTime now) {
   }
   const bool secret_wanted = std::holds_alternative<api::BasicCredential>(observed.classifier.spec.auth);
   if (secret_wanted) plan_pull_secret(plan, observed);
+  const bool password_wanted = resources::makes_access_secret(observed.classifier.spec);
+  if (password_wanted && !plan.unusable_reference) plan_access_secret(plan, observed);
   // A pod that starts before its credential exists reports failures that are none; nor does a resource that cannot run
   // yet take an address from those that can. What exists already is kept in shape.
   plan.deployment_held = !observed.deployment && (!plan.credential.usable || plan.unusable_reference);
@@ -160,6 +170,10 @@ Plan make_plan(const Observed& observed, WallTime now) {
   }
   // Last, so that no pod template names it any more.
   if (!secret_wanted) plan_pull_secret(plan, observed);
+  if (!password_wanted && observed.access_secret) {
+    plan_removal(plan, observed, Kind::kSecret, resources::access_secret_name(observed.classifier),
+                 observed.access_secret->metadata, "no password is wanted");
+  }
   return plan;
 }
 

@@ -16,6 +16,8 @@ struct EndpointProber::Impl {
   struct Target {
     EndpointState state;
     std::string trigger;
+    std::string certificates;
+    std::string former_certificates;
     std::string other_detail;  ///< a failure that is not the one told
     int others = 0;            ///< how often in a row
     int failures = 0;
@@ -86,7 +88,7 @@ struct EndpointProber::Impl {
     return nullptr;
   }
 
-  /// Returns whether the state changed.
+  /// Returns whether the state changed, or may change by a look at the certificate.
   bool store(Target& target, const ProbeResult& result) {
     const EndpointState before = target.state;
     if (result.ok) {
@@ -109,7 +111,7 @@ struct EndpointProber::Impl {
       target.patient = true;
       note_failure(target, result.detail);
     }
-    return before != target.state;
+    return before != target.state || (result.untrusted && target.failures == 1);
   }
 
   /// A cause is told anew only when it has been the only one for as long as it takes to become unhealthy.
@@ -131,11 +133,11 @@ struct EndpointProber::Impl {
       const runtime::ObjectKey key = entry->first;
       const Target& target = entry->second;
       const std::uint64_t generation = target.generation, version = target.version;
-      const std::string url = target.state.url;
+      const ProbeTarget asked{target.state.url, target.certificates + target.former_certificates};
       const int patience = target.patient ? 1 : 0;
       patient_busy += patience;
       lock.unlock();
-      const ProbeResult result = probe(url, stop);
+      const ProbeResult result = probe(asked, stop);
       lock.lock();
       patient_busy -= patience;
       if (patience != 0) tell_watcher();  // it may have passed over the patient ones
@@ -196,19 +198,24 @@ void EndpointProber::stop() {
   for (std::jthread& thread : threads) thread.request_stop();
 }
 
-void EndpointProber::watch(const runtime::ObjectKey& key, const std::string& url, const std::string& trigger) {
+void EndpointProber::watch(const runtime::ObjectKey& key, const ProbeTarget& wanted, const std::string& trigger) {
   const std::unique_lock lock(impl_->mutex);
   const auto [entry, is_new] = impl_->targets.try_emplace(key);
   Impl::Target& target = entry->second;
-  if (!is_new && target.state.url == url && target.trigger == trigger) return;
+  const bool moved = target.state.url != wanted.url, renewed = target.certificates != wanted.certificates;
+  if (!is_new && !moved && !renewed && target.trigger == trigger) return;
   if (is_new) {
     target.generation = ++impl_->versions;
   } else {
     impl_->leave_line(*entry);
   }
-  if (target.state.url != url) {
+  if (renewed) {
+    target.former_certificates = moved ? std::string() : std::move(target.certificates);
+    target.certificates = wanted.certificates;
+  }
+  if (moved) {
     target.state = EndpointState{};
-    target.state.url = url;
+    target.state.url = wanted.url;
     target.failures = 0;
   }
   target.trigger = trigger;

@@ -13,11 +13,21 @@
 
 namespace imageclassifier::reconciler {
 
+/// What is asked.
+struct ProbeTarget {
+  std::string url;
+  /// PEM of the only certificates that an https server may show, whatever names they hold: a load balancer's address is
+  /// seldom one of them, and who has the certificate's key is the server.
+  std::string certificates = {};
+  friend bool operator==(const ProbeTarget&, const ProbeTarget&) = default;
+};
+
 /// The answer of one probe.
 struct ProbeResult {
   bool ok = false;
   std::string detail;                     ///< why not, stable
   std::optional<api::ModelStatus> model;  ///< as the server reported it
+  bool untrusted = false;                 ///< not ok: the server shows another certificate
 };
 
 /// Asks the endpoints from outside the reconcile workers: at once when an address is new or its trigger changes, every
@@ -25,11 +35,14 @@ struct ProbeResult {
 /// healthy. An unhealthy endpoint that fails in another way now and then keeps the cause told first: another one is
 /// told when it was the only one three times in a row.
 ///
+/// A server may show its certificate's successor before or after it is known here: the former one is trusted until the
+/// next change, and the first probe in a row that meets an unknown one calls `on_change`, so that it is looked up anew.
+///
 /// watch(), forget() and a probe cost O(log n). Thread safe. `probe` runs on the prober's threads; `on_change` too,
 /// with no lock held, when a state has changed.
 class EndpointProber {
  public:
-  using Probe = std::function<ProbeResult(const std::string& url, std::stop_token stop)>;
+  using Probe = std::function<ProbeResult(const ProbeTarget& target, std::stop_token stop)>;
   using OnChange = std::function<void(const runtime::ObjectKey&)>;
 
   struct Options {
@@ -51,8 +64,8 @@ class EndpointProber {
   /// Joins the threads. Called by the destructor too.
   void stop();
 
-  /// Keep asking this address. Another url starts from unknown; another trigger asks at once.
-  void watch(const runtime::ObjectKey& key, const std::string& url, const std::string& trigger);
+  /// Keep asking this address. Another url starts from unknown; another trigger or certificate asks at once.
+  void watch(const runtime::ObjectKey& key, const ProbeTarget& target, const std::string& trigger);
   void forget(const runtime::ObjectKey& key);
   EndpointState state(const runtime::ObjectKey& key) const;
 
@@ -63,7 +76,7 @@ class EndpointProber {
 
 /// GET url + "/readyz": no credentials, no redirects, 5 s, at most 64 KiB of body and 1 MiB of head. Reads the model
 /// from the answer.
-ProbeResult probe_over_http(const std::string& url, Clock& clock, std::stop_token stop);
+ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop);
 /// The model in the answer of /readyz; nothing if the body is something else.
 std::optional<api::ModelStatus> model_in_readiness(const std::string& body);
 

@@ -114,7 +114,7 @@ Outcome Reconciler::carry_out(const runtime::ObjectKey& key, const Observed& obs
   if (report.probe_url.empty()) {
     prober_.forget(key);
   } else {
-    prober_.watch(key, report.probe_url, std::to_string(report.status.ready_replicas));
+    prober_.watch(key, {report.probe_url, report.probe_certificate}, std::to_string(report.status.ready_replicas));
   }
   if (executed.error) return after(*executed.error);
   if (const auto written = write_status(observed, report.status, stop); !written) return after(written.error());

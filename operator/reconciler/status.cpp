@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "operator/reconciler/aspects.hpp"
+#include "operator/reconciler/mounted.hpp"
 #include "operator/resources/builders.hpp"
 
 namespace imageclassifier::reconciler {
@@ -78,7 +79,7 @@ void add_summary(Conditions& conditions, const std::optional<Finding>& none, con
       if (address && address->endpoint.scope == "Internal") {
         message +=
             " The address is internal; to open it set spec.service.scope to Public and list the callers' networks "
-            "in spec.service.sourceRanges.";
+            "in spec.service.sourceRanges, or ask for a password by spec.service.authentication.";
       }
       conditions.add("Ready", "True", "Ready", message);
     }
@@ -123,11 +124,15 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   if (endpoint.address) status.endpoint = endpoint.address->endpoint;
   status.model = observed.endpoint.model ? observed.endpoint.model : classifier.status.model;
   status.pull_secret_name = resources::wanted_pull_secret(classifier);
+  status.access_secret_name = resources::wanted_access_secret(classifier);
   status.last_failure = last_failure(blocker, classifier.status, now);
   Conditions conditions(classifier, now);
   conditions.add("CredentialReady", credential);
   conditions.add("WorkloadAvailable", workload);
   conditions.add("EndpointReady", endpoint.aspect);
+  if (const auto self_test = self_test_aspect(observed, plan, workload)) {
+    conditions.add("SelfTestPassed", *self_test);
+  }
   const std::optional<Finding> none = without_pods(plan.scale);
   const Finding suspended = none ? *none : make_finding("PodsWanted");
   conditions.add("Suspended", none ? "True" : "False", suspended.name(), suspended.text());
@@ -135,6 +140,7 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   status.conditions = conditions.take();
 
   if (endpoint.address && status.ready_replicas > 0) report.probe_url = endpoint.address->probe_url;
+  report.probe_certificate = served_certificate(observed);
   report.look_again = blocker == nullptr ? kLookAgainReady : kLookAgainWaiting;
   // The prober and the watches tell of every change of an endpoint; a Secret or a quota changes unseen.
   const bool told = from == &endpoint.aspect && all.empty();

@@ -15,6 +15,7 @@ struct Report {
   Duration look_again{};  ///< when to look again if nothing changes
   /// Address to ask for /readyz ("http://10.0.0.7:80"); empty: none.
   std::string probe_url;
+  std::string probe_certificate;  ///< PEM of the one that it has to show; empty: it is not https
 };
 
 /// Status after the plan was carried out; `failures` are the findings of actions that the server refused. Pure: the

@@ -26,6 +26,12 @@ inline constexpr int kContainerPort = 8080;
 std::string pull_secret_name(const api::ImageClassifier& classifier);
 /// The Secret that the pods name in imagePullSecrets: ours, the user's, or none (empty).
 std::string wanted_pull_secret(const api::ImageClassifier& classifier);
+/// Name of the Secret that we make for the callers: "<name>-access".
+std::string access_secret_name(const api::ImageClassifier& classifier);
+/// Whether callers need a password that the operator is to draw.
+bool makes_access_secret(const api::Spec& spec);
+/// The Secret with the callers' user name and password: ours, the user's, or none (empty).
+std::string wanted_access_secret(const api::ImageClassifier& classifier);
 /// "app.kubernetes.io/instance=x,app.kubernetes.io/name=imageclassifier": immutable in a Deployment.
 std::map<std::string, std::string> selector_labels(const api::ImageClassifier& classifier);
 std::string selector_text(const api::ImageClassifier& classifier);
@@ -33,6 +39,8 @@ std::string selector_text(const api::ImageClassifier& classifier);
 /// A Secret of type kubernetes.io/dockerconfigjson; `docker_config` is its content in base64. The body holds the
 /// credential: never log it.
 Manifest build_pull_secret(const api::ImageClassifier& classifier, const Secret& docker_config);
+/// A Secret of type kubernetes.io/basic-auth; both values in base64. As above.
+Manifest build_access_secret(const api::ImageClassifier& classifier, const Secret& username, const Secret& password);
 /// Without `replicas` the field is left to somebody else: an autoscaler.
 Manifest build_deployment(const api::ImageClassifier& classifier, std::optional<std::int64_t> replicas);
 /// Nothing of the Deployment but its number of replicas.

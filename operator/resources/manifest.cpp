@@ -59,6 +59,19 @@ std::string wanted_pull_secret(const api::ImageClassifier& classifier) {
   return {};
 }
 
+std::string access_secret_name(const api::ImageClassifier& classifier) {
+  return classifier.metadata.name + "-access";
+}
+
+bool makes_access_secret(const api::Spec& spec) {
+  return spec.service.authentication.basic && spec.service.authentication.secret_name.empty();
+}
+
+std::string wanted_access_secret(const api::ImageClassifier& classifier) {
+  return makes_access_secret(classifier.spec) ? access_secret_name(classifier)
+                                              : classifier.spec.service.authentication.secret_name;
+}
+
 std::map<std::string, std::string> selector_labels(const api::ImageClassifier& classifier) {
   return {{"app.kubernetes.io/name", "imageclassifier"}, {kInstanceLabel, classifier.metadata.name}};
 }

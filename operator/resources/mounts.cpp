@@ -16,6 +16,10 @@ constexpr const char* kLabelsFolder = "/mnt/labels";
 constexpr const char* kLabelsFile = "labels.txt";
 constexpr const char* kAuthorityFolder = "/mnt/model-ca";
 constexpr const char* kAuthorityFile = "ca.pem";
+constexpr const char* kAccessFolder = "/mnt/access";
+constexpr const char* kTlsFolder = "/mnt/tls";
+constexpr const char* kSelfTestFolder = "/mnt/self-test";
+constexpr const char* kSelfTestFile = "picture";
 /// Several times the largest network that is served; the volume has room for just that.
 constexpr const char* kMaximumModelBytes = "2000000000";
 constexpr const char* kModelVolumeSize = "2Gi";
@@ -32,6 +36,12 @@ json item(const std::string& key, const char* file) {
 
 std::string config_map(const api::ConfigMapKey& from, const char* file) {
   return json{{"configMap", {{"name", from.name}, {"items", json::array({item(from.key, file)})}}}}.dump();
+}
+
+/// Keys of a Secret as files of the same names.
+std::string secret(const std::string& name, const char* first_key, const char* second_key) {
+  const json items = json::array({item(first_key, first_key), item(second_key, second_key)});
+  return json{{"secret", {{"secretName", name}, {"items", items}}}}.dump();
 }
 
 Reference reference_to(const api::ConfigMapKey& from, const char* field) {
@@ -63,6 +73,15 @@ std::vector<Reference> references(const api::ImageClassifier& classifier) {
     list.push_back(reference_to(*url->ca_bundle, "spec.model.source.url.caBundle"));
   }
   if (model.labels) list.push_back(reference_to(*model.labels, "spec.model.labels"));
+  const api::ServiceSpec& service = classifier.spec.service;
+  if (!service.tls_secret_name.empty()) {
+    list.push_back({Reference::Kind::kSecret, service.tls_secret_name, {}, kTlsField});
+  }
+  if (!service.authentication.secret_name.empty()) {
+    list.push_back({Reference::Kind::kSecret, service.authentication.secret_name, {}, kAuthenticationField});
+  }
+  const auto& self_test = classifier.spec.self_test;
+  if (self_test && self_test->picture) list.push_back(reference_to(*self_test->picture, "spec.selfTest.image"));
   return list;
 }
 
@@ -81,6 +100,16 @@ std::vector<Mount> mounts(const api::ImageClassifier& classifier) {
     }
   }
   if (model.labels) list.push_back({"labels", kLabelsFolder, config_map(*model.labels, kLabelsFile)});
+  if (const std::string access = wanted_access_secret(classifier); !access.empty()) {
+    list.push_back({"access", kAccessFolder, secret(access, "username", "password")});
+  }
+  if (const std::string& tls = classifier.spec.service.tls_secret_name; !tls.empty()) {
+    list.push_back({"tls", kTlsFolder, secret(tls, "tls.crt", "tls.key")});
+  }
+  const auto& self_test = classifier.spec.self_test;
+  if (self_test && self_test->picture) {
+    list.push_back({"self-test", kSelfTestFolder, config_map(*self_test->picture, kSelfTestFile)});
+  }
   return list;
 }
 
@@ -94,6 +123,17 @@ std::vector<EnvironmentVariable> mount_environment(const api::Spec& spec) {
     variables.push_back({"INFERENCE_MODEL", path(kModelFolder, kModelFile), {}});
   }
   if (model.labels) variables.push_back({"INFERENCE_LABELS", path(kLabelsFolder, kLabelsFile), {}});
+  if (spec.service.authentication.basic) variables.push_back({"INFERENCE_AUTH_BASIC_FILE", kAccessFolder, {}});
+  if (!spec.service.tls_secret_name.empty()) {
+    variables.push_back({"INFERENCE_TLS_CERTIFICATE", path(kTlsFolder, "tls.crt"), {}});
+    variables.push_back({"INFERENCE_TLS_KEY", path(kTlsFolder, "tls.key"), {}});
+  }
+  if (const auto& self_test = spec.self_test) {
+    const std::string picture = self_test->picture ? path(kSelfTestFolder, kSelfTestFile) : self_test->picture_path;
+    variables.push_back({"INFERENCE_SELF_TEST_IMAGE", picture, {}});
+    variables.push_back({"INFERENCE_SELF_TEST_LABEL", self_test->expected_label, {}});
+    variables.push_back({"INFERENCE_SELF_TEST_MINIMUM_SCORE", self_test->minimum_score, {}});
+  }
   return variables;
 }
 

@@ -19,6 +19,8 @@ struct Reference {
   std::string key;    ///< that it must hold; empty: any
   std::string field;  ///< of the resource, "spec.model.labels"
 };
+inline constexpr const char* kTlsField = "spec.service.tls";
+inline constexpr const char* kAuthenticationField = "spec.service.authentication";
 /// "ConfigMap", "Secret"...
 const char* to_string(Reference::Kind kind) noexcept;
 std::vector<Reference> references(const api::ImageClassifier& classifier);
@@ -33,7 +35,7 @@ struct Mount {
 };
 std::vector<Mount> mounts(const api::ImageClassifier& classifier);
 
-/// The server's variables that hold paths of mounts.
+/// The server's variables that hold paths of mounts, and what belongs to them.
 std::vector<EnvironmentVariable> mount_environment(const api::Spec& spec);
 /// Those of the container that downloads the model; empty unless the model comes from a URL.
 std::vector<EnvironmentVariable> fetch_environment(const api::Spec& spec);

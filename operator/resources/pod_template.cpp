@@ -27,8 +27,10 @@ nlohmann::json environment(const std::vector<EnvironmentVariable>& variables, co
   return list;
 }
 
-nlohmann::json http_probe(const char* path, int period_seconds, int failure_threshold) {
-  return {{"httpGet", {{"path", path}, {"port", "http"}}},
+nlohmann::json http_probe(const api::Spec& spec, const char* path, int period_seconds, int failure_threshold) {
+  nlohmann::json get = {{"path", path}, {"port", "http"}};
+  if (!spec.service.tls_secret_name.empty()) get["scheme"] = "HTTPS";
+  return {{"httpGet", std::move(get)},
           {"periodSeconds", period_seconds},
           {"timeoutSeconds", 5},
           {"failureThreshold", failure_threshold}};
@@ -59,9 +61,9 @@ nlohmann::json server_container(const api::ImageClassifier& classifier) {
   object["ports"] = {{{"name", "http"}, {"containerPort", kContainerPort}, {"protocol", "TCP"}}};
   object["env"] = environment(server_environment(spec), spec);
   // Loading and warming up may take minutes on a busy node; a server that can never become ready ends by itself.
-  object["startupProbe"] = http_probe("/readyz", 2, 300);
-  object["readinessProbe"] = http_probe("/readyz", 5, 3);
-  object["livenessProbe"] = http_probe("/healthz", 10, 6);
+  object["startupProbe"] = http_probe(spec, "/readyz", 2, 300);
+  object["readinessProbe"] = http_probe(spec, "/readyz", 5, 3);
+  object["livenessProbe"] = http_probe(spec, "/healthz", 10, 6);
   object["volumeMounts"] = {{{"name", "tmp"}, {"mountPath", "/tmp"}}};
   for (const Mount& mount : mounts(classifier)) {
     if (!mount.server) continue;

@@ -5,9 +5,13 @@
 namespace imageclassifier::resources {
 namespace {
 
+const char* scheme(const api::ServiceSpec& service) {
+  return service.tls_secret_name.empty() ? "http" : "https";
+}
+
 /// What clouds need to be told, in their own words. The Azure probe is explicit because its default would ask "/".
 void add_load_balancer_annotations(nlohmann::json& annotations, const api::ServiceSpec& service) {
-  annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol"] = "http";
+  annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol"] = scheme(service);
   annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path"] = "/readyz";
   if (!service.dns_label.empty()) annotations["service.beta.kubernetes.io/azure-dns-label-name"] = service.dns_label;
   if (!service.public_ip_name.empty()) {
@@ -36,7 +40,7 @@ Manifest build_service(const api::ImageClassifier& classifier) {
   nlohmann::json spec = {
       {"type", service.type},
       {"selector", selector_labels(classifier)},
-      {"ports", {{{"name", "http"}, {"port", service.port}, {"targetPort", "http"}, {"protocol", "TCP"}}}}};
+      {"ports", {{{"name", scheme(service)}, {"port", service.port}, {"targetPort", "http"}, {"protocol", "TCP"}}}}};
   if (balanced) {
     spec["externalTrafficPolicy"] = service.external_traffic_policy;
     if (!service.load_balancer_class.empty()) spec["loadBalancerClass"] = service.load_balancer_class;

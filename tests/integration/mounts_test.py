@@ -1,9 +1,13 @@
 #!/usr/bin/python3
-"""What the pods mount, on a real API server with the real controller manager: model files, labels. What is missing is named, what
-is there reaches pods that fit the restricted Pod Security standard, and it goes with its option."""
+"""What the pods mount, on a real API server with the real controller manager: model files, labels, certificates, passwords, the
+self-test's picture. What is missing is named, what is there reaches pods that fit the restricted Pod Security standard, and it goes
+with its option."""
 
+import base64
 import json
+import subprocess
 import unittest
+from pathlib import Path
 
 from operator_rig import OperatorTest, condition, resource, wait_until
 
@@ -65,6 +69,73 @@ class Mounts(OperatorTest):
         self.patch({"spec": {"model": None}})
         wait_until(lambda: self.volumes() == {"tmp"}, 20, "the volume to go")
         wait_until(lambda: condition(self.get("ic", "pets"), "Ready")["reason"] == "PodsStarting", 20, "the failure to be forgotten")
+
+    def test_a_password_is_made_once_anew_when_it_is_deleted_told_nowhere_and_goes_with_its_option(self):
+        self.apply(resource("pets", service={"authentication": {"type": "Basic"}}))
+        self.wait_for_children("pets")
+        self.assertEqual(self.get("ic", "pets")["status"]["accessSecret"], {"name": "pets-access"})
+        first = self.password()
+        self.assertGreaterEqual(len(first), 24)
+        self.assertEqual(self.get("secret", "pets-access")["metadata"]["ownerReferences"][0]["name"], "pets")
+        self.assertEqual(self.volumes(), {"tmp", "access"})
+        self.touch()
+        self.wait_until_settled()
+        self.assertEqual(self.password(), first)
+        self.run_kubectl("delete", "secret", "pets-access")
+        self.patch({"spec": {"serving": {"topK": 3}}})
+        wait_until(lambda: self.password() not in (None, first), 20, "another password")
+        told = Path(self.operator.log.name).read_text() + json.dumps([self.get(kind) for kind in ("ic", "events", "deployment")])
+        for password in (first, self.password()):
+            self.assertNotIn(password, told)
+        self.patch({"spec": {"service": {"authentication": None}}})
+        wait_until(lambda: not self.get("secret", "pets-access") and self.volumes() == {"tmp"}, 20, "the password to go")
+        self.assertNotIn("accessSecret", wait_until(lambda: self.settled_status(), 20, "the status"))
+
+    def password(self):
+        secret = self.get("secret", "pets-access")
+        return base64.b64decode(secret["data"]["password"]).decode() if secret else None
+
+    def settled_status(self):
+        found = self.get("ic", "pets")
+        return found["status"] if found["status"]["observedGeneration"] == found["metadata"]["generation"] else None
+
+    def test_a_certificate_makes_probes_and_address_https_and_a_secret_of_another_type_is_named(self):
+        self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "certificate"}, "stringData": {"tls.crt": "x"}},
+                   resource("pets", service={"tls": {"secretName": "certificate"}}))
+        self.assertIn("its type must be kubernetes.io/tls", self.wait_for("pets", "Ready", "False", "SecretMalformed")["message"])
+        self.assertEqual(self.get("deployment", "pets"), {})
+        folder = self.temporary_folder()
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=pets",
+                        "-keyout", folder / "key", "-out", folder / "crt"], check=True, capture_output=True)
+        self.run_kubectl("delete", "secret", "certificate")
+        self.run_kubectl("create", "secret", "tls", "certificate", f"--cert={folder / 'crt'}", f"--key={folder / 'key'}")
+        self.touch()
+        self.wait_for_children("pets")
+        server, = self.pod_spec()["containers"]
+        self.assertEqual({server[probe]["httpGet"]["scheme"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}, {"HTTPS"})
+        service = self.get("service", "pets")
+        self.assertEqual(service["metadata"]["annotations"]["service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol"], "https")
+        self.assertEqual(service["spec"]["ports"][0]["port"], 443)
+        ingress = {"status": {"loadBalancer": {"ingress": [{"ip": "20.61.99.1"}]}}}
+        self.patch(ingress, "service", "pets", "--subresource=status")
+        self.assertIn("spec.service.scope to Public", self.wait_for("pets", "EndpointReady", "False", "EndpointPublic")["message"])
+        self.assertEqual(self.get("ic", "pets")["status"]["endpoint"]["url"], "https://20.61.99.1/")
+
+    def test_a_self_test_has_a_condition_while_it_is_wanted(self):
+        self.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "reference"}, "binaryData": {"tabby.jpg": "/9j/"}},
+                   resource("pets", selfTest={"image": {"configMapKeyRef": {"name": "reference", "key": "tabby.jpg"}}, "expectedLabel": "tabby"}))
+        self.wait_for_children("pets")
+        self.wait_for("pets", "SelfTestPassed", "Unknown", "SelfTestPending")
+        environment = {entry["name"]: entry.get("value") for entry in self.pod_spec()["containers"][0]["env"]}
+        self.assertEqual(environment["INFERENCE_SELF_TEST_MINIMUM_SCORE"], "0.5")
+        pod = wait_until(self.pod_of_now, 20, "the pod")
+        said = json.dumps({"reason": "SelfTestFailed", "message": "it was taken for a dog"})
+        ended = {"name": "server", "image": "x", "imageID": "", "ready": False, "restartCount": 1,
+                 "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 78, "reason": "Error", "message": said}}}
+        self.patch({"status": {"phase": "Running", "containerStatuses": [ended]}}, "pod", pod, "--subresource=status")
+        self.wait_for("pets", "SelfTestPassed", "False", "SelfTestFailed")
+        self.patch({"spec": {"selfTest": None}})
+        wait_until(lambda: not condition(self.get("ic", "pets"), "SelfTestPassed"), 20, "the condition to go")
 
 
 if __name__ == "__main__":

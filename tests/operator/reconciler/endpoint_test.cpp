@@ -22,6 +22,28 @@ TEST_CASE("the operator asks no address that could be its own or the cloud's") {
   }
 }
 
+TEST_CASE("addresses of the internet are told from all others") {
+  for (const char* global : {"20.61.99.1", "8.8.8.8", "172.32.0.1", "100.128.0.1", "2603:1020::1"}) {
+    INFO(global);
+    CHECK(is_global(global));
+  }
+  for (const char* other :
+       {"10.0.0.7", "172.31.255.255", "192.168.1.1", "100.64.0.1", "203.0.113.9", "198.18.0.1", "169.254.169.254",
+        "127.0.0.1", "240.0.0.1", "fd00::7", "fe80::1", "2001:db8::1", "::1", "abc.elb.amazonaws.com"}) {
+    INFO(other);
+    CHECK(!is_global(other));
+  }
+}
+
+TEST_CASE("with a certificate the address is https") {
+  World world(R"({"service": {"tls": {"secretName": "certificate"}}})");
+  world.observed.references[{resources::Reference::Kind::kSecret, "certificate"}] = {};
+  world.settle().address("10.0.0.7");
+  const auto address = address_of(world.observed.classifier, *world.observed.service);
+  CHECK(address->endpoint.url == "https://10.0.0.7/");
+  CHECK(address->probe_url == "https://10.0.0.7");
+}
+
 TEST_CASE("the address is the load balancer's, or inside the cluster the Service's name") {
   World world(R"({"service": {"port": 8000}})");
   world.settle();

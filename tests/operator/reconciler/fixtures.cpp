@@ -6,6 +6,7 @@
 #include "operator/reconciler/endpoint.hpp"
 #include "operator/reconciler/observe.hpp"
 #include "operator/registry/docker_config.hpp"
+#include "operator/resources/builders.hpp"
 
 namespace imageclassifier::reconciler::testing {
 
@@ -44,7 +45,12 @@ World& World::settle(int rounds) {
   for (int round = 0; round < rounds; ++round) {
     const Plan plan = make_plan(observed, testing::kNow);
     for (const Action& action : plan.actions) {
-      if (action.manifest.kind == resources::Kind::kSecret) {
+      if (action.manifest.name == resources::access_secret_name(observed.classifier)) {
+        observed.access_secret.reset();
+        if (action.step != Step::kDelete) {
+          observed.access_secret = parse_secret(stored(action.manifest, "access").dump());
+        }
+      } else if (action.manifest.kind == resources::Kind::kSecret) {
         observed.pull_secret.reset();
         if (action.step == Step::kDelete) continue;
         observed.pull_secret = parse_secret(stored(action.manifest, "secret").dump());

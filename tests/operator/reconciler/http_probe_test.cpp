@@ -11,6 +11,8 @@ using imageclassifier::testing::Connection;
 using imageclassifier::testing::kSanitizerMegabytes;
 using imageclassifier::testing::PeakMemory;
 using imageclassifier::testing::ScriptedServer;
+using imageclassifier::testing::ServerTls;
+using imageclassifier::testing::TestAuthority;
 
 // The probe over sockets: whoever may make a resource decides who answers.
 namespace {
@@ -31,7 +33,7 @@ TEST_CASE("a server that is ready says which model it serves") {
                     "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   });
   SystemClock clock;
-  const ProbeResult result = probe_over_http(server.url(), clock, {});
+  const ProbeResult result = probe_over_http({server.url()}, clock, {});
   CHECK(result.ok);
   REQUIRE(result.model);
   CHECK(result.model->architecture == "resnet101");
@@ -50,7 +52,7 @@ TEST_CASE("a head that does not end is refused at its limit, and memory does not
   SystemClock clock;
   const PeakMemory memory;
   for (int round = 0; round < 3; ++round) {
-    const ProbeResult result = probe_over_http(server.url(), clock, {});
+    const ProbeResult result = probe_over_http({server.url()}, clock, {});
     CHECK_FALSE(result.ok);
     CHECK(result.detail == "the answer is too long to come from the server");
   }
@@ -68,7 +70,28 @@ TEST_CASE("a body that does not end is refused") {
     }
   });
   SystemClock clock;
-  const ProbeResult result = probe_over_http(server.url(), clock, {});
+  const ProbeResult result = probe_over_http({server.url()}, clock, {});
   CHECK_FALSE(result.ok);
   CHECK(result.detail == "the answer is too long to come from the server");
+}
+
+TEST_CASE("over https a server has to show the very certificate, whatever names it holds") {
+  const TestAuthority authority("authority");
+  const auto own = authority.issue("server", {"DNS:pets.example.com"}), sibling = authority.issue("server");
+  ServerTls tls(own);
+  const ScriptedServer server(
+      [](Connection& connection, int) {
+        connection.read_request();
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      },
+      {.tls = &tls});
+  SystemClock clock;
+  CHECK(probe_over_http({server.url(), own.certificate_pem}, clock, {}).ok);
+  CHECK(probe_over_http({server.url(), own.certificate_pem + sibling.certificate_pem}, clock, {}).ok);
+  for (const std::string& other : {sibling.certificate_pem, std::string()}) {
+    const ProbeResult result = probe_over_http({server.url(), other}, clock, {});
+    CHECK_FALSE(result.ok);
+    CHECK(result.untrusted);
+    CHECK(result.detail.find("spec.service.tls") != std::string::npos);
+  }
 }

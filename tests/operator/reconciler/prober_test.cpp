@@ -18,7 +18,7 @@ class Rig {
  public:
   explicit Rig(EndpointProber::Options options = quick())
       : prober(
-            options, [this](const std::string& url, std::stop_token) { return answer(url); },
+            options, [this](const ProbeTarget& target, std::stop_token) { return answer(target); },
             [this](const ObjectKey&) { wake(); }, clock_) {
     prober.start();
   }
@@ -58,18 +58,29 @@ class Rig {
     const std::lock_guard hold(mutex_);
     return probes_[url];
   }
+  void shows_another_certificate() {
+    const std::lock_guard hold(mutex_);
+    ok_ = false;
+    untrusted_ = true;
+  }
+  bool wait_for_trust(const std::string& certificates) {
+    std::unique_lock hold(mutex_);
+    return changed_.wait_for(hold, std::chrono::seconds(10), [&] { return trusted_ == certificates; });
+  }
   int changes() {
     const std::lock_guard hold(mutex_);
     return changes_;
   }
 
  private:
-  ProbeResult answer(const std::string& url) {
+  ProbeResult answer(const ProbeTarget& target) {
     const std::lock_guard hold(mutex_);
+    const std::string& url = target.url;
+    trusted_ = target.certificates;
     ++probes_[url];
     changed_.notify_all();
     if (ok_) return {true, {}, api::ModelStatus{"resnet101", "ab", "float32"}};
-    return {false, details_[static_cast<std::size_t>(probes_[url]) % details_.size()], std::nullopt};
+    return {false, details_[static_cast<std::size_t>(probes_[url]) % details_.size()], std::nullopt, untrusted_};
   }
   void wake() {
     const std::lock_guard hold(mutex_);
@@ -83,6 +94,8 @@ class Rig {
   std::map<std::string, int> probes_;
   int changes_ = 0;
   bool ok_ = true;
+  bool untrusted_ = false;
+  std::string trusted_;
   std::vector<std::string> details_{"HTTP status 503"};
 
  public:
@@ -95,7 +108,7 @@ const ObjectKey kPets{"zoo", "pets"};
 
 TEST_CASE("one answer makes an endpoint healthy, three failures in a row unhealthy, and changes are told once") {
   Rig rig;
-  rig.prober.watch(kPets, "http://a", "1");
+  rig.prober.watch(kPets, {"http://a"}, "1");
   REQUIRE(rig.wait_for(kPets, EndpointState::Kind::kHealthy));
   CHECK(rig.prober.state(kPets).model->architecture == "resnet101");
   REQUIRE(rig.wait_for_probes("http://a", 10));
@@ -112,13 +125,13 @@ TEST_CASE("a healthy endpoint is asked again at once when its trigger changes, a
   auto options = Rig::quick();
   options.healthy_interval = std::chrono::hours(1);
   Rig rig(options);
-  rig.prober.watch(kPets, "http://a", "1");
+  rig.prober.watch(kPets, {"http://a"}, "1");
   REQUIRE(rig.wait_for(kPets, EndpointState::Kind::kHealthy));
-  rig.prober.watch(kPets, "http://a", "1");
-  rig.prober.watch({"zoo", "dogs"}, "http://b", "1");
+  rig.prober.watch(kPets, {"http://a"}, "1");
+  rig.prober.watch({"zoo", "dogs"}, {"http://b"}, "1");
   REQUIRE(rig.wait_for_probes("http://b", 1));
   CHECK(rig.probes("http://a") == 1);
-  rig.prober.watch(kPets, "http://a", "2");
+  rig.prober.watch(kPets, {"http://a"}, "2");
   CHECK(rig.wait_for_probes("http://a", 2));
 }
 
@@ -126,10 +139,10 @@ TEST_CASE("another address starts from unknown, a forgotten one is asked no more
   auto options = Rig::quick();
   options.healthy_interval = std::chrono::hours(1);
   Rig rig(options);
-  rig.prober.watch(kPets, "http://a", "1");
+  rig.prober.watch(kPets, {"http://a"}, "1");
   REQUIRE(rig.wait_for(kPets, EndpointState::Kind::kHealthy));
   rig.answers(false);
-  rig.prober.watch(kPets, "http://b", "1");
+  rig.prober.watch(kPets, {"http://b"}, "1");
   CHECK(rig.prober.state(kPets).kind != EndpointState::Kind::kHealthy);
   CHECK(rig.prober.state(kPets).url == "http://b");
   rig.prober.forget(kPets);
@@ -139,7 +152,7 @@ TEST_CASE("another address starts from unknown, a forgotten one is asked no more
 TEST_CASE("an endpoint that fails now in one way, now in another, is told of once; a new way that lasts, once more") {
   Rig rig;
   rig.fails_with({"no answer within 5 seconds", "the connection failed"});
-  rig.prober.watch(kPets, "http://a", "1");
+  rig.prober.watch(kPets, {"http://a"}, "1");
   REQUIRE(rig.wait_for(kPets, EndpointState::Kind::kUnhealthy));
   REQUIRE(rig.wait_for_probes("http://a", 40));
   CHECK(rig.changes() == 1);
@@ -156,9 +169,9 @@ TEST_CASE("endpoints that hold a thread until their time-out leave threads for t
   SystemClock clock;
   EndpointProber prober(
       {.threads = 4, .healthy_interval = std::chrono::milliseconds(1), .first_retry = {}, .last_retry = {}},
-      [&](const std::string& url, std::stop_token stop) -> ProbeResult {
+      [&](const ProbeTarget& target, std::stop_token stop) -> ProbeResult {
         std::unique_lock hold(mutex);
-        if (url == "http://good") {
+        if (target.url == "http://good") {
           ++answered;
           changed.notify_all();
           return {true, {}, std::nullopt};
@@ -172,7 +185,7 @@ TEST_CASE("endpoints that hold a thread until their time-out leave threads for t
     std::unique_lock hold(mutex);
     return changed.wait_for(hold, std::chrono::seconds(10), [&] { return count >= wanted; });
   };
-  for (int i = 0; i < 20; ++i) prober.watch({"zoo", "bad" + std::to_string(i)}, "http://bad", "1");
+  for (int i = 0; i < 20; ++i) prober.watch({"zoo", "bad" + std::to_string(i)}, {"http://bad"}, "1");
   prober.start();
   const auto all_unhealthy = [&] {
     for (int i = 0; i < 20; ++i) {
@@ -185,7 +198,7 @@ TEST_CASE("endpoints that hold a thread until their time-out leave threads for t
     const std::lock_guard hold(mutex);
     held = true;
   }
-  prober.watch({"zoo", "good"}, "http://good", "1");
+  prober.watch({"zoo", "good"}, {"http://good"}, "1");
   REQUIRE(reaches(answered, 100));
 }
 
@@ -197,17 +210,39 @@ TEST_CASE("endpoints that do not answer are asked on while the thread that watch
        .healthy_interval = std::chrono::hours(1),
        .first_retry = std::chrono::milliseconds(5),
        .last_retry = std::chrono::milliseconds(5)},
-      [&](const std::string& url, std::stop_token) -> ProbeResult {
-        if (url == "http://good") return {true, {}, std::nullopt};
+      [&](const ProbeTarget& target, std::stop_token) -> ProbeResult {
+        if (target.url == "http://good") return {true, {}, std::nullopt};
         ++failed;
         return {false, "no answer", std::nullopt};
       },
       [](const ObjectKey&) {}, clock);
-  prober.watch({"zoo", "good"}, "http://good", "1");
-  prober.watch({"zoo", "bad"}, "http://bad", "1");
-  prober.watch({"zoo", "worse"}, "http://bad", "1");
+  prober.watch({"zoo", "good"}, {"http://good"}, "1");
+  prober.watch({"zoo", "bad"}, {"http://bad"}, "1");
+  prober.watch({"zoo", "worse"}, {"http://bad"}, "1");
   prober.start();
   const SteadyTime deadline = clock.steady_now() + std::chrono::seconds(10);
   while (failed < 200 && clock.steady_now() < deadline) clock.sleep_for(std::chrono::milliseconds(1), {});
   CHECK(failed >= 200);
+}
+
+TEST_CASE("a certificate's successor is trusted beside the former one, without starting from unknown") {
+  Rig rig;
+  rig.prober.watch(kPets, {"https://a", "first "}, "1");
+  REQUIRE(rig.wait_for(kPets, EndpointState::Kind::kHealthy));
+  rig.prober.watch(kPets, {"https://a", "second "}, "1");
+  CHECK(rig.prober.state(kPets).kind == EndpointState::Kind::kHealthy);
+  CHECK(rig.wait_for_trust("second first "));
+  rig.prober.watch(kPets, {"https://b", "third "}, "1");
+  CHECK(rig.wait_for_trust("third "));
+}
+
+TEST_CASE("an unknown certificate is looked up anew before its endpoint counts as unhealthy") {
+  EndpointProber::Options patient = Rig::quick();
+  patient.last_retry = patient.first_retry = std::chrono::hours(1);
+  Rig rig(patient);
+  rig.prober.watch(kPets, {"https://a", "first "}, "1");
+  REQUIRE(rig.wait_for_changes(1));
+  rig.shows_another_certificate();
+  CHECK(rig.wait_for_changes(2));
+  CHECK(rig.prober.state(kPets).kind == EndpointState::Kind::kHealthy);
 }

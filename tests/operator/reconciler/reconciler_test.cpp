@@ -106,7 +106,7 @@ struct Rig {
   std::string seen = "5";
   runtime::WriteBarrier barrier{{}, [this](std::string_view) { return seen; }, clock};
   EndpointProber prober{
-      {}, [](const std::string&, std::stop_token) { return ProbeResult{}; }, [](const auto&) {}, clock};
+      {}, [](const ProbeTarget&, std::stop_token) { return ProbeResult{}; }, [](const auto&) {}, clock};
   std::vector<runtime::Event> told;
   Reconciler reconciler{{classifiers,
                          deployments,

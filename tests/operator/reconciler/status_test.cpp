@@ -301,3 +301,55 @@ TEST_CASE("messages end with what to do and fit a condition") {
   for (const api::Condition& condition : report(world).status.conditions)
     CHECK(condition.message.size() <= api::kMaxMessageBytes);
 }
+
+TEST_CASE("an address of the internet that nobody asked for is a failure with a way out") {
+  World world;
+  world.settle().deployment_status(1, 1, 1).address("20.61.99.1").probe(EndpointState::Kind::kHealthy);
+  const Report made = report(world);
+  CHECK(state(made, "EndpointReady") == "False/EndpointPublic");
+  CHECK(state(made, "Ready") == "False/EndpointPublic");
+  CHECK(made.status.endpoint->scope == "Public");
+}
+
+TEST_CASE("an address that the operator must not ask is not said to fail") {
+  World world;
+  world.settle().deployment_status(1, 1, 1).address("127.0.0.1");
+  CHECK(state(report(world), "EndpointReady") == "False/EndpointNotAsked");
+}
+
+TEST_CASE("a Service inside the cluster waits for no load balancer") {
+  World world(R"({"service": {"type": "ClusterIP"}})");
+  CHECK(state(report(world), "EndpointReady") == "Unknown/ServicePending");
+  world.settle();
+  CHECK(state(report(world), "EndpointReady") == "Unknown/ServicePending");
+}
+
+TEST_CASE("the self-test has passed when a pod of this revision is ready") {
+  World world(R"({"selfTest": {"image": {"path": "/cat.jpg"}, "expectedLabel": "tabby"}})");
+  CHECK(state(report(World()), "SelfTestPassed") == "absent");
+  CHECK(state(report(world), "SelfTestPassed") == "Unknown/SelfTestPending");
+  world.settle().deployment_status(1, 1, 0).pod_waits("ContainerCreating", "");
+  CHECK(state(report(world), "SelfTestPassed") == "Unknown/SelfTestPending");
+  api::Pod pod = *world.observed.pods[0];
+  pod.conditions.push_back({"Ready", "True", 0, "", "", ""});
+  world.observed.pods = {std::make_shared<api::Pod>(pod)};
+  world.deployment_status(1, 1, 1);
+  CHECK(state(report(world), "SelfTestPassed") == "True/SelfTestPassed");
+
+  pod.conditions.clear();
+  pod.containers[0].waiting_reason = "CrashLoopBackOff";
+  pod.containers[0].exit_code = 78;
+  pod.containers[0].terminated_message = R"({"reason": "SelfTestFailed", "message": "it was taken for a dog"})";
+  world.observed.pods = {std::make_shared<api::Pod>(pod)};
+  world.deployment_status(1, 1, 0);
+  CHECK(state(report(world), "SelfTestPassed") == "False/SelfTestFailed");
+  CHECK(state(report(world), "Ready") == "False/SelfTestFailed");
+}
+
+TEST_CASE("the Secret with the callers' password is named, whoever made it") {
+  CHECK(report(World()).status.access_secret_name.empty());
+  World own(R"({"service": {"authentication": {"type": "Basic"}}})");
+  CHECK(report(own).status.access_secret_name == "pets-access");
+  World users(R"({"service": {"authentication": {"type": "Basic", "secretName": "callers"}}})");
+  CHECK(report(users).status.access_secret_name == "callers");
+}

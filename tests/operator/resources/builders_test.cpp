@@ -90,6 +90,14 @@ std::vector<api::ImageClassifier> matrix() {
                  {{"model",
                    {{"source", {{"persistentVolumeClaim", {{"claimName", "models"}, {"path", "/own.safetensors"}}}}},
                     {"labels", {{"configMapKeyRef", {{"name", "words"}, {"key", "german.txt"}}}}}}}}),
+      classifier(
+          "protected",
+          {{"service",
+            {{"scope", "Public"}, {"authentication", {{"type", "Basic"}}}, {"tls", {{"secretName", "certificate"}}}}},
+           {"selfTest",
+            {{"image", {{"configMapKeyRef", {{"name", "reference"}, {"key", "tabby.jpg"}}}}},
+             {"expectedLabel", "tabby"},
+             {"minimumScore", "0.75"}}}}),
   };
 }
 
@@ -118,6 +126,7 @@ TEST_CASE("children are as the golden files say (IC_REWRITE_GOLDENS=1 rewrites t
     for (const Manifest& manifest : desired_state(one)) check_golden(manifest);
   }
   check_golden(build_pull_secret(matrix()[1], Secret("e30=")));
+  check_golden(build_access_secret(matrix()[1], Secret("cGV0cw=="), Secret("c2VjcmV0")));
 }
 
 TEST_CASE("a child that was just built shows no drift from itself and the same body each time") {
