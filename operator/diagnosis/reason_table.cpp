@@ -55,6 +55,12 @@ constexpr std::array kReasons = {
     Reason{"EndpointUnhealthy", kFailing, 30,
            "{url} did not answer HTTP 200 on /readyz three times in a row: {detail}.",
            "Check that the operator can reach the address and that the load balancer's health probe asks for /readyz."},
+    Reason{
+        "FieldContested", kFailing, 75,
+        "Somebody else undoes again and again what the operator does to {kind} {object} ({detail}); it is put right "
+        "less often now.",
+        "Find who it is with kubectl get {kind} {object} --show-managed-fields -o yaml, and let it leave the field to "
+        "the ImageClassifier."},
     Reason{"ImagePullFailed", kFailing, 40, "The image {image} cannot be pulled{detail}.",
            "Read the pod's events: kubectl describe pods -l app.kubernetes.io/instance={name}."},
     Reason{"InsufficientScope", kFailing, 65,

@@ -123,7 +123,10 @@ Outcome Reconciler::carry_out(const runtime::ObjectKey& key, const Observed& obs
 
 Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& plan, std::stop_token stop) {
   Executed executed;
+  const runtime::ObjectKey key{observed.classifier.metadata.namespace_name, observed.classifier.metadata.name};
   for (const Action& action : plan.actions) {
+    const bool shapes = action.step == Step::kCreate || action.step == Step::kApply;
+    if (shapes && contest_.must_wait(key, action.manifest, clock_.steady_now())) continue;
     const char* kind = to_string(action.manifest.kind);
     const auto done = executor_.run(action, observed.classifier, stop);
     actions_counter(metrics_, to_string(action.step), kind).increment();
@@ -138,11 +141,15 @@ Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& p
       executed.error = done.error();
       return executed;
     }
+    if (!*done && shapes) contest_.written(key, action.manifest, action.why, clock_.steady_now());
     if (*done) {
       executed.failures.push_back(**done);
     } else if (auto event = event_of(action, observed.classifier)) {
       record_event_(std::move(*event));
     }
+  }
+  for (diagnosis::Finding& contested : contest_.findings(key, clock_.steady_now())) {
+    executed.failures.push_back(std::move(contested));
   }
   return executed;
 }

@@ -5,6 +5,7 @@
 #include "common/clock.hpp"
 #include "common/metrics.hpp"
 #include "operator/kubernetes/api_client.hpp"
+#include "operator/reconciler/contest.hpp"
 #include "operator/reconciler/execute.hpp"
 #include "operator/reconciler/observe.hpp"
 #include "operator/reconciler/prober.hpp"
@@ -16,7 +17,8 @@ namespace imageclassifier::reconciler {
 
 /// One pass over one resource: observe -> plan -> execute -> status. Not from caches older than our own last write
 /// (runtime::WriteBarrier), and nothing destructive from caches alone. What it has changed it tells as events: see
-/// events.hpp. Holds nothing that a restart would lose. Thread safe for different keys; references must outlive it.
+/// events.hpp. Holds nothing that a restart would lose but who fights with it over a child (contest.hpp). Thread safe
+/// for different keys; references must outlive it.
 class Reconciler {
  public:
   Reconciler(Stores stores, kubernetes::ApiClient& client, EndpointProber& prober, runtime::WriteBarrier& barrier,
@@ -44,6 +46,7 @@ class Reconciler {
   runtime::RecordEvent record_event_;
   Clock& clock_;
   Executor executor_;
+  Contest contest_{Contest::Options{}};
   Counter& status_writes_;
   Counter& write_not_seen_;
   Counter& destructive_;
