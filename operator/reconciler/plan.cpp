@@ -94,7 +94,13 @@ void plan_deployment(Plan& plan, const Observed& observed) {
   const auto replicas = resources::wanted_replicas(
       plan.scale, deployment ? std::optional<std::int64_t>(deployment->replicas) : std::nullopt);
   const auto before = plan.actions.size();
-  plan_child(plan, observed, resources::build_deployment(classifier, replicas), present(deployment));
+  Manifest wanted = resources::build_deployment(classifier, replicas);
+  // New pods could not start: what runs keeps running, also where the strategy would end it first.
+  if (deployment && plan.unusable_reference &&
+      resources::first_drift(wanted.body, deployment->owned.text()).starts_with("spec.template")) {
+    return;
+  }
+  plan_child(plan, observed, std::move(wanted), present(deployment));
   // A field that is left out of an apply falls back to its default, 1, unless somebody else holds it too.
   if (replicas || plan.actions.size() == before || !deployment->metadata.owns_replicas) return;
   plan.actions.insert(plan.actions.begin() + static_cast<std::ptrdiff_t>(before),

@@ -40,7 +40,7 @@ struct Plan {
   CredentialAssessment credential;
   /// What keeps a child from being made without asking the server: a foreign object of its name.
   std::vector<diagnosis::Finding> obstacles;
-  /// What the pods mount and cannot.
+  /// What the pods mount and cannot. While there is something, the pods that run are not exchanged.
   std::optional<diagnosis::Finding> unusable_reference;
   /// The Deployment is held back until the pods can pull and mount what they need.
   bool deployment_held = false;

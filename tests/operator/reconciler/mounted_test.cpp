@@ -122,6 +122,12 @@ TEST_CASE("a foreign Secret of the name is left alone, and no pod gets its passw
   world.observed.access_secret = secret("Opaque", {{"username", "u"}, {"password", "p"}}).secret;
   CHECK(problem(world).starts_with("NameConflict: Secret pets-access"));
   CHECK(summary(make_plan(world.observed, kNow)).empty());
+
+  World open;
+  open.settle();
+  open.observed.classifier.spec = world.observed.classifier.spec;
+  open.observed.access_secret = world.observed.access_secret;
+  CHECK(summary(make_plan(open.observed, kNow)).empty());
 }
 
 TEST_CASE("an object that pods would mount and that is not there is named, with the field that names it") {
@@ -154,4 +160,8 @@ TEST_CASE("nothing is started before what it mounts is there, and what runs is k
   const Plan plan = make_plan(world.observed, kNow);
   CHECK(plan.actions.empty());
   CHECK(plan.unusable_reference->name() == "ConfigMapNotFound");
+  world.observed.classifier.spec.serving.top_k = 7;
+  CHECK(make_plan(world.observed, kNow).actions.empty());
+  world.observed.classifier.spec.replicas = 0;
+  CHECK(summary(make_plan(world.observed, kNow)) == "apply Deployment pets");
 }
