@@ -55,6 +55,7 @@ void log_configuration(const ServeOptions& options, int threads) {
   log::info("configuration", {{"version", build_version()},
                               {"model", options.model.model},
                               {"model_sha256", options.model.sha256},
+                              {"architecture", options.model.architecture},
                               {"model_name", options.model.name},
                               {"labels", options.model.labels},
                               {"precision", options.model.precision},
@@ -310,7 +311,12 @@ Result<std::unique_ptr<model::Model>> load(const ModelOptions& options) {
     if (!labels) return fail(labels.error());
     how.labels = std::move(*labels);
   }
-  return model::load_model(how);
+  auto model = model::load_model(how);
+  if (model && !options.architecture.empty() && (*model)->info().architecture != options.architecture) {
+    return fail(ErrorCode::kInvalidArgument,
+                "the model file holds a " + (*model)->info().architecture + ", not a " + options.architecture);
+  }
+  return model;
 }
 
 void report_fatal(const std::string& termination_log, const std::string& reason, const std::string& message) {

@@ -32,6 +32,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
             return good ? std::string() : std::string("must be 64 lower-case hex digits");
           },
           "SHA256"));
+  add(command, "--architecture", options.architecture, "Refuse a model of another network")
+      ->check(CLI::IsMember({"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}));
   add(command, "--model-name", options.name, "Name of the model in answers; default: its architecture");
   add(command, "--labels", options.labels, "File with one label per line; default: the model's own");
   add(command, "--precision", options.precision, "Arithmetic of the model")->check(CLI::IsMember({"auto", "float32"}));

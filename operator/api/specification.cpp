@@ -61,7 +61,7 @@ ModelSource parse_model_source(const nlohmann::json& source) {
 }
 
 ModelSpec parse_model(const nlohmann::json& source) {
-  return {parse_model_source(member(source, "source")), text_of(source, "sha256"),
+  return {text_of(source, "architecture"), parse_model_source(member(source, "source")), text_of(source, "sha256"),
           parse_config_map_key(member(source, "labels")), text_or(source, "precision", "auto")};
 }
 

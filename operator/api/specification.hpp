@@ -59,6 +59,7 @@ struct VolumeFile {
 using ModelSource = std::variant<std::monostate, ImageFile, ModelUrl, VolumeFile>;
 
 struct ModelSpec {
+  std::string architecture;  ///< empty: whatever the file holds
   ModelSource source;
   std::string sha256;  ///< empty: not checked
   std::optional<ConfigMapKey> labels;

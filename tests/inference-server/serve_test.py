@@ -70,6 +70,7 @@ class Start(ProgramTest):
         self.ends_with("ModelInvalid", "--model", str(broken))
         self.ends_with("ModelInvalid", "--model", str(FOLDER / "missing.safetensors"))
         self.ends_with("ModelDigestMismatch", "--model-sha256", "0" * 64)
+        self.assertIn("not a resnet152", self.ends_with("ModelInvalid", "--architecture", "resnet152"))
         self.ends_with("ConfigurationInvalid", "--top-k", "0")
         self.ends_with("ConfigurationInvalid", "--no-such-option")
         self.assertRegex(self.ends_with("ConfigurationInvalid", "--top-k", "many"), r"\A--top-k: [^\n]+\Z")

@@ -84,6 +84,7 @@ std::vector<api::ImageClassifier> matrix() {
                        {{"url", "https://models.example.com:8443/resnet101.safetensors?v=2"},
                         {"caBundle", {{"configMapKeyRef", {{"name", "authorities"}, {"key", "ca.crt"}}}}}}}}},
                     {"sha256", std::string(64, 'a')},
+                    {"architecture", "resnet50"},
                     {"precision", "float32"}}},
                   {"pod", {{"env", {{{"name", "HTTPS_PROXY"}, {"value", "http://proxy:3128"}}}}}}}),
       classifier("from-volume",
