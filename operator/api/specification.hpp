@@ -44,7 +44,6 @@ struct ConfigMapKey {
   std::string key;
 };
 
-/// Absent: the container image's own model.
 struct ImageFile {
   std::string path;
 };
@@ -56,6 +55,7 @@ struct VolumeFile {
   std::string claim_name;
   std::string path;  ///< from the root of the volume, begins with '/'
 };
+/// Without a member: the container image's own model.
 using ModelSource = std::variant<std::monostate, ImageFile, ModelUrl, VolumeFile>;
 
 struct ModelSpec {

@@ -29,10 +29,10 @@ struct Stores {
   std::map<resources::Kind, const Store<api::Child>*> optional_children;
 };
 
-/// Puts together what a decision needs: the caches, the Secrets and what else
-/// the specification names by GET (they are never listed or watched), the prober's
-/// state. With `live`, resource and children are read from the server as well, because the caches may be
-/// older than our own writes. Nothing if the resource does not exist (any more). Errors: those of the client.
+/// Puts together what a decision needs: the caches, the Secrets and what else the specification names by GET (they are
+/// never listed or watched), the prober's state. With `live`, resource and children are read from the server as well,
+/// because the caches may be older than our own writes. Nothing if the resource does not exist (any more). Errors:
+/// those of the client.
 Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Stores& stores,
                                         kubernetes::ApiClient& client, const EndpointProber& prober, bool live,
                                         std::stop_token stop);
