@@ -9,6 +9,7 @@ PLACEHOLDERS = {
     "container": "name of the container", "detail": "cause", "field": "field", "image": "image", "key": "key", "label": "label", "kind": "kind", "limit": "its limit, or the node has", "name": "name of the ImageClassifier", "why": "what in the specification asks for that",
     "namespace": "namespace", "object": "name of the object", "secret": "name of the Secret", "server": "host of the registry",
     "service": "name of the Service", "source": "Secret of yours", "url": "URL",
+    "revision": "the one that failed", "good": "the one before", "remedy": "What to do about the cause.",
 }
 BEHIND_A_NOUN = {
     "image": {"image": "name"}, "namespace": {"namespace": "name"}, "registry": {"server": "host"},
@@ -18,11 +19,13 @@ BEHIND_A_NOUN = {
 }
 WHOLE = {
     "Ready": "The summary: the classifier answers, or is meant to run no pod. If not, reason and message are those of the cause: what "
-             "is broken goes before what is on its way, and of several the first in the order credential, pods, endpoint, "
-             "other objects.",
+             "is broken goes before what is on its way, and of several the first in the order credential, pods, "
+             "rollback, endpoint, other objects.",
     "Reconciling": "Not ready, and it goes on by itself or is tried again. Waiting may help.",
     "Stalled": "Not ready, and trying again cannot help until somebody changes something; the message says what. Never True together "
                "with Reconciling.",
+    "RolledBack": "The wanted revision has failed, with this reason, and the last good one runs in its place. Ready is False with the "
+                  "same reason, Stalled is True, until the specification of the pods changes.",
     "Suspended": "No pod is wanted, on purpose; the Service and its address stay. Ready is True once the last has ended, if nothing "
                  "else is broken.",
 }
@@ -54,7 +57,8 @@ def page(found, reference):
     out = ["# Troubleshooting", "",
            "<!-- Written by docs/generate from operator/diagnosis/reason_table.cpp (make docs). -->", "",
            *_reading(found, reasons), "## All reasons", "",
-           "The list is closed: no condition has another; the Events also tell what was `Created`, `Updated` and `Deleted`. "
+           "The list is closed: no condition has another; the Events also tell what was `Created`, `Updated` and `Deleted`, and what "
+            "was `RolledOut`. "
             "`imageclassifier-operator explain REASON` prints what stands here.", ""]
     out += table(["reason", "shows under", "does waiting help?"],
                  [[f"[{reason.name}](#{anchor(reason.name)})", f"[{GROUPS[reason.place][0]}](#{anchor(GROUPS[reason.place][0])})",

@@ -85,6 +85,9 @@ Status parse_status(const nlohmann::json& source) {
   }
   status.pull_secret_name = text_of(member(source, "pullSecret"), "name");
   status.access_secret_name = text_of(member(source, "accessSecret"), "name");
+  status.current_revision = text_of(source, "currentRevision");
+  status.update_revision = text_of(source, "updateRevision");
+  status.last_good_revision = text_of(source, "lastGoodRevision");
   status.next_scheduled_change = text_of(source, "nextScheduledChange");
   if (const nlohmann::json& failure = member(source, "lastFailure"); failure.is_object()) {
     status.last_failure = parse_failure(failure);
@@ -112,6 +115,9 @@ nlohmann::json to_json(const Status& status) {
   }
   if (!status.pull_secret_name.empty()) object["pullSecret"] = {{"name", status.pull_secret_name}};
   if (!status.access_secret_name.empty()) object["accessSecret"] = {{"name", status.access_secret_name}};
+  put_text(object, "currentRevision", status.current_revision);
+  put_text(object, "updateRevision", status.update_revision);
+  put_text(object, "lastGoodRevision", status.last_good_revision);
   put_text(object, "nextScheduledChange", status.next_scheduled_change);
   if (status.last_failure) object["lastFailure"] = to_json(*status.last_failure);
   object["conditions"] = nlohmann::json::array();

@@ -53,6 +53,10 @@ struct Status {
   std::optional<ModelStatus> model;
   std::string pull_secret_name;
   std::string access_secret_name;
+  /// Names of ControllerRevisions: of the pods that serve, of the specification, of what was rolled out last.
+  std::string current_revision;
+  std::string update_revision;
+  std::string last_good_revision;
   std::string next_scheduled_change;  ///< RFC 3339
   std::optional<Failure> last_failure;
   std::vector<Condition> conditions;

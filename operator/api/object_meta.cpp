@@ -39,6 +39,7 @@ ObjectMeta decode_object_meta(std::string_view metadata) {
     if (key == "annotations") {
       const std::string revision = find_string(value, {"deployment.kubernetes.io/revision"});
       meta.revision = std::strtoll(revision.c_str(), nullptr, 10);
+      meta.pod_revision = find_string(value, {kRevisionAnnotation});
     }
     if (key == "creationTimestamp") meta.creation_timestamp = json_text(value);
     if (key == "deletionTimestamp") meta.deleting = !json_text(value).empty();

@@ -7,6 +7,7 @@
 namespace imageclassifier::api {
 
 inline constexpr const char* kFieldManager = "imageclassifier-operator";
+inline constexpr const char* kRevisionAnnotation = "imageclassifier.dev/revision";
 
 /// The part of metav1.ObjectMeta that we use. Caches hold one of these per object: what nobody reads is not kept.
 struct ObjectMeta {
@@ -15,7 +16,10 @@ struct ObjectMeta {
   std::string uid;
   std::string resource_version;
   std::int64_t generation = 0;
-  std::int64_t revision = 0;       ///< annotation deployment.kubernetes.io/revision of a ReplicaSet; 0 without
+  std::int64_t revision = 0;  ///< annotation deployment.kubernetes.io/revision of a ReplicaSet; 0 without
+  /// annotation kRevisionAnnotation: the ControllerRevision whose pod template it has. The Deployment controller copies
+  /// it from the Deployment to the ReplicaSet of the same template.
+  std::string pod_revision;
   std::string instance;            ///< label app.kubernetes.io/instance; empty without
   std::string owner_uid;           ///< of the owner with `controller: true`; empty if there is none
   std::string creation_timestamp;  ///< RFC 3339

@@ -24,7 +24,8 @@ Result<ObjectText> split_object(std::string_view json, const char* kind) {
   return text;
 }
 
-Result<PackedText> pack_owned_part(const ObjectText& object) {
+Result<PackedText> pack_owned_part(const ObjectText& object,
+                                   const std::vector<std::pair<std::string_view, std::string>>& more) {
   std::string part = R"({"metadata":{)";
   for_each_member(object.metadata, [&](std::string_view key, std::string_view value) {
     if (key != "labels" && key != "annotations" && key != "ownerReferences") return true;
@@ -34,6 +35,7 @@ Result<PackedText> pack_owned_part(const ObjectText& object) {
   });
   part += '}';
   if (!object.spec.empty()) part.append(R"(,"spec":)").append(object.spec);
+  for (const auto& [name, value] : more) part.append(",\"").append(name).append("\":").append(value);
   part += '}';
   if (!nlohmann::json::accept(part)) {
     return fail(ErrorCode::kInvalidArgument, "Labels, annotations, owners or spec of the object are no valid JSON.");

@@ -9,6 +9,7 @@
 
 #include "operator/api/child.hpp"
 #include "operator/api/image_classifier.hpp"
+#include "operator/api/revision.hpp"
 #include "operator/api/service.hpp"
 #include "operator/api/workload.hpp"
 
@@ -24,8 +25,8 @@ concept Like = std::is_same_v<std::remove_const_t<T>, U>;
 template <typename Archive, Like<ObjectMeta> T>
 void members(Archive& archive, T& meta) {
   archive(meta.namespace_name, meta.name, meta.uid, meta.resource_version, meta.owner_uid, meta.generation,
-          meta.revision, meta.instance, meta.creation_timestamp, meta.deleting, meta.created_by_update,
-          meta.owns_replicas);
+          meta.revision, meta.pod_revision, meta.instance, meta.creation_timestamp, meta.deleting,
+          meta.created_by_update, meta.owns_replicas);
 }
 
 template <typename Archive, Like<Condition> T>
@@ -66,6 +67,12 @@ void members(Archive& archive, T& service) {
 template <typename Archive, Like<Child> T>
 void members(Archive& archive, T& child) {
   archive(child.metadata, child.conditions, child.owned);
+}
+
+template <typename Archive, Like<Revision> T>
+void members(Archive& archive, T& revision) {
+  archive(revision.metadata, revision.marks.number, revision.marks.specification, revision.marks.completed,
+          revision.marks.failure, revision.owned);
 }
 
 template <typename Archive, Like<Event> T>
@@ -222,6 +229,7 @@ template class Record<ReplicaSet>;
 template class Record<Pod>;
 template class Record<Service>;
 template class Record<Child>;
+template class Record<Revision>;
 template class Record<Event>;
 template class Record<PackedClassifier>;
 

@@ -12,7 +12,7 @@ namespace imageclassifier::api {
 
 /// An object as caches keep it: the members of T one after the other in one block, a third of what they take as strings
 /// and vectors of their own. Reading it back costs about a microsecond. Immutable; T is Deployment, ReplicaSet, Pod,
-/// Service, Child, Event or PackedClassifier.
+/// Service, Child, Revision, Event or PackedClassifier.
 template <typename T>
 class Record {
  public:

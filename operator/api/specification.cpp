@@ -147,6 +147,7 @@ RolloutSpec parse_rollout(const nlohmann::json& source) {
   rollout.max_surge_json = json_or(source, "maxSurge", rollout.max_surge_json);
   rollout.max_unavailable_json = json_or(source, "maxUnavailable", rollout.max_unavailable_json);
   rollout.progress_deadline_seconds = integer_of(source, "progressDeadlineSeconds", rollout.progress_deadline_seconds);
+  rollout.auto_rollback = boolean_of(source, "autoRollback", rollout.auto_rollback);
   rollout.revision_history_limit = integer_of(source, "revisionHistoryLimit", rollout.revision_history_limit);
   return rollout;
 }

@@ -118,6 +118,7 @@ struct RolloutSpec {
   std::string max_surge_json = "1";        ///< a number, or a percentage as JSON text
   std::string max_unavailable_json = "0";  ///< likewise
   std::int64_t progress_deadline_seconds = 300;
+  bool auto_rollback = true;
   std::int64_t revision_history_limit = 5;
 };
 

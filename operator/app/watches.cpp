@@ -58,6 +58,8 @@ Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQ
                    api::recorded(api::decode_packed_classifier), clock, metrics),
       deployments_(client, watched(reconciler::deployments(), options, our_children()),
                    api::recorded(api::decode_deployment), clock, metrics),
+      revisions_(client, watched(reconciler::controller_revisions(), options, our_children()),
+                 api::recorded(api::decode_revision), clock, metrics),
       replica_sets_(client, watched(reconciler::replica_sets(), options, our_children()),
                     api::recorded(api::decode_replica_set), clock, metrics),
       pods_(client, watched(reconciler::pods(), options, our_children()), api::recorded(api::decode_pod), clock,
@@ -68,6 +70,7 @@ Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQ
               clock, metrics) {
   classifiers_.add_handler([this](const auto& change) { enqueue(runtime::key_of(record_of(change)), change.initial); });
   tell_instance(deployments_);
+  tell_instance(revisions_);
   tell_instance(replica_sets_);
   tell_instance(pods_);
   tell_instance(services_);
@@ -89,6 +92,7 @@ Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQ
 void Watches::start() {
   classifiers_.start();
   deployments_.start();
+  revisions_.start();
   replica_sets_.start();
   pods_.start();
   services_.start();
@@ -102,6 +106,7 @@ void Watches::stop() {
   services_.stop();
   pods_.stop();
   replica_sets_.stop();
+  revisions_.stop();
   deployments_.stop();
   classifiers_.stop();
 }
@@ -109,8 +114,8 @@ void Watches::stop() {
 bool Watches::synced() const {
   const bool optional = std::all_of(optional_children_.begin(), optional_children_.end(),
                                     [](const auto& entry) { return entry.second.has_synced(); });
-  return optional && classifiers_.has_synced() && deployments_.has_synced() && replica_sets_.has_synced() &&
-         pods_.has_synced() && services_.has_synced() && events_.has_synced();
+  return optional && classifiers_.has_synced() && deployments_.has_synced() && revisions_.has_synced() &&
+         replica_sets_.has_synced() && pods_.has_synced() && services_.has_synced() && events_.has_synced();
 }
 
 std::vector<ObjectKey> Watches::classifiers() const {
@@ -121,6 +126,7 @@ std::vector<ObjectKey> Watches::classifiers() const {
 
 std::string Watches::last_seen(std::string_view plural) const {
   if (plural == "deployments") return deployments_.last_seen_resource_version();
+  if (plural == "controllerrevisions") return revisions_.last_seen_resource_version();
   if (plural == "services") return services_.last_seen_resource_version();
   for (const auto& [kind, informer] : optional_children_) {
     if (plural == reconciler::collection_of(kind).plural) return informer.last_seen_resource_version();
@@ -129,13 +135,8 @@ std::string Watches::last_seen(std::string_view plural) const {
 }
 
 reconciler::Stores Watches::stores() const {
-  reconciler::Stores stores{classifiers_.store(),
-                            deployments_.store(),
-                            replica_sets_.store(),
-                            pods_.store(),
-                            services_.store(),
-                            events_.store(),
-                            {}};
+  reconciler::Stores stores{classifiers_.store(), deployments_.store(), revisions_.store(), replica_sets_.store(),
+                            pods_.store(),        services_.store(),    events_.store(),    {}};
   for (const auto& [kind, informer] : optional_children_) stores.optional_children.emplace(kind, &informer.store());
   return stores;
 }

@@ -40,6 +40,7 @@ class Watches {
   runtime::WorkQueue& queue_;
   Informer<api::PackedClassifier> classifiers_;
   Informer<api::Deployment> deployments_;
+  Informer<api::Revision> revisions_;
   Informer<api::ReplicaSet> replica_sets_;
   Informer<api::Pod> pods_;
   Informer<api::Service> services_;

@@ -134,7 +134,9 @@ std::vector<Link> walk(const Observed& observed, const std::optional<reconciler:
   const Aspect workload = reconciler::workload_aspect(observed, plan, plan.obstacles);
   const Aspect credential = reconciler::credential_aspect(plan, plan.obstacles, observed, workload);
   const reconciler::EndpointAspect endpoint = reconciler::endpoint_aspect(observed, plan, plan.obstacles, now);
-  Link pods = link_of("pods", workload);
+  // Those of the last good revision may well run in place of the wanted ones.
+  const Aspect rollback = reconciler::rollback_aspect(plan.rollout);
+  Link pods = link_of("pods", rollback.blocker && !workload.blocker ? rollback : workload);
   const Link image = image_link(observed, credential, pods);
   if (is_held_up(pods)) pods.state = State::kWaiting;
   if (image.state == State::kBroken) pods = {"pods", State::kWaiting, {}, "They wait for the image.", {}};

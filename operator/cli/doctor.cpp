@@ -18,6 +18,7 @@ namespace {
 struct Listed {
   reconciler::Store<api::PackedClassifier> classifiers;
   reconciler::Store<api::Deployment> deployments;
+  reconciler::Store<api::Revision> revisions;
   reconciler::Store<api::ReplicaSet> replica_sets;
   reconciler::Store<api::Pod> pods;
   reconciler::Store<api::Service> services;
@@ -53,14 +54,16 @@ Result<Verdict> examine(kubernetes::ApiClient& client, const kubernetes::ObjectN
                            "=" + resources::kManagedBy;
   const std::string about = "involvedObject.kind=Service,involvedObject.name=" + name.name;
   for (const Result<void>& read :
-       {list(listed.replica_sets, client, reconciler::replica_sets(), space, {.labels = ours}, &api::decode_replica_set,
+       {list(listed.revisions, client, reconciler::controller_revisions(), space, {.labels = ours},
+             &api::decode_revision, stop),
+        list(listed.replica_sets, client, reconciler::replica_sets(), space, {.labels = ours}, &api::decode_replica_set,
              stop),
         list(listed.pods, client, reconciler::pods(), space, {.labels = ours}, &api::decode_pod, stop),
         list(listed.events, client, reconciler::events(), space, {.fields = about}, &api::decode_event, stop)}) {
     if (!read) return fail(read.error());
   }
-  const reconciler::Stores stores{
-      listed.classifiers, listed.deployments, listed.replica_sets, listed.pods, listed.services, listed.events, {}};
+  const reconciler::Stores stores{listed.classifiers, listed.deployments, listed.revisions, listed.replica_sets,
+                                  listed.pods,        listed.services,    listed.events,    {}};
   const reconciler::EndpointProber nobody({}, {}, {}, clock);  // never started: this program asks by itself
   const auto observed = reconciler::observe({space, name.name}, stores, client, nobody, true, stop);
   if (!observed) return fail(observed.error());

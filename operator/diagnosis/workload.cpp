@@ -119,6 +119,21 @@ std::optional<Finding> diagnose_container(const Workload& workload, const api::C
   return std::nullopt;
 }
 
+bool ends_for_ever(const api::Pod& pod, const Finding& finding) {
+  if (finding.exit_code == kExitNeverReady) return true;
+  // Whoever serves the file may be back soon; the progress deadline says when that was long enough.
+  if (finding.name() == "ModelUnavailable") return false;
+  return std::any_of(pod.containers.begin(), pod.containers.end(), [](const api::ContainerStatus& container) {
+    return container.waiting_reason == "CrashLoopBackOff";
+  });
+}
+
+bool earlier_pods_serve(const Workload& workload, const api::ReplicaSet& current) {
+  return std::any_of(workload.pods.begin(), workload.pods.end(), [&](const api::Pod* pod) {
+    return pod->metadata.owner_uid != current.metadata.uid && !pod->metadata.deleting && api::is_ready(*pod);
+  });
+}
+
 std::optional<Finding> diagnose_creation(const Workload& workload, const std::vector<api::Condition>& conditions) {
   const api::Condition* failure = api::find_condition(conditions, "ReplicaFailure");
   if (failure == nullptr || failure->status != "True") return std::nullopt;
@@ -159,6 +174,41 @@ std::optional<Finding> diagnose_pod(const Workload& workload, const api::Pod& po
     if (!deepest || found->reason->depth > deepest->reason->depth) deepest = std::move(found);
   }
   return deepest;
+}
+
+std::optional<Finding> diagnose_blocked(const Workload& workload) {
+  const api::ReplicaSet* current = current_replica_set(workload);
+  if (current == nullptr || !earlier_pods_serve(workload, *current)) return std::nullopt;
+  for (const api::Pod* pod : workload.pods) {
+    if (pod->metadata.owner_uid != current->metadata.uid || pod->metadata.deleting) continue;
+    const api::Condition* scheduled = api::find_condition(pod->conditions, "PodScheduled");
+    if (scheduled == nullptr || scheduled->status != "False") continue;
+    return at_pod(
+        make_finding("RolloutBlocked", {{"detail", without_final_dot(without_preemption(scheduled->message))}}), *pod,
+        nullptr);
+  }
+  return std::nullopt;
+}
+
+std::optional<Finding> diagnose_hopeless(const Workload& workload) {
+  const api::ReplicaSet* current = current_replica_set(workload);
+  if (current == nullptr) return std::nullopt;
+  std::optional<Finding> deepest;
+  for (const api::Pod* pod : workload.pods) {
+    if (pod->metadata.owner_uid != current->metadata.uid) continue;
+    auto found = diagnose_pod(workload, *pod);
+    if (!found || !ends_for_ever(*pod, *found)) continue;
+    if (!deepest || found->reason->depth > deepest->reason->depth) deepest = std::move(found);
+  }
+  if (deepest) return deepest;
+  const api::Condition* progressing = api::find_condition(workload.deployment->conditions, "Progressing");
+  // Back to a template that was there before, the condition speaks of the other ReplicaSet for a moment.
+  const bool late = progressing != nullptr && progressing->status == "False" &&
+                    progressing->message.find('"' + current->metadata.name + '"') != std::string::npos;
+  if (!late) return std::nullopt;
+  auto cause = diagnose_workload(workload);
+  const bool no_room = cause && (cause->name() == "Unschedulable" || cause->name() == "PodCreationForbidden");
+  return no_room && earlier_pods_serve(workload, *current) ? std::nullopt : cause;
 }
 
 std::optional<Finding> diagnose_workload(const Workload& workload) {

@@ -27,6 +27,14 @@ const api::ReplicaSet* current_replica_set(const Workload& workload);
 /// or none exists and nothing speaks against it.
 std::optional<Finding> diagnose_workload(const Workload& workload);
 
+/// Why the current revision cannot become ready, however long one waits: its pods end again and again, or say that they
+/// never can, or the Deployment's progress deadline has passed. Nothing while it may, and while a pod only waits for
+/// room on a node or in a quota and earlier ones serve: that is no fault of the revision's.
+std::optional<Finding> diagnose_hopeless(const Workload& workload);
+
+/// A pod of the current ReplicaSet that finds no room, while pods of an earlier one serve.
+std::optional<Finding> diagnose_blocked(const Workload& workload);
+
 /// The cause in one pod; nothing if it is ready.
 std::optional<Finding> diagnose_pod(const Workload& workload, const api::Pod& pod);
 

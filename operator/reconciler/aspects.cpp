@@ -25,17 +25,6 @@ bool is_about_credential(const Finding& finding) {
   return std::find(kNames.begin(), kNames.end(), finding.name()) != kNames.end();
 }
 
-diagnosis::Workload workload_of(const Observed& observed, const CredentialAssessment& credential) {
-  diagnosis::Workload workload;
-  workload.classifier = &observed.classifier;
-  workload.server = credential.server;
-  workload.credential_source = credential.source;
-  workload.deployment = observed.deployment.get();
-  for (const auto& replica_set : observed.replica_sets) workload.replica_sets.push_back(replica_set.get());
-  for (const auto& pod : observed.pods) workload.pods.push_back(pod.get());
-  return workload;
-}
-
 /// Kubelets before 1.32 alternate between a message with the cause and one without: the cause is kept.
 std::optional<Finding> with_known_cause(std::optional<Finding> finding, const api::Status& before) {
   if (!finding || finding->name() != "ImagePullFailed" || !before.last_failure) return finding;
@@ -152,9 +141,10 @@ Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::ve
     return {"True", *none, make_finding("PodsEnding")};
   }
   if (rolled && deployment->status_replicas == wanted) return good(make_finding("Available"));
-  const auto cause =
-      with_known_cause(diagnosis::diagnose_workload(workload_of(observed, plan.credential)), classifier.status);
+  const diagnosis::Workload workload = workload_of(observed, plan.credential);
+  const auto cause = with_known_cause(diagnosis::diagnose_workload(workload), classifier.status);
   if (available && wanted > 0) {
+    if (const auto room = diagnosis::diagnose_blocked(workload); room && current) return {"True", *room, room};
     const Finding rolling = make_finding("RolloutInProgress");
     return {"True", rolling, cause && current ? *cause : rolling};
   }
@@ -218,10 +208,17 @@ std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& pla
   return good(make_finding("SelfTestPassed", {{"label", self_test->expected_label}}));
 }
 
-Aspect optional_children_aspect(const std::vector<Finding>& failures) {
+Aspect rollback_aspect(const Rollout& rollout) {
+  if (rollout.failure) return blocked("True", *rollout.failure);
+  return {"False", make_finding("NotRolledBack"), std::nullopt};
+}
+
+Aspect other_children_aspect(const std::vector<Finding>& failures) {
   for (const Finding& failure : failures) {
-    for (const resources::Kind kind : resources::kOptionalKinds) {
-      if (failure.object.starts_with(std::string(to_string(kind)) + " ")) return blocked("False", failure);
+    for (const resources::Kind kind : resources::kAllKinds) {
+      const bool told =
+          kind == resources::Kind::kSecret || kind == resources::Kind::kDeployment || kind == resources::Kind::kService;
+      if (!told && failure.object.starts_with(std::string(to_string(kind)) + " ")) return blocked("False", failure);
     }
   }
   return {};

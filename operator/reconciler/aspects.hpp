@@ -39,7 +39,9 @@ EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan,
                                const std::vector<diagnosis::Finding>& failures, WallTime now);
 /// Nothing without spec.selfTest. What stands in the way is the workload's to tell.
 std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& plan, const Aspect& workload);
+/// True, and in the way of Ready, while the last good revision runs in place of the wanted one.
+Aspect rollback_aspect(const Rollout& rollout);
 /// Of the children that have no condition of their own; its finding is empty if nothing is wrong with them.
-Aspect optional_children_aspect(const std::vector<diagnosis::Finding>& failures);
+Aspect other_children_aspect(const std::vector<diagnosis::Finding>& failures);
 
 }  // namespace imageclassifier::reconciler

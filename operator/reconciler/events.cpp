@@ -17,8 +17,10 @@ struct Deed {
   const char* action;
 };
 
-std::optional<Deed> deed_of(Step step) {
-  switch (step) {
+std::optional<Deed> deed_of(const Action& action) {
+  // They repeat what the Deployment's events say.
+  if (action.manifest.kind == resources::Kind::kControllerRevision) return std::nullopt;
+  switch (action.step) {
     case Step::kCreate:
       return Deed{"Created", "Create"};
     case Step::kApply:
@@ -67,7 +69,7 @@ bool is_news(const api::Condition* before, const api::Condition& now, const std:
 }  // namespace
 
 std::optional<Event> event_of(const Action& action, const api::ImageClassifier& owner) {
-  const std::optional<Deed> deed = deed_of(action.step);
+  const std::optional<Deed> deed = deed_of(action);
   if (!deed) return std::nullopt;
   Event event;
   event.reason = deed->reason;
@@ -79,6 +81,30 @@ std::optional<Event> event_of(const Action& action, const api::ImageClassifier& 
   return event;
 }
 
+namespace {
+
+/// What a rollout has come to.
+std::optional<Event> outcome_of(const api::ImageClassifier& before, const api::Status& after) {
+  const api::Condition* now = api::find_condition(after.conditions, "RolledBack");
+  const api::Condition* known = api::find_condition(before.status.conditions, "RolledBack");
+  if (now != nullptr && now->status == "True" && (known == nullptr || known->status != "True")) {
+    Event event = event_of(*now, before);
+    event.type = EventType::kWarning;
+    event.reason = "RolledBack";
+    return event;
+  }
+  const std::string& good = after.last_good_revision;
+  if (good.empty() || good == before.status.last_good_revision) return std::nullopt;
+  Event event;
+  event.reason = "RolledOut";
+  event.action = "Reconcile";
+  event.regarding = reference_to(before);
+  event.note = "Revision " + good + " is rolled out.";
+  return event;
+}
+
+}  // namespace
+
 std::vector<Event> events_of(const api::ImageClassifier& before, const api::Status& after) {
   std::vector<Event> events;
   const api::Condition* ready = api::find_condition(after.conditions, "Ready");
@@ -89,10 +115,13 @@ std::vector<Event> events_of(const api::ImageClassifier& before, const api::Stat
       events.push_back(event_of(*now, before));
     }
   }
+  const std::optional<Event> outcome = outcome_of(before, after);
+  if (outcome) events.push_back(*outcome);
   const api::Condition* was_ready = api::find_condition(before.status.conditions, "Ready");
   const bool changed = ready != nullptr && (was_ready == nullptr || was_ready->reason != ready->reason ||
                                             (was_ready->status == "True") != (ready->status == "True"));
-  if (changed) events.push_back(event_of(*ready, before));
+  const bool told = outcome && ready != nullptr && outcome->note == ready->message;
+  if (changed && !told) events.push_back(event_of(*ready, before));
   return events;
 }
 

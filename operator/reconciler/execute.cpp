@@ -92,6 +92,10 @@ Executor::Done Executor::meet_existing(const Action& action, const api::ImageCla
   const api::ObjectMeta metadata = api::decode_object_meta(find_member(live->body, "metadata").value_or(""));
   if (metadata.owner_uid != owner.metadata.uid) return about("NameConflict", action);
   if (metadata.deleting) return fail(ErrorCode::kConflict, action.manifest.name + " is still being deleted");
+  // What it says of itself is not known here, and must not be taken from it.
+  if (action.manifest.kind == resources::Kind::kControllerRevision) {
+    return fail(ErrorCode::kConflict, action.manifest.name + " exists already");
+  }
   if (auto converted = convert(action, owner, live->body, stop); !converted || *converted) return converted;
   Action again = action;
   again.step = Step::kApply;

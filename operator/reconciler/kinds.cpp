@@ -12,6 +12,10 @@ const GroupVersionResource& deployments() {
   static const GroupVersionResource kResource{"apps", "v1", "deployments"};
   return kResource;
 }
+const GroupVersionResource& controller_revisions() {
+  static const GroupVersionResource kResource{"apps", "v1", "controllerrevisions"};
+  return kResource;
+}
 const GroupVersionResource& replica_sets() {
   static const GroupVersionResource kResource{"apps", "v1", "replicasets"};
   return kResource;
@@ -50,6 +54,8 @@ const GroupVersionResource& collection_of(resources::Kind kind) {
       return secrets();
     case resources::Kind::kNetworkPolicy:
       return kNetworkPolicies;
+    case resources::Kind::kControllerRevision:
+      return controller_revisions();
     case resources::Kind::kDeployment:
       return deployments();
     case resources::Kind::kService:

@@ -8,6 +8,7 @@ namespace imageclassifier::reconciler {
 /// The collections that the operator reads and writes.
 const kubernetes::GroupVersionResource& image_classifiers();
 const kubernetes::GroupVersionResource& deployments();
+const kubernetes::GroupVersionResource& controller_revisions();
 const kubernetes::GroupVersionResource& replica_sets();
 const kubernetes::GroupVersionResource& pods();
 const kubernetes::GroupVersionResource& services();

@@ -51,6 +51,19 @@ Result<void> read_live_children(Observed& observed, const Stores& stores, kubern
   return {};
 }
 
+/// The wanted one: what is known of it decides what runs. The others say what they said before.
+Result<void> read_live_revision(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
+  const kubernetes::ObjectName name{observed.classifier.metadata.namespace_name,
+                                    resources::pod_revision(observed.classifier).name};
+  std::shared_ptr<const api::Revision> live;
+  if (auto read = read_live(live, client, controller_revisions(), name, &api::decode_revision, stop); !read)
+    return read;
+  std::erase_if(observed.revisions, [&](const auto& cached) { return cached->metadata.name == name.name; });
+  const bool ours = live && live->metadata.owner_uid == observed.classifier.metadata.uid;
+  if (ours) observed.revisions.push_back(std::move(live));
+  return {};
+}
+
 Result<void> read_secret(std::optional<ObservedSecret>& slot, kubernetes::ApiClient& client,
                          const kubernetes::ObjectName& name, std::stop_token stop) {
   const auto body = get_if_exists(client, secrets(), name, stop);
@@ -67,6 +80,11 @@ Result<void> tell_forbidden(Observed& observed, Result<void> read) {
   return {};
 }
 
+/// Else pods of an earlier revision may need what is no longer wanted, and it goes later.
+bool is_rolled_out(const api::Status& status) {
+  return status.last_good_revision.empty() || status.last_good_revision == status.update_revision;
+}
+
 Result<void> read_secrets(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
   const std::string& space = observed.classifier.metadata.namespace_name;
   const api::RegistryAuth& auth = observed.classifier.spec.auth;
@@ -79,7 +97,8 @@ Result<void> read_secrets(Observed& observed, kubernetes::ApiClient& client, std
     if (!read || !observed.secrets_forbidden.empty()) return read;
   }
   const std::string ours = resources::pull_secret_name(observed.classifier);
-  if (basic == nullptr && observed.classifier.status.pull_secret_name != ours) return {};
+  const api::Status& status = observed.classifier.status;
+  if (basic == nullptr && status.pull_secret_name != ours && is_rolled_out(status)) return {};
   return tell_forbidden(observed, read_secret(observed.pull_secret, client, {space, ours}, stop));
 }
 
@@ -87,7 +106,7 @@ Result<void> read_access_secret(Observed& observed, kubernetes::ApiClient& clien
   const api::ImageClassifier& classifier = observed.classifier;
   const std::string ours = resources::access_secret_name(classifier);
   const bool wanted = resources::makes_access_secret(classifier.spec);
-  if (!wanted && classifier.status.access_secret_name != ours) return {};
+  if (!wanted && classifier.status.access_secret_name != ours && is_rolled_out(classifier.status)) return {};
   const kubernetes::ObjectName name{classifier.metadata.namespace_name, ours};
   auto read = tell_forbidden(observed, read_secret(observed.access_secret, client, name, stop));
   if (!read || !wanted || (observed.access_secret && check_credentials(*observed.access_secret))) return read;
@@ -196,6 +215,10 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
   }
   if (!classifier) return std::nullopt;
   observed.classifier = *classifier;
+  observed.revisions = owned_by(stores.revisions, classifier->metadata.uid);
+  if (live) {
+    if (auto read = read_live_revision(observed, client, stop); !read) return fail(read.error());
+  }
   if (auto read = read_secrets(observed, client, stop); !read) return fail(read.error());
   if (auto read = read_access_secret(observed, client, stop); !read) return fail(read.error());
   if (auto read = read_references(observed, client, stop); !read) return fail(read.error());

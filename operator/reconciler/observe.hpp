@@ -21,6 +21,7 @@ using Store = runtime::Store<api::Record<T>>;
 struct Stores {
   const Store<api::PackedClassifier>& classifiers;
   const Store<api::Deployment>& deployments;
+  const Store<api::Revision>& revisions;
   const Store<api::ReplicaSet>& replica_sets;
   const Store<api::Pod>& pods;
   const Store<api::Service>& services;

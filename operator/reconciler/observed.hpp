@@ -11,6 +11,7 @@
 #include "common/secret.hpp"
 #include "operator/api/child.hpp"
 #include "operator/api/image_classifier.hpp"
+#include "operator/api/revision.hpp"
 #include "operator/api/service.hpp"
 #include "operator/api/workload.hpp"
 #include "operator/resources/manifest.hpp"
@@ -47,7 +48,8 @@ struct EndpointState {
 /// Everything that a decision is made from, but the time.
 struct Observed {
   api::ImageClassifier classifier;
-  std::shared_ptr<const api::Deployment> deployment;  ///< of our name, whoever owns it
+  std::shared_ptr<const api::Deployment> deployment;            ///< of our name, whoever owns it
+  std::vector<std::shared_ptr<const api::Revision>> revisions;  ///< those that are ours
   std::vector<std::shared_ptr<const api::ReplicaSet>> replica_sets;
   std::vector<std::shared_ptr<const api::Pod>> pods;
   std::shared_ptr<const api::Service> service;  ///< of our name, whoever owns it

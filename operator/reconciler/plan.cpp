@@ -66,6 +66,12 @@ void plan_removal(Plan& plan, const Observed& observed, Kind kind, const std::st
       {Step::kDelete, std::move(unwanted), metadata.uid, std::move(why), metadata.resource_version, true});
 }
 
+/// The pods of the last good revision, which still run or may come back, need the Secret.
+bool last_good_names(const Plan& plan, const std::string& secret) {
+  const auto& good = plan.rollout.last_good_revision;
+  return good && api::template_of(*good).find('"' + secret + '"') != std::string::npos;
+}
+
 void plan_pull_secret(Plan& plan, const Observed& observed) {
   const auto& secret = observed.pull_secret;
   if (plan.credential.docker_config) {
@@ -77,8 +83,9 @@ void plan_pull_secret(Plan& plan, const Observed& observed) {
   }
   const bool wanted = std::holds_alternative<api::BasicCredential>(observed.classifier.spec.auth);
   if (wanted || !secret) return;
-  plan_removal(plan, observed, Kind::kSecret, resources::pull_secret_name(observed.classifier), secret->metadata,
-               "no pull Secret is wanted");
+  const std::string name = resources::pull_secret_name(observed.classifier);
+  if (last_good_names(plan, name)) return;
+  plan_removal(plan, observed, Kind::kSecret, name, secret->metadata, "no pull Secret is wanted");
 }
 
 void plan_access_secret(Plan& plan, const Observed& observed) {
@@ -94,9 +101,9 @@ void plan_deployment(Plan& plan, const Observed& observed) {
   const auto replicas = resources::wanted_replicas(
       plan.scale, deployment ? std::optional<std::int64_t>(deployment->replicas) : std::nullopt);
   const auto before = plan.actions.size();
-  Manifest wanted = resources::build_deployment(classifier, replicas);
+  Manifest wanted = resources::build_deployment(classifier, replicas, plan.rollout.target, plan.rollout.surge);
   // New pods could not start: what runs keeps running, also where the strategy would end it first.
-  if (deployment && plan.unusable_reference &&
+  if (deployment && plan.unusable_reference && !plan.rollout.failure &&
       resources::first_drift(wanted.body, deployment->owned.text()).starts_with("spec.template")) {
     return;
   }
@@ -110,6 +117,24 @@ void plan_deployment(Plan& plan, const Observed& observed) {
                        "the autoscaler decides on the replicas",
                        {},
                        true});
+}
+
+/// Marks before templates: see Rollout.
+void plan_revisions(Plan& plan, const Observed& observed) {
+  const Rollout& rollout = plan.rollout;
+  std::optional<Present> wanted;
+  for (const auto& revision : observed.revisions) {
+    if (revision->metadata.name == rollout.wanted.name)
+      wanted.emplace(Present{revision->metadata, revision->owned.text()});
+  }
+  plan_child(plan, observed, resources::build_revision(observed.classifier, rollout.wanted, rollout.marks), wanted);
+  for (const auto& revision : rollout.forgiven) {
+    api::RevisionMarks marks = revision->marks;
+    marks.failure.clear();
+    const resources::PodRevision pods{revision->metadata.name, api::template_of(*revision)};
+    plan_child(plan, observed, resources::build_revision(observed.classifier, pods, marks),
+               Present{revision->metadata, revision->owned.text()});
+  }
 }
 
 std::shared_ptr<const api::Child> find_child(const Observed& observed, Kind kind) {
@@ -144,6 +169,7 @@ Plan make_plan(const Observed& observed, WallTime now) {
   plan.credential = assess_credential(observed);
   plan.unusable_reference = unusable_reference(observed);
   plan.scale = resources::wanted_scale(observed.classifier.spec, now);
+  plan.rollout = assess_rollout(observed, plan.scale, plan.credential);
   if (observed.classifier.metadata.deleting) return plan;
   std::vector<resources::OptionalChild> optional = resources::optional_children(observed.classifier, plan.scale);
   // Before anything else: an autoscaler that is to go would undo what is done to the Deployment.
@@ -167,7 +193,10 @@ Plan make_plan(const Observed& observed, WallTime now) {
   for (resources::OptionalChild& child : optional) {
     if (child.kind < Kind::kDeployment) plan_optional(child);
   }
-  if (!plan.deployment_held) plan_deployment(plan, observed);
+  if (!plan.deployment_held) {
+    plan_revisions(plan, observed);
+    plan_deployment(plan, observed);
+  }
   if (observed.service || !plan.deployment_held) {
     plan_child(plan, observed, resources::build_service(observed.classifier), present(observed.service));
   }
@@ -176,9 +205,13 @@ Plan make_plan(const Observed& observed, WallTime now) {
   }
   // Last, so that no pod template names it any more.
   if (!secret_wanted) plan_pull_secret(plan, observed);
-  if (!password_wanted && observed.access_secret) {
-    plan_removal(plan, observed, Kind::kSecret, resources::access_secret_name(observed.classifier),
-                 observed.access_secret->metadata, "no password is wanted");
+  const std::string access = resources::access_secret_name(observed.classifier);
+  if (!password_wanted && observed.access_secret && !last_good_names(plan, access)) {
+    plan_removal(plan, observed, Kind::kSecret, access, observed.access_secret->metadata, "no password is wanted");
+  }
+  for (const auto& revision : plan.rollout.outdated) {
+    plan_removal(plan, observed, Kind::kControllerRevision, revision->metadata.name, revision->metadata,
+                 "the history is longer than spec.rollout.revisionHistoryLimit");
   }
   return plan;
 }

@@ -7,6 +7,7 @@
 #include "operator/diagnosis/reasons.hpp"
 #include "operator/reconciler/credential.hpp"
 #include "operator/reconciler/observed.hpp"
+#include "operator/reconciler/rollout.hpp"
 #include "operator/resources/manifest.hpp"
 #include "operator/resources/scale.hpp"
 
@@ -38,6 +39,7 @@ struct Plan {
   std::vector<Action> actions;  ///< in the order in which they are to be done
   resources::Scale scale;       ///< how many pods are wanted now
   CredentialAssessment credential;
+  Rollout rollout;
   /// What keeps a child from being made without asking the server: a foreign object of its name.
   std::vector<diagnosis::Finding> obstacles;
   /// What the pods mount and cannot. While there is something, the pods that run are not exchanged.

@@ -70,7 +70,7 @@ std::optional<api::Failure> last_failure(const Finding* blocker, const api::Stat
 }
 
 void add_summary(Conditions& conditions, const std::optional<Finding>& none, const std::optional<Address>& address,
-                 const Finding* blocker, const Aspect* from) {
+                 const Finding* blocker, const Aspect* from, bool rolled_back) {
   if (blocker == nullptr) {
     if (none) {
       conditions.add("Ready", "True", none->name(), none->text());
@@ -90,12 +90,16 @@ void add_summary(Conditions& conditions, const std::optional<Finding>& none, con
   }
   const std::string status = from->status == "Unknown" ? "Unknown" : "False";
   conditions.add("Ready", status, blocker->name(), blocker->text());
-  const bool stalled = blocker->reason->outlook == Outlook::kStalled;
+  // What was rolled back is not tried again, whatever it failed of.
+  const bool stalled = rolled_back || blocker->reason->outlook == Outlook::kStalled;
   const Finding stable = make_finding("Stable");
   const Finding working = make_finding("Reconciling");
   conditions.add("Reconciling", stalled ? "False" : "True", stalled ? stable.name() : blocker->name(),
                  stalled ? "Waiting does not help: see the condition Stalled." : blocker->text());
-  conditions.add("Stalled", stalled ? "True" : "False", stalled ? blocker->name() : working.name(),
+  conditions.add("Stalled", stalled ? "True" : "False",
+                 !stalled      ? working.name()
+                 : rolled_back ? "RolledBack"
+                               : blocker->name(),
                  stalled ? blocker->text() : working.text());
 }
 
@@ -108,8 +112,9 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   const Aspect workload = workload_aspect(observed, plan, all);
   const Aspect credential = credential_aspect(plan, all, observed, workload);
   const EndpointAspect endpoint = endpoint_aspect(observed, plan, all, now);
-  const Aspect others = optional_children_aspect(all);
-  const std::vector<const Aspect*> aspects = {&credential, &workload, &endpoint.aspect, &others};
+  const Aspect rollback = rollback_aspect(plan.rollout);
+  const Aspect others = other_children_aspect(all);
+  const std::vector<const Aspect*> aspects = {&credential, &workload, &rollback, &endpoint.aspect, &others};
   const Aspect* from = nullptr;
   const Finding* blocker = choose_blocker(aspects, &from);
 
@@ -125,6 +130,9 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   status.model = observed.endpoint.model ? observed.endpoint.model : classifier.status.model;
   status.pull_secret_name = resources::wanted_pull_secret(classifier);
   status.access_secret_name = resources::wanted_access_secret(classifier);
+  status.current_revision = plan.rollout.current;
+  status.update_revision = plan.rollout.wanted.name;
+  status.last_good_revision = plan.rollout.last_good;
   status.last_failure = last_failure(blocker, classifier.status, now);
   Conditions conditions(classifier, now);
   conditions.add("CredentialReady", credential);
@@ -135,15 +143,16 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   }
   const std::optional<Finding> none = without_pods(plan.scale);
   const Finding suspended = none ? *none : make_finding("PodsWanted");
+  conditions.add("RolledBack", rollback);
   conditions.add("Suspended", none ? "True" : "False", suspended.name(), suspended.text());
-  add_summary(conditions, none, endpoint.address, blocker, from);
+  add_summary(conditions, none, endpoint.address, blocker, from, from == &rollback);
   status.conditions = conditions.take();
 
   if (endpoint.address && status.ready_replicas > 0) report.probe_url = endpoint.address->probe_url;
   report.probe_certificate = served_certificate(observed);
   report.look_again = blocker == nullptr ? kLookAgainReady : kLookAgainWaiting;
   // The prober and the watches tell of every change of an endpoint; a Secret or a quota changes unseen.
-  const bool told = from == &endpoint.aspect && all.empty();
+  const bool told = (from == &endpoint.aspect || from == &rollback) && all.empty();
   if (blocker != nullptr && blocker->reason->outlook != Outlook::kWaiting) {
     report.look_again = told ? kLookAgainReady : kLookAgainFailing;
   }

@@ -9,6 +9,7 @@
 #include "common/secret.hpp"
 #include "operator/api/image_classifier.hpp"
 #include "operator/resources/manifest.hpp"
+#include "operator/resources/revision.hpp"
 #include "operator/resources/scale.hpp"
 
 namespace imageclassifier::resources {
@@ -41,8 +42,10 @@ std::string selector_text(const api::ImageClassifier& classifier);
 Manifest build_pull_secret(const api::ImageClassifier& classifier, const Secret& docker_config);
 /// A Secret of type kubernetes.io/basic-auth; both values in base64. As above.
 Manifest build_access_secret(const api::ImageClassifier& classifier, const Secret& username, const Secret& password);
-/// Without `replicas` the field is left to somebody else: an autoscaler.
-Manifest build_deployment(const api::ImageClassifier& classifier, std::optional<std::int64_t> replicas);
+/// Runs the pods of `revision`. Without `replicas` the field is left to somebody else: an autoscaler. Without `surge`
+/// no pod more than these is made meanwhile, and one of them may be missing, whatever the specification says.
+Manifest build_deployment(const api::ImageClassifier& classifier, std::optional<std::int64_t> replicas,
+                          const PodRevision& revision, bool surge = true);
 /// Nothing of the Deployment but its number of replicas.
 Manifest replicas_only(const api::ImageClassifier& classifier, std::int64_t replicas);
 /// spec.template of the Deployment.
@@ -62,8 +65,9 @@ struct OptionalChild {
 };
 /// One for each of kOptionalKinds, in their order.
 std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Scale& scale);
-/// All children but the Secret, whose content is not in the specification, in the order of Kind. What they are while a
-/// window of the schedule is open, if there is one.
+/// All children but the Secret, whose content is not in the specification, and the ControllerRevision, which repeats
+/// the Deployment's pod template; in the order of Kind. What they are while a window of the schedule is open, if there
+/// is one.
 std::vector<Manifest> desired_state(const api::ImageClassifier& classifier);
 
 /// A member of the pod's environment as the Deployment spells it: `value`, or `resource` by the downward API.

@@ -6,8 +6,9 @@
 namespace imageclassifier::resources {
 namespace {
 
-nlohmann::json strategy_of(const api::RolloutSpec& rollout) {
+nlohmann::json strategy_of(const api::RolloutSpec& rollout, bool surge) {
   if (rollout.strategy == "Recreate") return {{"type", "Recreate"}};
+  if (!surge) return {{"type", "RollingUpdate"}, {"rollingUpdate", {{"maxSurge", 0}, {"maxUnavailable", 1}}}};
   return {{"type", "RollingUpdate"},
           {"rollingUpdate",
            {{"maxSurge", api::parse_or_null(rollout.max_surge_json)},
@@ -16,14 +17,16 @@ nlohmann::json strategy_of(const api::RolloutSpec& rollout) {
 
 }  // namespace
 
-Manifest build_deployment(const api::ImageClassifier& classifier, std::optional<std::int64_t> replicas) {
+Manifest build_deployment(const api::ImageClassifier& classifier, std::optional<std::int64_t> replicas,
+                          const PodRevision& revision, bool surge) {
   const api::RolloutSpec& rollout = classifier.spec.rollout;
   nlohmann::json object = child_skeleton(classifier, Kind::kDeployment, classifier.metadata.name);
+  object["metadata"]["annotations"] = {{api::kRevisionAnnotation, revision.name}};
   object["spec"] = {{"selector", {{"matchLabels", selector_labels(classifier)}}},
-                    {"strategy", strategy_of(rollout)},
+                    {"strategy", strategy_of(rollout, surge)},
                     {"progressDeadlineSeconds", rollout.progress_deadline_seconds},
                     {"revisionHistoryLimit", rollout.revision_history_limit},
-                    {"template", pod_template(classifier)}};
+                    {"template", api::parse_or_null(revision.template_json)}};
   if (replicas) object["spec"]["replicas"] = *replicas;
   return finish(Kind::kDeployment, std::move(object));
 }

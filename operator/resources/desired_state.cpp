@@ -34,7 +34,8 @@ std::vector<Manifest> desired_state(const api::ImageClassifier& classifier) {
   }
   const bool autoscaled = scale.mode == Scale::Mode::kAutoscaled;
   std::vector<Manifest> manifests = {
-      build_deployment(classifier, autoscaled ? std::nullopt : std::optional<std::int64_t>(scale.replicas)),
+      build_deployment(classifier, autoscaled ? std::nullopt : std::optional<std::int64_t>(scale.replicas),
+                       pod_revision(classifier)),
       build_service(classifier)};
   for (OptionalChild& child : optional_children(classifier, scale)) {
     if (child.wanted) manifests.push_back(std::move(*child.wanted));

@@ -14,16 +14,6 @@ using nlohmann::json;
 
 std::optional<std::string> difference(const json& wanted, const json& observed, const std::string& path);
 
-/// What tells the entries of a list apart, in the API's own terms.
-const char* list_key(const json& list) {
-  for (const char* key : {"name", "mountPath", "uid"}) {
-    bool all = !list.empty();
-    for (const json& entry : list) all = all && entry.is_object() && entry.contains(key);
-    if (all) return key;
-  }
-  return nullptr;
-}
-
 std::optional<std::string> list_difference(const json& wanted, const json& observed, const std::string& path) {
   const char* key = list_key(wanted);
   if (key == nullptr) {
@@ -69,10 +59,19 @@ std::optional<std::string> difference(const json& wanted, const json& observed, 
 
 }  // namespace
 
+const char* list_key(const json& list) {
+  for (const char* key : {"name", "mountPath", "uid"}) {
+    bool all = !list.empty();
+    for (const json& entry : list) all = all && entry.is_object() && entry.contains(key);
+    if (all) return key;
+  }
+  return nullptr;
+}
+
 std::string first_drift(std::string_view manifest_body, std::string_view observed) {
   const json wanted = api::parse_or_null(manifest_body);
   const json other = api::parse_or_null(observed);
-  for (const char* part : {"spec", "data", "type"}) {
+  for (const char* part : {"spec", "data", "type", "revision"}) {
     if (!wanted.contains(part)) continue;
     if (auto found = difference(wanted[part], api::member(other, part), part)) return *found;
   }

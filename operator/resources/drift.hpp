@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -12,5 +13,8 @@ namespace imageclassifier::resources {
 ///
 /// `observed` may be a whole object or api::owned_part of it; apiVersion, kind, name and namespace are not compared.
 std::string first_drift(std::string_view manifest_body, std::string_view observed);
+
+/// The member that tells the entries of a list apart, in the API's own terms; nullptr if it is no list of named things.
+const char* list_key(const nlohmann::json& list);
 
 }  // namespace imageclassifier::resources

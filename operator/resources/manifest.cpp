@@ -14,6 +14,8 @@ const char* to_string(Kind kind) noexcept {
       return "Secret";
     case Kind::kNetworkPolicy:
       return "NetworkPolicy";
+    case Kind::kControllerRevision:
+      return "ControllerRevision";
     case Kind::kDeployment:
       return "Deployment";
     case Kind::kService:
@@ -33,6 +35,7 @@ const char* api_version(Kind kind) noexcept {
       return "v1";
     case Kind::kNetworkPolicy:
       return "networking.k8s.io/v1";
+    case Kind::kControllerRevision:
     case Kind::kDeployment:
       return "apps/v1";
     case Kind::kHorizontalPodAutoscaler:
@@ -46,7 +49,8 @@ const char* api_version(Kind kind) noexcept {
 std::string with_uid(const Manifest& manifest, const std::string& uid) {
   nlohmann::json object = api::parse_or_null(manifest.body);
   object["metadata"]["uid"] = uid;
-  return object.dump();
+  // The API server reads what is applied as YAML, in which some characters beyond ASCII end a line.
+  return object.dump(-1, ' ', true);
 }
 
 std::string pull_secret_name(const api::ImageClassifier& classifier) {

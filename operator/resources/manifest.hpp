@@ -6,10 +6,19 @@
 namespace imageclassifier::resources {
 
 /// The kinds of children, in the order in which they are made.
-enum class Kind { kSecret, kNetworkPolicy, kDeployment, kService, kHorizontalPodAutoscaler, kPodDisruptionBudget };
+enum class Kind {
+  kSecret,
+  kNetworkPolicy,
+  kControllerRevision,
+  kDeployment,
+  kService,
+  kHorizontalPodAutoscaler,
+  kPodDisruptionBudget
+};
 
-inline constexpr std::array kAllKinds = {Kind::kSecret,  Kind::kNetworkPolicy,           Kind::kDeployment,
-                                         Kind::kService, Kind::kHorizontalPodAutoscaler, Kind::kPodDisruptionBudget};
+inline constexpr std::array kAllKinds = {
+    Kind::kSecret,  Kind::kNetworkPolicy,           Kind::kControllerRevision, Kind::kDeployment,
+    Kind::kService, Kind::kHorizontalPodAutoscaler, Kind::kPodDisruptionBudget};
 
 /// Those that exist only while the specification asks for them.
 inline constexpr std::array kOptionalKinds = {Kind::kNetworkPolicy, Kind::kHorizontalPodAutoscaler,

@@ -53,6 +53,15 @@ def applied(child):
     return text
 
 
+def digest_of_template(deployment):
+    """The end of its revision's name, from the text of what was applied; AssertionError if it is another."""
+    template = json.dumps(json.loads(deployment)["spec"]["template"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(template.encode()).hexdigest()[:10]
+    if f'-{digest}"' not in deployment:
+        raise AssertionError(f"{digest} is not the digest of the pod template: {deployment}")
+    return digest, template
+
+
 class Copies:
     def __init__(self, etcd, name, objects):
         """objects: (etcd's prefix, object as the API server returns it) of the set called name."""
@@ -63,8 +72,10 @@ class Copies:
             found["metadata"].pop("resourceVersion", None)
             self.uids.append(found["metadata"]["uid"])
             self.objects.append((prefix, found["metadata"]["name"], json.dumps(found, separators=(",", ":"))))
-            if found["kind"] in ("Deployment", "Service", "NetworkPolicy"):
+            if found["kind"] in ("Deployment", "Service", "NetworkPolicy", "ControllerRevision"):
                 self.texts[found["metadata"]["annotations"][HASH]] = applied(found)
+            if found["kind"] == "Deployment":
+                self.digest, self.template = digest_of_template(applied(found))
             if found["kind"] == "Service":
                 self.address = found["spec"]["clusterIP"]
 
@@ -79,12 +90,17 @@ class Copies:
                 text = text.replace(uid, other)
             return text.replace(self.name, name)
 
-        hashes = {known: hashlib.sha256(renamed(text).encode()).hexdigest()[:16] for known, text in self.texts.items()}
+        digest = hashlib.sha256(renamed(self.template).encode()).hexdigest()[:10]
+
+        def copied(text):
+            return renamed(text).replace(self.digest, digest)
+
+        hashes = {known: hashlib.sha256(copied(text).encode()).hexdigest()[:16] for known, text in self.texts.items()}
         for prefix, object_name, text in self.objects:
-            text = renamed(text).replace(f'"{self.address}"', f'"10.96.{64 + number // 250}.{number % 250 + 1}"')
+            text = copied(text).replace(f'"{self.address}"', f'"10.96.{64 + number // 250}.{number % 250 + 1}"')
             for known, other in hashes.items():
                 text = text.replace(known, other)
-            yield prefix + object_name.replace(self.name, name), text
+            yield prefix + copied(object_name), text
 
     def write(self, names, progress):
         """Numbers start with 1; names: of the copies."""

@@ -11,7 +11,7 @@ from operator_rig import TRANSPORT, OperatorTest, resource, wait_until
 from proxies import Proxy
 from sockets import Peak, remote_ports
 
-WATCHES = 9
+WATCHES = 10
 WORKERS = 4
 TRANSPORTS = ("cpprest", "curl") if TRANSPORT == "cpprest" else (TRANSPORT,)
 USER = ("puller", "p@ss:word")

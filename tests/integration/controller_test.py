@@ -126,7 +126,7 @@ class LateWatches(OperatorTest):
         self.wait_until_settled(4)
         creates = [event["objectRef"]["resource"] for event in self.requests()
                    if event["verb"] == "create" and event["objectRef"]["resource"] != "events"]
-        self.assertEqual(sorted(creates), ["deployments", "networkpolicies", "poddisruptionbudgets", "services"])
+        self.assertEqual(sorted(creates), ["controllerrevisions", "deployments", "networkpolicies", "poddisruptionbudgets", "services"])
         self.assertEqual(history(), [1, 3, 2, 5])
 
     def watch_replicas(self):

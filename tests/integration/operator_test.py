@@ -28,7 +28,7 @@ class Children(OperatorTest):
         self.assertEqual(self.password_in_pull_secret("quickstart"), "first")
         status = self.get("ic", "quickstart")["status"]
         self.assertEqual({entry["type"] for entry in status["conditions"]},
-                         {"CredentialReady", "WorkloadAvailable", "EndpointReady", "Suspended", "Ready", "Reconciling", "Stalled"})
+                         {"CredentialReady", "WorkloadAvailable", "EndpointReady", "RolledBack", "Suspended", "Ready", "Reconciling", "Stalled"})
         self.assertEqual(status["pullSecret"], {"name": "quickstart-acr-pull"})
         self.wait_for("quickstart", "CredentialReady", "True", "Minted")
 

@@ -18,7 +18,7 @@ from api import requests, seconds
 OUTAGE = float(os.environ.get("IC_OUTAGE_SECONDS", "16"))
 # Of the reflector: the first pause and the longest, in seconds; jitter at most doubles them.
 FIRST, LONGEST = 0.8, 30
-KINDS = {"imageclassifiers": ".imageclassifier.dev", "deployments": ".apps", "replicasets": ".apps", "pods": "", "services": "", "events": "",
+KINDS = {"imageclassifiers": ".imageclassifier.dev", "deployments": ".apps", "controllerrevisions": ".apps", "replicasets": ".apps", "pods": "", "services": "", "events": "",
          "networkpolicies": ".networking.k8s.io", "horizontalpodautoscalers": ".autoscaling", "poddisruptionbudgets": ".policy"}
 LATE = 1.0  # seconds by which a busy machine may be late
 

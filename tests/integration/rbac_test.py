@@ -184,7 +184,8 @@ class Rights(OperatorTest):
         self.assertEqual(sorted(unused), [], "rights that the chart gives and nothing uses")
 
     def take_options_away(self, account):
-        for name, spec in (("pets", {"registry": None, "replicas": 1, "networkPolicy": {"enabled": False}}), ("cars", {"autoscaling": None})):
+        for name, spec in (("pets", {"registry": None, "replicas": 1, "networkPolicy": {"enabled": False},
+                                     "rollout": {"autoRollback": False, "revisionHistoryLimit": 0}}), ("cars", {"autoscaling": None})):
             account.kubectl.run("-n", account.namespace, "patch", "ic", name, "--type=merge", "-p", json.dumps({"spec": spec}))
 
     def disturb(self, account):

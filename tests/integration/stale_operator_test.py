@@ -104,7 +104,7 @@ class StaleServer(OperatorTest):
 
     def test_with_children_older_than_their_resources_nothing_is_done_twice(self):
         self.path("watches", "/registry/deployments/", "/registry/services/", "/registry/secrets/", "/registry/networkpolicies/",
-                  "/registry/poddisruptionbudgets/")
+                  "/registry/poddisruptionbudgets/", "/registry/controllerrevisions/")
         self.switch.to(self.second)
         self.operator.process.send_signal(signal.SIGSTOP)  # or both operators would do what is wanted
         self.change_everything()

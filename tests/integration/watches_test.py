@@ -9,7 +9,7 @@ from operator_rig import OperatorTest, resource, wait_until
 from api import requests
 
 OURS = {"labelSelector": ["app.kubernetes.io/managed-by=imageclassifier-operator"]}
-ASKED = {"imageclassifiers": {}, "deployments": OURS, "replicasets": OURS, "pods": OURS, "services": OURS,
+ASKED = {"imageclassifiers": {}, "deployments": OURS, "controllerrevisions": OURS, "replicasets": OURS, "pods": OURS, "services": OURS,
          "networkpolicies": OURS, "horizontalpodautoscalers": OURS, "poddisruptionbudgets": OURS,
          "events": {"fieldSelector": ["involvedObject.kind=Service"]}}
 

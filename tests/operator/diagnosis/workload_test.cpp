@@ -29,26 +29,26 @@ class Scene {
     current_.conditions.push_back({"ReplicaFailure", "True", 0, "", "FailedCreate", message});
     return *this;
   }
-  Scene& makes_no_progress() {
-    deployment_.conditions.push_back({"Progressing", "False", 0, "", "ProgressDeadlineExceeded", ""});
+  Scene& makes_no_progress(const std::string& message = "") {
+    deployment_.conditions.push_back({"Progressing", "False", 0, "", "ProgressDeadlineExceeded", message});
     return *this;
   }
 
-  std::optional<Finding> diagnose() const {
+  std::optional<Finding> diagnose(std::optional<Finding> (*how)(const Workload&) = diagnose_workload) const {
     Workload workload{&classifier_, "contoso.azurecr.io", "Secret acr-credentials",
                       &deployment_, {&old_, &current_},   {}};
     for (const api::Pod& pod : pods_) workload.pods.push_back(&pod);
-    return diagnose_workload(workload);
+    return how(workload);
   }
-  std::string reason() const {
-    const auto finding = diagnose();
+  std::string reason(std::optional<Finding> (*how)(const Workload&) = diagnose_workload) const {
+    const auto finding = diagnose(how);
     return finding ? std::string(finding->name()) : "";
   }
 
  private:
   static api::ReplicaSet replica_set(const std::string& uid, const std::string& revision) {
     api::ReplicaSet made;
-    made.metadata.uid = uid;
+    made.metadata.uid = made.metadata.name = uid;
     made.metadata.owner_uid = "deployment";
     made.metadata.revision = std::stoll(revision);
     return made;
@@ -131,6 +131,46 @@ TEST_CASE("the registry and the Secret with a refused credential are named") {
   CHECK(finding->name() == "CredentialRefused");
   CHECK(finding->message.find("contoso.azurecr.io") != std::string::npos);
   CHECK(finding->message.find("Secret acr-credentials") != std::string::npos);
+}
+
+TEST_CASE("a revision is hopeless when its pods end again and again, or say that they never can; not after one crash") {
+  const char* own = R"({"reason": "SelfTestFailed", "message": "a cat was seen"})";
+  CHECK(Scene().pod(crashed("Error", 1)).reason(diagnose_hopeless) == "CrashLoop");
+  CHECK(Scene().pod(crashed("Error", 78, own)).reason(diagnose_hopeless) == "SelfTestFailed");
+  api::Pod ended = crashed("Error", 78, own);
+  ended.containers[0].waiting_reason.clear();
+  CHECK(Scene().pod(ended).reason(diagnose_hopeless) == "SelfTestFailed");
+  ended.containers[0].exit_code = 1;
+  ended.containers[0].terminated_message.clear();
+  CHECK(Scene().pod(ended).reason(diagnose_hopeless).empty());
+  const char* away = R"({"reason": "ModelUnavailable", "message": "connection refused"})";
+  CHECK(Scene().pod(crashed("Error", 1, away)).reason(diagnose_hopeless).empty());
+  CHECK(Scene().pod(crashed("Error", 1), "old").reason(diagnose_hopeless).empty());
+  CHECK(Scene().pod(waiting("ErrImagePull", kNotFound)).reason(diagnose_hopeless).empty());
+}
+
+TEST_CASE("a passed deadline is told by its cause, and does not count for a pod that waits for room or a quota") {
+  const std::string late = R"(ReplicaSet "current" has timed out progressing.)";
+  CHECK(Scene().makes_no_progress(late).reason(diagnose_hopeless) == "ProgressDeadlineExceeded");
+  CHECK(Scene().makes_no_progress(late).pod(waiting("ErrImagePull", kNotFound)).reason(diagnose_hopeless) ==
+        "ManifestUnknown");
+  CHECK(Scene().makes_no_progress(R"(ReplicaSet "old" has timed out progressing.)").reason(diagnose_hopeless).empty());
+  CHECK(Scene().makes_no_progress(late).creation_fails("quota").reason(diagnose_hopeless) == "PodCreationForbidden");
+  CHECK(Scene().makes_no_progress(late).creation_fails("quota").pod(ready(), "old").reason(diagnose_hopeless).empty());
+  const std::string full = "0/1 nodes are available: 1 Insufficient cpu. preemption: none";
+  CHECK(Scene().makes_no_progress(late).pod(ready(), "old").pod(unschedulable(full)).reason(diagnose_hopeless).empty());
+  CHECK(Scene().makes_no_progress(late).pod(unschedulable(full)).reason(diagnose_hopeless) == "Unschedulable");
+}
+
+TEST_CASE("a pod without room blocks a rollout only while pods of an earlier revision serve") {
+  const std::string full = "0/1 nodes are available: 1 Insufficient cpu. preemption: none";
+  const auto found = Scene().pod(ready(), "old").pod(unschedulable(full)).diagnose(diagnose_blocked);
+  REQUIRE(found);
+  CHECK(found->message.find("1 Insufficient cpu.") != std::string::npos);
+  CHECK(found->message.find("preemption") == std::string::npos);
+  CHECK(Scene().pod(unschedulable(full)).reason(diagnose_blocked).empty());
+  CHECK(Scene().pod(ready()).pod(unschedulable(full)).reason(diagnose_blocked).empty());
+  CHECK(Scene().pod(ready(), "old").pod(ready()).reason(diagnose_blocked).empty());
 }
 
 TEST_CASE("other waiting reasons of the kubelet are translated") {

@@ -1,6 +1,5 @@
 #include "tests/operator/reconciler/fixtures.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "operator/reconciler/endpoint.hpp"
@@ -21,6 +20,21 @@ json stored(const resources::Manifest& manifest, const std::string& uid) {
   object["metadata"]["generation"] = 1;
   object["metadata"]["creationTimestamp"] = "2026-01-31T08:00:00Z";
   return object;
+}
+
+std::string object_uid(resources::Kind kind) {
+  switch (kind) {
+    case resources::Kind::kSecret:
+      return "secret";
+    case resources::Kind::kControllerRevision:
+      return "revision";
+    case resources::Kind::kDeployment:
+      return "deployment";
+    case resources::Kind::kService:
+      return "service";
+    default:
+      return to_string(kind);
+  }
 }
 
 }  // namespace
@@ -44,41 +58,50 @@ World& World::basic_secret(const std::string& password) {
 World& World::settle(int rounds) {
   for (int round = 0; round < rounds; ++round) {
     const Plan plan = make_plan(observed, testing::kNow);
-    for (const Action& action : plan.actions) {
-      if (action.manifest.name == resources::access_secret_name(observed.classifier)) {
-        observed.access_secret.reset();
-        if (action.step != Step::kDelete) {
-          observed.access_secret = parse_secret(stored(action.manifest, "access").dump());
-        }
-      } else if (action.manifest.kind == resources::Kind::kSecret) {
-        observed.pull_secret.reset();
-        if (action.step == Step::kDelete) continue;
-        observed.pull_secret = parse_secret(stored(action.manifest, "secret").dump());
-      } else if (action.step == Step::kHandOver) {
-        continue;
-      } else if (action.manifest.kind == resources::Kind::kDeployment) {
-        json object = stored(action.manifest, "deployment");
-        // What is left out of an apply stays: somebody else holds it.
-        const bool ours = object["spec"].contains("replicas");
-        if (!ours && observed.deployment) object["spec"]["replicas"] = observed.deployment->replicas;
-        auto deployment = *api::decode_deployment(object.dump());
-        deployment.metadata.owns_replicas = ours;
-        observed.deployment = std::make_shared<api::Deployment>(std::move(deployment));
-      } else if (std::find(resources::kOptionalKinds.begin(), resources::kOptionalKinds.end(), action.manifest.kind) !=
-                 resources::kOptionalKinds.end()) {
-        observed.optional_children.erase(action.manifest.kind);
-        if (action.step == Step::kDelete) continue;
-        const json object = stored(action.manifest, to_string(action.manifest.kind));
-        observed.optional_children[action.manifest.kind] =
-            std::make_shared<api::Child>(*api::decode_child(object.dump()));
-      } else {
-        observed.service =
-            std::make_shared<api::Service>(*api::decode_service(stored(action.manifest, "service").dump()));
-      }
-    }
+    for (const Action& action : plan.actions) carry_out(action);
     if (plan.actions.empty()) break;
   }
   return *this;
+}
+
+World& World::carry_out(const Action& action) {
+  const bool gone = action.step == Step::kDelete;
+  const json object = gone ? json() : stored(action.manifest, object_uid(action.manifest.kind));
+  switch (action.manifest.kind) {
+    case resources::Kind::kSecret: {
+      const bool access = action.manifest.name == resources::access_secret_name(observed.classifier);
+      std::optional<ObservedSecret>& secret = access ? observed.access_secret : observed.pull_secret;
+      secret.reset();
+      if (!gone) secret = parse_secret(object.dump());
+      break;
+    }
+    case resources::Kind::kControllerRevision:
+      std::erase_if(observed.revisions,
+                    [&](const auto& known) { return known->metadata.name == action.manifest.name; });
+      if (!gone) observed.revisions.push_back(std::make_shared<api::Revision>(*api::decode_revision(object.dump())));
+      break;
+    case resources::Kind::kDeployment:
+      if (action.step != Step::kHandOver) store_deployment(object);
+      break;
+    case resources::Kind::kService:
+      observed.service = std::make_shared<api::Service>(*api::decode_service(object.dump()));
+      break;
+    default:
+      observed.optional_children.erase(action.manifest.kind);
+      if (gone) break;
+      observed.optional_children[action.manifest.kind] =
+          std::make_shared<api::Child>(*api::decode_child(object.dump()));
+  }
+  return *this;
+}
+
+void World::store_deployment(json object) {
+  // What is left out of an apply stays: somebody else holds it.
+  const bool ours = object["spec"].contains("replicas");
+  if (!ours && observed.deployment) object["spec"]["replicas"] = observed.deployment->replicas;
+  auto deployment = *api::decode_deployment(object.dump());
+  deployment.metadata.owns_replicas = ours;
+  observed.deployment = std::make_shared<api::Deployment>(std::move(deployment));
 }
 
 World& World::deployment_status(int replicas, int updated, int available) {
@@ -130,8 +153,9 @@ World& World::pod_waits(const std::string& reason, const std::string& message) {
 std::string summary(const Plan& plan) {
   std::string text;
   for (const Action& action : plan.actions) {
-    text += (text.empty() ? "" : ", ") + std::string(to_string(action.step)) + " " + to_string(action.manifest.kind) +
-            " " + action.manifest.name;
+    text += (text.empty() ? "" : ", ") + std::string(to_string(action.step)) + " " + to_string(action.manifest.kind);
+    // Its name is a digest.
+    if (action.manifest.kind != resources::Kind::kControllerRevision) text += " " + action.manifest.name;
   }
   return text;
 }

@@ -23,6 +23,7 @@ class World {
   /// Carries out everything that the plan asks for, as an API server would (POST entries converted), until nothing is
   /// left; at most `rounds` plans.
   World& settle(int rounds = 3);
+  World& carry_out(const Action& action);
   /// The Deployment's status: `available` of the wanted replicas are up and rolled out.
   World& deployment_status(int replicas, int updated, int available);
   World& address(const std::string& ip);
@@ -32,6 +33,9 @@ class World {
   World& pod_waits(const std::string& reason, const std::string& message);
 
   Observed observed;
+
+ private:
+  void store_deployment(nlohmann::json object);
 };
 
 /// The basic credential's part of a specification.

@@ -127,7 +127,7 @@ TEST_CASE("a foreign Secret of the name is left alone, and no pod gets its passw
   open.settle();
   open.observed.classifier.spec = world.observed.classifier.spec;
   open.observed.access_secret = world.observed.access_secret;
-  CHECK(summary(make_plan(open.observed, kNow)).empty());
+  CHECK(summary(make_plan(open.observed, kNow)) == "create ControllerRevision");
 }
 
 TEST_CASE("an object that pods would mount and that is not there is named, with the field that names it") {
@@ -156,12 +156,12 @@ TEST_CASE("nothing is started before what it mounts is there, and what runs is k
   CHECK(summary(make_plan(world.observed, kNow)).empty());
   refer(world, Reference::Kind::kConfigMap, "words", {{}, {"german.txt"}, {}}).settle();
   REQUIRE(world.observed.deployment);
-  world.deployment_status(1, 1, 1).observed.references.clear();
+  world.deployment_status(1, 1, 1).settle().observed.references.clear();
   const Plan plan = make_plan(world.observed, kNow);
   CHECK(plan.actions.empty());
   CHECK(plan.unusable_reference->name() == "ConfigMapNotFound");
   world.observed.classifier.spec.serving.top_k = 7;
-  CHECK(make_plan(world.observed, kNow).actions.empty());
+  CHECK(summary(make_plan(world.observed, kNow)) == "create ControllerRevision");
   world.observed.classifier.spec.replicas = 0;
-  CHECK(summary(make_plan(world.observed, kNow)) == "apply Deployment pets");
+  CHECK(summary(make_plan(world.observed, kNow)) == "create ControllerRevision, apply Deployment pets");
 }

@@ -20,9 +20,11 @@ std::string planned(const World& world) {
 }  // namespace
 
 TEST_CASE("a new resource gets Secret, NetworkPolicy, Deployment and Service in this order") {
-  CHECK(planned(World()) == "create NetworkPolicy pets, create Deployment pets, create Service pets");
+  CHECK(planned(World()) ==
+        "create NetworkPolicy pets, create ControllerRevision, create Deployment pets, create Service pets");
   CHECK(planned(World(kBasic).basic_secret("p")) ==
-        "create Secret pets-acr-pull, create NetworkPolicy pets, create Deployment pets, create Service pets");
+        "create Secret pets-acr-pull, create NetworkPolicy pets, create ControllerRevision, create Deployment pets, "
+        "create Service pets");
 }
 
 TEST_CASE("once all is as wanted nothing is planned") {
@@ -56,7 +58,7 @@ TEST_CASE("another password is applied to the pull Secret in place") {
 TEST_CASE("a pull Secret that is no longer wanted goes after the pod template has forgotten it") {
   World world = World(kBasic).basic_secret("p").settle();
   world.observed.classifier.spec.auth = api::NodeIdentity{};
-  CHECK(planned(world) == "apply Deployment pets, delete Secret pets-acr-pull");
+  CHECK(planned(world) == "create ControllerRevision, apply Deployment pets, delete Secret pets-acr-pull");
 }
 
 TEST_CASE("a foreign object of the name is an obstacle and nothing is done to it") {

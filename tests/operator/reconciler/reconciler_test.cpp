@@ -25,6 +25,7 @@ namespace {
 const std::string kSpace = "/api/v1/namespaces/zoo/";
 const std::string kClassifier = "/apis/imageclassifier.dev/v1alpha1/namespaces/zoo/imageclassifiers/pets";
 const std::string kDeployment = "/apis/apps/v1/namespaces/zoo/deployments/pets";
+const std::string kRevisions = "/apis/apps/v1/namespaces/zoo/controllerrevisions/";
 const std::string kNetworkPolicy = "/apis/networking.k8s.io/v1/namespaces/zoo/networkpolicies/pets";
 const std::string kService = kSpace + "services/pets";
 const std::string kPullSecret = kSpace + "secrets/pets-acr-pull";
@@ -46,6 +47,15 @@ json stored(const resources::Manifest& manifest, const std::string& version) {
   return object;
 }
 
+resources::Manifest deployment_of(const api::ImageClassifier& classifier, std::int64_t replicas) {
+  return resources::build_deployment(classifier, replicas, resources::pod_revision(classifier));
+}
+
+resources::Manifest revision_of(const api::ImageClassifier& classifier) {
+  return resources::build_revision(classifier, resources::pod_revision(classifier),
+                                   {1, resources::specification_digest(classifier), 0, {}});
+}
+
 template <typename T>
 std::shared_ptr<const api::Record<T>> recorded(const T& object) {
   return std::make_shared<const api::Record<T>>(object);
@@ -63,13 +73,17 @@ struct Rig {
     cache(object);
   }
   void cache(const json& object) { classifiers.upsert(recorded(*api::decode_packed_classifier(object.dump()))); }
-  json deployment() const { return stored(resources::build_deployment(classifier, classifier.spec.replicas), "10"); }
+  json deployment() const { return stored(deployment_of(classifier, classifier.spec.replicas), "10"); }
   json network_policy() const { return stored(resources::build_network_policy(classifier), "10"); }
   json service() const { return stored(resources::build_service(classifier), "10"); }
   Rig& cache_children() {
     deployments.upsert(recorded(*api::decode_deployment(deployment().dump())));
     services.upsert(recorded(*api::decode_service(service().dump())));
     network_policies.upsert(recorded(*api::decode_child(network_policy().dump())));
+    return cache_revision();
+  }
+  Rig& cache_revision() {
+    revisions.upsert(recorded(*api::decode_revision(stored(revision_of(classifier), "10").dump())));
     return *this;
   }
   /// The live reads, in their order; of what is in the cluster.
@@ -78,6 +92,9 @@ struct Rig {
     server.expect("GET " + kDeployment, 200, live_deployment.dump());
     server.expect("GET " + kService, 200, service().dump());
     server.expect("GET " + kNetworkPolicy, 200, network_policy().dump());
+    const api::ImageClassifier wanting = *api::decode_image_classifier(live.dump());
+    server.expect("GET " + kRevisions + resources::pod_revision(wanting).name, 200,
+                  stored(revision_of(wanting), "10").dump());
   }
   Rig& expect_status() {
     server.expect("PATCH " + kClassifier + "/status*", 200, R"({"metadata": {"resourceVersion": "20"}})");
@@ -97,6 +114,7 @@ struct Rig {
   kubernetes::ApiClient client{server, tokens, clock, metrics, {}};
   Store<api::PackedClassifier> classifiers;
   Store<api::Deployment> deployments;
+  Store<api::Revision> revisions;
   Store<api::ReplicaSet> replica_sets;
   Store<api::Pod> pods;
   Store<api::Service> services;
@@ -110,6 +128,7 @@ struct Rig {
   std::vector<runtime::Event> told;
   Reconciler reconciler{{classifiers,
                          deployments,
+                         revisions,
                          replica_sets,
                          pods,
                          services,
@@ -169,7 +188,7 @@ TEST_CASE("a Secret that only an old cache calls unwanted is not deleted") {
                        {"metadata", {{"name", "acr-credentials"}}},
                        {"data", {{"username", "cHVsbGVy"}, {"password", "Zmlyc3Q="}}}};
   rig.server.expect("GET " + kPullSecret, 200, pull);
-  rig.expect_live_reads(classifier_object(kBasic), stored(resources::build_deployment(wanting, 1), "11"));
+  rig.expect_live_reads(classifier_object(kBasic), stored(deployment_of(wanting, 1), "11"));
   rig.server.expect("GET " + kSourceSecret, 200, source.dump());
   rig.server.expect("GET " + kPullSecret, 200, pull);
   rig.expect_status();
@@ -192,7 +211,7 @@ TEST_CASE("an unwanted Secret is deleted only in the version that was read") {
   rig.server.expect("DELETE " + kPullSecret + "*", 200, "{}");
   rig.expect_status();
   CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
-  const json options = json::parse(rig.server.requests()[6].body);
+  const json options = json::parse(rig.server.requests()[7].body);
   CHECK(options["preconditions"] == json({{"uid", "uid-Secret"}, {"resourceVersion", "7"}}));
 }
 
@@ -260,6 +279,7 @@ TEST_CASE("a Secret that may not be read is named on the resource, with the serv
 TEST_CASE("what was written is told, and what the server refused or has not taken is not") {
   Rig rig;
   rig.network_policies.upsert(recorded(*api::decode_child(rig.network_policy().dump())));
+  rig.cache_revision();
   rig.server.expect("POST /apis/apps/v1/namespaces/zoo/deployments*", 201, rig.deployment().dump());
   rig.server.expect("POST " + kSpace + "services*", 422, status_body(422, "Invalid", "no such port"));
   rig.server.expect("PATCH " + kClassifier + "/status*", 503, status_body(503, "ServiceUnavailable", "later"));

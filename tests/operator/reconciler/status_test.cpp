@@ -29,7 +29,7 @@ std::string state(const Report& made, const std::string& type) {
 
 World serving() {
   World world;
-  world.settle().deployment_status(1, 1, 1).address("10.0.0.7").probe(EndpointState::Kind::kHealthy);
+  world.settle().deployment_status(1, 1, 1).settle().address("10.0.0.7").probe(EndpointState::Kind::kHealthy);
   return world;
 }
 
@@ -41,6 +41,7 @@ TEST_CASE("all conditions are there from the first pass on") {
   CHECK(state(first, "CredentialReady") == "True/NodeIdentity");
   CHECK(state(first, "WorkloadAvailable") == "Unknown/PodsStarting");
   CHECK(state(first, "EndpointReady") == "Unknown/LoadBalancerPending");
+  CHECK(state(first, "RolledBack") == "False/NotRolledBack");
   CHECK(state(first, "Ready") == "Unknown/PodsStarting");
   CHECK(state(first, "Reconciling") == "True/PodsStarting");
   CHECK(state(first, "Stalled") == "False/Reconciling");

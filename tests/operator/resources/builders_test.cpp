@@ -140,6 +140,38 @@ TEST_CASE("a child that was just built shows no drift from itself and the same b
   }
 }
 
+TEST_CASE("a revision is named by its pod template, and its data is written as the API server would write it") {
+  const json spec = {{"pod", {{"env", {{{"name", "NOTE"}, {"value", "a<b>&\u2028"}}}}}}};
+  const api::ImageClassifier pets = classifier("pets", spec);
+  const PodRevision revision = pod_revision(pets);
+  const Manifest manifest = build_revision(pets, revision, {3, "digest", 2, "{}"});
+  CHECK(manifest.name == revision.name);
+  CHECK(manifest.body.find("a\\u003cb\\u003e\\u0026\\u2028") != std::string::npos);
+  const json object = json::parse(manifest.body);
+  CHECK(object["data"]["spec"]["template"] == json::parse(revision.template_json));
+  CHECK(object["revision"] == 3);
+  const api::Revision read = *api::decode_revision(manifest.body);
+  CHECK(read.marks == api::RevisionMarks{3, "digest", 2, "{}"});
+  CHECK(json::parse(api::template_of(read)) == json::parse(revision.template_json));
+  CHECK(first_drift(manifest.body, read.owned.text()).empty());
+  CHECK(first_drift(build_revision(pets, revision, {4, "digest", 2, "{}"}).body, read.owned.text()) == "revision");
+}
+
+TEST_CASE("what does not reach the pods makes no other revision; what does is another specification of them") {
+  const api::ImageClassifier plain = classifier("pets", json::object());
+  for (const json& same : {json{{"replicas", 3}}, json{{"service", {{"port", 8080}}}},
+                           json{{"rollout", {{"autoRollback", false}}}}, json{{"serving", {{"topK", 5}}}}}) {
+    CHECK(pod_revision(classifier("pets", same)).name == pod_revision(plain).name);
+    CHECK(specification_digest(classifier("pets", same)) == specification_digest(plain));
+  }
+  for (const json& other :
+       {json{{"serving", {{"topK", 7}}}}, json{{"pod", {{"labels", {{"a", "b"}}}}}},
+        json{{"resources", {{"limits", {{"memory", "3Gi"}}}}}}, json{{"resources", json::object()}}}) {
+    CHECK(pod_revision(classifier("pets", other)).name != pod_revision(plain).name);
+    CHECK(specification_digest(classifier("pets", other)) != specification_digest(plain));
+  }
+}
+
 TEST_CASE("threads come from the cpu limit, else from the request, else from the server's own look at its cgroup") {
   CHECK(environment_of(matrix()[4]).find("INFERENCE_THREADS=limits.cpu") != std::string::npos);
   CHECK(environment_of(matrix()[4]).find("OMP_WAIT_POLICY") == std::string::npos);

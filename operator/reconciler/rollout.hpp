@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/diagnosis/workload.hpp"
+#include "operator/reconciler/credential.hpp"
+#include "operator/reconciler/observed.hpp"
+#include "operator/resources/revision.hpp"
+#include "operator/resources/scale.hpp"
+
+namespace imageclassifier::reconciler {
+
+/// Which pods are to run, and what becomes known of their revisions.
+///
+/// What a rollout has come to is marked on its ControllerRevision, and only what is marked there decides what runs. So
+/// a revision that has failed is marked in one pass and left in the next: wherever the operator is killed, the new one
+/// goes on from there, and nothing that has failed is ever tried twice. A mark goes when the specification says
+/// something else of the pods, so that a user who comes back to it is heard.
+struct Rollout {
+  resources::PodRevision wanted;  ///< what the specification makes
+  resources::PodRevision target;  ///< what the Deployment is to run: `wanted`, or the last good
+  api::RevisionMarks marks;       ///< what ControllerRevision `wanted` is to say
+  std::string current;            ///< name of the revision that serves; empty if none is known to
+  std::string last_good;          ///< name of the revision that was rolled out last; empty if none was
+  std::shared_ptr<const api::Revision> last_good_revision;
+  /// Why `target` is not `wanted`.
+  std::optional<diagnosis::Finding> failure;
+  bool surge = true;  ///< pods may run beyond the wanted number meanwhile, if the specification allows it
+  /// Others that say what no longer holds, and those that are older than the history is long.
+  std::vector<std::shared_ptr<const api::Revision>> forgiven, outdated;
+};
+
+/// Pure.
+Rollout assess_rollout(const Observed& observed, const resources::Scale& scale, const CredentialAssessment& credential);
+
+diagnosis::Workload workload_of(const Observed& observed, const CredentialAssessment& credential);
+
+/// All wanted pods are of the Deployment's newest template, and available; false without pods.
+bool is_rolled_out(const api::Deployment& deployment, const resources::Scale& scale);
+
+}  // namespace imageclassifier::reconciler

@@ -1,0 +1,197 @@
+#!/usr/bin/python3
+"""A rollout and its way back on a real API server with the real controller manager: what kubelets and scheduler would say of the
+pods is written into their status here."""
+
+import json
+import signal
+import threading
+import unittest
+
+from operator_rig import OperatorTest, condition, resource, wait_until
+
+from api import MERGE
+
+IMAGE = "contoso.azurecr.io/inference-server:"
+# What Go escapes in JSON: the API server compares the bytes of a revision, and writes them anew when it is patched.
+ENV = [{"name": "NOTE", "value": 'a<b>&"c" \u2028'}]
+MODEL_INVALID = json.dumps({"reason": "ModelInvalid", "message": "it is cut short"})
+
+
+def image_of(pod):
+    return pod["spec"]["containers"][0]["image"].removeprefix(IMAGE)
+
+
+class Kubelets:
+    """Says of every new pod of the namespace what the tag of its image stands for: good ones serve, bad ones say that they never
+    can, those without room find no node while more than `room` pods are there, and of all others nothing."""
+
+    def __init__(self, test, room=99):
+        self.api, self.room, self.stop = test.api(), room, threading.Event()
+        self.path = f"/api/v1/namespaces/{test.namespace}/pods"
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+        test.addCleanup(self.thread.join)
+        test.addCleanup(self.stop.set)
+
+    def work(self):
+        while not self.stop.wait(0.1):
+            pods = [pod for pod in self.api.call("GET", self.path)["items"] if "deletionTimestamp" not in pod["metadata"]]
+            # One after the other, so that no two get the last room.
+            told = next(((pod, status) for pod in pods if (status := self.news(pod, len(pods) - 1))), None)
+            if told:
+                pod, status = told
+                self.api.ask("PATCH", f"{self.path}/{pod['metadata']['name']}/status", {"status": status}, MERGE)
+        self.api.close()
+
+    def news(self, pod, others):
+        """Its status, if it is not what the pod shows."""
+        status = self.status_of(pod, others)
+        if not status:
+            return None
+        shown = {entry["type"]: entry["status"] for entry in pod.get("status", {}).get("conditions", [])}
+        return status if shown != {entry["type"]: entry["status"] for entry in status["conditions"]} else None
+
+    def status_of(self, pod, others):
+        tag = image_of(pod)
+        ready = condition(pod, "Ready").get("status") == "True"
+        if tag.startswith("bad"):
+            ended = {"terminated": {"exitCode": 78, "reason": "Error", "message": MODEL_INVALID}}
+            return {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}],
+                    "containerStatuses": [{"name": "server", "image": "x", "imageID": "x", "ready": False, "restartCount": 2, "lastState": ended,
+                                           "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}
+        if not tag.startswith("good"):
+            return None
+        if not ready and others >= self.room:
+            return {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                                                        "message": "0/1 nodes are available: 1 Insufficient cpu."}]}
+        return {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+
+
+class Rollout(OperatorTest):
+    def change(self, **spec):
+        self.run_kubectl("patch", "ic", "pets", "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def deployment(self):
+        return self.get("deployment", "pets")
+
+    def running(self):
+        """Tag of the image that the Deployment wants."""
+        return image_of(self.deployment()["spec"]["template"])
+
+    def status(self):
+        return self.get("ic", "pets").get("status", {})
+
+    def start_with(self, tag, **spec):
+        self.apply(resource("pets", **{"image": IMAGE + tag, "pod": {"env": ENV}, **spec}))
+        self.wait_for_good(tag)
+
+    def wait_for_good(self, tag):
+        def good():
+            status = self.status()
+            return status.get("lastGoodRevision") and status["lastGoodRevision"] == status.get("updateRevision") and self.running() == tag
+        wait_until(good, 20, f"{tag} to be rolled out")
+
+    def images_of_replica_sets(self):
+        return sorted(image_of(item["spec"]["template"]) for item in self.get("replicasets")["items"])
+
+    def events(self, reason):
+        return [event for event in self.get("events.events.k8s.io").get("items", []) if event["reason"] == reason]
+
+    def test_a_revision_that_fails_is_left_for_the_last_good_one_until_the_specification_changes(self):
+        Kubelets(self)
+        self.start_with("good-1")
+        good = self.status()["lastGoodRevision"]
+        pods = {pod["metadata"]["name"] for pod in self.get("pods")["items"]}
+        self.change(image=IMAGE + "bad")
+        entry = self.wait_for("pets", "RolledBack", "True", "ModelInvalid")
+        bad = self.status()["updateRevision"]
+        for word in (good, bad, "it is cut short"):
+            self.assertIn(word, entry["message"])
+        self.wait_for("pets", "Stalled", "True", "RolledBack")
+        wait_until(lambda: self.running() == "good-1", 10, "the good one to be restored")
+        self.wait_for("pets", "WorkloadAvailable", "True", "Available")
+        self.assertLessEqual(pods, {pod["metadata"]["name"] for pod in self.get("pods")["items"]})
+        self.assertEqual(condition(self.get("ic", "pets"), "Ready")["reason"], "ModelInvalid")
+        self.assertIn(good, self.run_kubectl("get", "ic", "pets", "-o", "wide").stdout)
+        wait_until(lambda: self.events("RolledBack") and self.events("RolledOut"), 10, "the events")
+
+        # Neither another operator, nor one that finds no status, nor a change that does not reach the pods tries it again.
+        self.operator.end(signal.SIGKILL)
+        self.run_kubectl("patch", "ic", "pets", "--subresource=status", "--type=merge", "-p", '{"status": null}')
+        self.change(replicas=2)
+        self.operator = self.start()
+        wait_until(lambda: self.deployment()["spec"]["replicas"] == 2, 20, "the replicas")
+        self.wait_for("pets", "RolledBack", "True", "ModelInvalid")
+        self.wait_for("pets", "WorkloadAvailable", "True", "Available")
+        self.wait_until_settled()
+        generation = self.deployment()["metadata"]["generation"]
+
+        # What runs already is wanted again: nothing restarts.
+        self.change(image=IMAGE + "good-1")
+        self.wait_for("pets", "RolledBack", "False", "NotRolledBack")
+        self.assertEqual(self.deployment()["metadata"]["generation"], generation)
+        self.change(image=IMAGE + "good-2")
+        self.wait_for_good("good-2")
+        self.assertEqual(self.images_of_replica_sets(), ["bad", "good-1", "good-2"])
+        self.assertNotIn("ModelInvalid", json.dumps(self.get("controllerrevisions")))
+
+    def test_a_rollout_that_makes_no_progress_is_given_up_at_its_deadline(self):
+        Kubelets(self)
+        self.start_with("good-1", rollout={"progressDeadlineSeconds": 10})
+        self.change(image=IMAGE + "slow")
+        self.wait_for("pets", "RolledBack", "True", "ProgressDeadlineExceeded", timeout=40)
+        wait_until(lambda: self.running() == "good-1", 10, "the good one to be restored")
+
+        # The same again is tried when its revision is deleted; another one, and old ones go.
+        self.run_kubectl("delete", "controllerrevision", self.status()["updateRevision"])
+        wait_until(lambda: self.running() == "slow", 10, "another try")
+        for tag in ("good-2", "good-3", "good-4"):
+            self.change(image=IMAGE + tag, rollout={"revisionHistoryLimit": 1})
+            self.wait_for_good(tag)
+        wait_until(lambda: len(self.get("controllerrevisions")["items"]) == 2, 10, "the history to be cut")
+        kept = sorted(item["data"]["spec"]["template"]["spec"]["containers"][0]["image"] for item in self.get("controllerrevisions")["items"])
+        self.assertEqual(kept, [IMAGE + "good-3", IMAGE + "good-4"])
+        self.wait_until_settled()
+
+    def test_without_room_for_one_more_pod_an_old_one_makes_it_unless_it_is_the_only_one(self):
+        Kubelets(self, room=1)
+        self.start_with("good-1")
+        self.change(image=IMAGE + "good-2")
+        entry = self.wait_for("pets", "Ready", "False", "RolloutBlocked")
+        self.assertIn("spec.rollout.strategy to Recreate", entry["message"])
+        self.wait_until_settled()
+        self.assertEqual(self.deployment()["spec"]["strategy"]["rollingUpdate"]["maxSurge"], 1)
+        self.assertEqual(self.deployment()["status"]["availableReplicas"], 1)
+        self.change(rollout={"strategy": "Recreate"})
+        self.wait_for_good("good-2")
+
+    def test_two_pods_without_room_for_a_third_are_exchanged_one_by_one(self):
+        Kubelets(self, room=2)
+        self.start_with("good-1", replicas=2)
+        least = self.follow_available()
+        self.change(image=IMAGE + "good-2")
+        self.wait_for_good("good-2")
+        wait_until(lambda: self.deployment()["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 1, 10, "the surge to come back")
+        self.assertGreaterEqual(min(least), 1)
+        self.wait_until_settled()
+
+    def follow_available(self):
+        """A list that gets every number of available pods of Deployments, in order."""
+        seen, stop = [], threading.Event()
+
+        def on_event(event):
+            seen.append(event["object"].get("status", {}).get("availableReplicas", 0))
+
+        def follow():
+            while not stop.is_set():  # a watch that is silent for long ends
+                self.api().watch(f"/apis/apps/v1/namespaces/{self.namespace}/deployments?watch=1", on_event, stop)
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(stop.set)
+        return seen
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,409 @@
+#include "operator/reconciler/rollout.hpp"
+
+#include <rapidcheck.h>
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "operator/api/json_access.hpp"
+#include "operator/reconciler/events.hpp"
+#include "operator/reconciler/status.hpp"
+#include "tests/operator/reconciler/fixtures.hpp"
+
+using namespace imageclassifier;
+using namespace imageclassifier::reconciler;
+using namespace imageclassifier::reconciler::testing;
+using nlohmann::json;
+
+namespace {
+
+const std::string kServer = "contoso.azurecr.io/inference-server:";
+constexpr const char* kModelInvalid = R"({"reason": "ModelInvalid", "message": "it is cut short"})";
+
+/// The world with a Deployment controller and kubelets: images whose name begins with "bad" end at once.
+class Cluster : public World {
+ public:
+  explicit Cluster(const std::string& spec = "{}") : World(spec) {}
+
+  Cluster& settle(int rounds) {
+    World::settle(rounds);
+    return *this;
+  }
+  Cluster& image(const std::string& tag) {
+    observed.classifier.spec.image = kServer + tag;
+    ++observed.classifier.metadata.generation;
+    return *this;
+  }
+  std::string running_image() const {
+    const json owned = json::parse(observed.deployment->owned.text());
+    return owned["spec"]["template"]["spec"]["containers"][0]["image"].get<std::string>().substr(kServer.size());
+  }
+  json strategy() const { return json::parse(observed.deployment->owned.text())["spec"]["strategy"]; }
+
+  /// What the Deployment wants is rolled out, as far as it can be.
+  Cluster& roll() {
+    const std::string name = observed.deployment->metadata.pod_revision;
+    const bool bad = running_image().starts_with("bad");
+    const auto replicas = static_cast<int>(observed.deployment->replicas);
+    const bool others = std::any_of(observed.pods.begin(), observed.pods.end(), [&](const auto& pod) {
+      return api::is_ready(*pod) && pod->metadata.owner_uid != name;
+    });
+    replica_set(name);
+    if (!bad) std::erase_if(observed.pods, [&](const auto& pod) { return pod->metadata.owner_uid != name; });
+    std::erase_if(observed.pods, [&](const auto& pod) { return pod->metadata.owner_uid == name; });
+    for (int i = 0; i < (bad ? 1 : replicas); ++i) pod(name, !bad);
+    const bool serving = !bad || others;
+    deployment_status(bad ? replicas + 1 : replicas, bad ? 1 : replicas, serving ? replicas : 0);
+    return *this;
+  }
+  /// The newest pod is of the Deployment's template and finds no room.
+  Cluster& no_room() {
+    const std::string name = observed.deployment->metadata.pod_revision;
+    replica_set(name);
+    api::Pod waiting = pod_of(name);
+    waiting.conditions = {
+        {"PodScheduled", "False", 0, {}, "Unschedulable", "0/1 nodes are available: Insufficient cpu."}};
+    observed.pods.push_back(std::make_shared<api::Pod>(waiting));
+    const auto replicas = static_cast<int>(observed.deployment->replicas);
+    deployment_status(replicas + 1, 1, replicas);
+    return *this;
+  }
+  Cluster& progressing(const std::string& status, const std::string& message) {
+    auto changed = std::make_shared<api::Deployment>(*observed.deployment);
+    changed->conditions = {{"Progressing", status, 0, {}, "ProgressDeadlineExceeded", message}};
+    observed.deployment = changed;
+    return *this;
+  }
+  /// Passes and rollouts until neither changes anything.
+  Cluster& live() {
+    for (int pass = 0; pass < 12; ++pass) {
+      const Plan plan = make_plan(observed, kNow);
+      for (const Action& action : plan.actions) carry_out(action);
+      show(make_report(observed, plan, {}, kNow).status);
+      if (observed.deployment->observed_generation == 0) roll();
+      if (plan.actions.empty()) return *this;
+    }
+    FAIL("the operator does not come to rest");
+    return *this;
+  }
+  std::string planned() const { return summary(make_plan(observed, kNow)); }
+  api::RevisionMarks marks_of(const std::string& tag) const {
+    for (const auto& revision : observed.revisions) {
+      if (revision->owned.text().find(kServer + tag + '"') != std::string::npos) return revision->marks;
+    }
+    return {};
+  }
+  std::string state(const std::string& type) const {
+    const api::Condition* condition = api::find_condition(observed.classifier.status.conditions, type);
+    return condition == nullptr ? "absent" : condition->status + "/" + condition->reason;
+  }
+
+ private:
+  void replica_set(const std::string& name) {
+    api::ReplicaSet made;
+    made.metadata.name = made.metadata.uid = made.metadata.pod_revision = name;
+    made.metadata.owner_uid = "deployment";
+    for (const auto& known : observed.replica_sets)
+      made.metadata.revision = std::max(made.metadata.revision, known->metadata.revision + 1);
+    std::erase_if(observed.replica_sets, [&](const auto& known) { return known->metadata.uid == name; });
+    observed.replica_sets.push_back(std::make_shared<api::ReplicaSet>(made));
+  }
+  static api::Pod pod_of(const std::string& name) {
+    api::Pod made;
+    made.metadata.name = name + "-x";
+    made.metadata.owner_uid = name;
+    return made;
+  }
+  void pod(const std::string& name, bool good) {
+    api::Pod made = pod_of(name);
+    made.conditions = {{"Ready", good ? "True" : "False", 0, {}, {}, {}}};
+    if (!good) {
+      api::ContainerStatus server;
+      server.name = "server";
+      server.waiting_reason = "CrashLoopBackOff";
+      server.restart_count = 2;
+      server.exit_code = 78;
+      server.terminated_message = kModelInvalid;
+      made.containers = {server};
+    }
+    observed.pods.push_back(std::make_shared<api::Pod>(made));
+  }
+};
+
+Cluster serving(const std::string& spec = "{}") {
+  Cluster cluster(spec);
+  cluster.image("good").live();
+  return cluster;
+}
+
+}  // namespace
+
+TEST_CASE("a revision that is rolled out is the last good one, and nothing is left to do") {
+  const Cluster cluster = serving();
+  const api::Status& status = cluster.observed.classifier.status;
+  CHECK(cluster.marks_of("good").completed == 1);
+  CHECK(status.last_good_revision == status.update_revision);
+  CHECK(status.current_revision == status.update_revision);
+  CHECK(cluster.state("RolledBack") == "False/NotRolledBack");
+  CHECK(cluster.planned().empty());
+}
+
+TEST_CASE("a revision that fails is marked first and left then; its cause and the way out are told") {
+  Cluster cluster = serving();
+  const std::string good = cluster.observed.deployment->metadata.pod_revision;
+  cluster.image("bad").settle(1).roll();
+  CHECK(cluster.running_image() == "bad");
+  CHECK(cluster.planned() == "apply ControllerRevision");
+  CHECK(needs_live_reads(make_plan(cluster.observed, kNow)));
+  cluster.settle(1);
+  CHECK_FALSE(cluster.marks_of("bad").failure.empty());
+  CHECK(cluster.planned() == "apply Deployment pets");
+  cluster.live();
+  CHECK(cluster.running_image() == "good");
+  CHECK(cluster.state("RolledBack") == "True/ModelInvalid");
+  CHECK(cluster.state("Ready") == "False/ModelInvalid");
+  CHECK(cluster.state("Stalled") == "True/RolledBack");
+  CHECK(cluster.state("Reconciling") == "False/Stable");
+  CHECK(cluster.state("WorkloadAvailable") == "True/Available");
+  const api::Status& status = cluster.observed.classifier.status;
+  const std::string message = api::find_condition(status.conditions, "Ready")->message;
+  CHECK(
+      message ==
+      "Revision " + status.update_revision + " failed, and the last good one, " + good +
+          ", runs in its place: The model file cannot be used: it is cut short. Use a model file of the stated "
+          "architecture; check spec.model.source. What is changed is rolled out at once; to try the same again, delete "
+          "ControllerRevision " +
+          status.update_revision + ".");
+  CHECK(status.last_good_revision == good);
+  CHECK(status.current_revision == good);
+}
+
+TEST_CASE("what has failed is not tried again, whatever else changes") {
+  Cluster cluster = serving();
+  cluster.image("bad").live();
+  CHECK(cluster.planned().empty());
+  cluster.observed.classifier.spec.replicas = 3;
+  cluster.observed.classifier.spec.service.port = 8080;
+  cluster.live();
+  CHECK(cluster.running_image() == "good");
+  CHECK(cluster.observed.deployment->replicas == 3);
+  cluster.show({});
+  cluster.live();
+  CHECK(cluster.running_image() == "good");
+  CHECK(cluster.state("RolledBack") == "True/ModelInvalid");
+}
+
+TEST_CASE("another specification is rolled out, and one that failed before may be tried again after it") {
+  Cluster cluster = serving();
+  cluster.image("bad").live();
+  cluster.image("better").live();
+  CHECK(cluster.running_image() == "better");
+  CHECK(cluster.state("RolledBack") == "False/NotRolledBack");
+  CHECK(cluster.marks_of("bad").failure.empty());
+  CHECK(cluster.marks_of("better").completed > cluster.marks_of("good").completed);
+  cluster.image("bad").settle(1);
+  CHECK(cluster.running_image() == "bad");
+}
+
+TEST_CASE("back to the specification that runs, nothing restarts") {
+  Cluster cluster = serving();
+  cluster.image("bad").live();
+  cluster.image("good");
+  CHECK(cluster.planned() == "apply ControllerRevision, apply ControllerRevision");
+  cluster.live();
+  CHECK(cluster.state("RolledBack") == "False/NotRolledBack");
+  CHECK(cluster.planned().empty());
+}
+
+TEST_CASE("deleting the revision that failed tries it again") {
+  Cluster cluster = serving();
+  cluster.image("bad").live();
+  std::erase_if(cluster.observed.revisions, [](const auto& known) { return !known->marks.failure.empty(); });
+  CHECK(cluster.planned() == "create ControllerRevision, apply Deployment pets");
+}
+
+TEST_CASE("a restored revision that fails too is not left for another") {
+  Cluster cluster = serving();
+  cluster.image("better").live();
+  cluster.image("bad").live();
+  REQUIRE(cluster.running_image() == "better");
+  cluster.observed.pods.clear();
+  auto crashing = std::make_shared<api::Pod>();
+  crashing->metadata.owner_uid = cluster.observed.deployment->metadata.pod_revision;
+  crashing->containers.emplace_back().waiting_reason = "CrashLoopBackOff";
+  cluster.observed.pods.push_back(crashing);
+  cluster.deployment_status(1, 1, 0);
+  CHECK(cluster.planned().empty());
+}
+
+TEST_CASE("without a good revision, or with autoRollback false, the wanted one stays") {
+  Cluster first;
+  first.image("bad").live();
+  CHECK(first.running_image() == "bad");
+  CHECK(first.state("RolledBack") == "False/NotRolledBack");
+  Cluster manual = serving(R"({"rollout": {"autoRollback": false}})");
+  manual.image("bad").live();
+  CHECK(manual.running_image() == "bad");
+  CHECK(manual.marks_of("bad").failure.empty());
+}
+
+TEST_CASE("a rollback is undone where autoRollback is taken back") {
+  Cluster cluster = serving();
+  cluster.image("bad").live();
+  cluster.observed.classifier.spec.rollout.auto_rollback = false;
+  cluster.live();
+  CHECK(cluster.running_image() == "bad");
+  CHECK(cluster.marks_of("bad").failure.empty());
+}
+
+TEST_CASE("a progress deadline counts if it is that of the wanted revision's own ReplicaSet") {
+  Cluster cluster = serving();
+  cluster.image("slow").settle(1).roll();
+  const std::string name = cluster.observed.deployment->metadata.pod_revision;
+  cluster.deployment_status(2, 1, 1);
+  cluster.observed.pods.clear();
+  cluster.progressing("False", R"(ReplicaSet "pets-older" has timed out progressing.)");
+  CHECK(cluster.planned().empty());
+  cluster.progressing("False", "ReplicaSet \"" + name + "\" has timed out progressing.");
+  CHECK(cluster.planned() == "apply ControllerRevision");
+  cluster.live();
+  CHECK(cluster.running_image() == "good");
+  CHECK(cluster.state("RolledBack") == "True/ProgressDeadlineExceeded");
+}
+
+TEST_CASE("a revision is not blamed for the pods of an earlier one while the cache of ReplicaSets is old") {
+  Cluster cluster = serving();
+  cluster.image("bad").settle(1).roll();
+  const auto replica_sets = cluster.observed.replica_sets;
+  const auto pods = cluster.observed.pods;
+  cluster.image("better").settle(1).roll();
+  cluster.deployment_status(2, 1, 1);
+  cluster.observed.replica_sets = replica_sets;
+  cluster.observed.pods = pods;
+  CHECK(cluster.planned().empty());
+}
+
+TEST_CASE("another template of a specification that failed is not tried, of one that was good once it is") {
+  Cluster cluster = serving();
+  cluster.image("bad").live();
+  // As if the operator were updated: it builds another template of the same.
+  for (auto& known : cluster.observed.revisions) {
+    if (known->marks.failure.empty()) continue;
+    auto older = std::make_shared<api::Revision>(*known);
+    older->metadata.name = "pets-older";
+    known = older;
+  }
+  cluster.live();
+  CHECK(cluster.running_image() == "good");
+  CHECK(cluster.state("RolledBack") == "True/ModelInvalid");
+  cluster.image("good").live();
+  for (auto& known : cluster.observed.revisions) {
+    auto older = std::make_shared<api::Revision>(*known);
+    if (older->marks.completed > 0) older->metadata.name = "pets-old-template";
+    known = older;
+  }
+  CHECK(cluster.planned() == "create ControllerRevision");
+}
+
+TEST_CASE("wherever the operator is killed, it ends with the good revision and never tries the bad one twice") {
+  rc::check([] {
+    Cluster cluster = serving();
+    cluster.image("bad");
+    int tries = 0;
+    for (int pass = 0; pass < 8; ++pass) {
+      const Plan plan = make_plan(cluster.observed, kNow);
+      const auto done = *rc::gen::inRange<std::size_t>(0, plan.actions.size() + 1);
+      for (std::size_t i = 0; i < done; ++i) {
+        const std::string before = cluster.running_image();
+        cluster.carry_out(plan.actions[i]);
+        if (before != "bad" && cluster.running_image() == "bad") ++tries;
+      }
+      if (cluster.observed.deployment->observed_generation == 0) cluster.roll();
+      if (*rc::gen::arbitrary<bool>()) cluster.show({});
+    }
+    cluster.live();
+    RC_ASSERT(cluster.running_image() == "good");
+    RC_ASSERT(tries <= 1);
+  });
+}
+
+TEST_CASE("a new pod without room is told as what blocks the rollout, and is no failure of the revision") {
+  Cluster cluster = serving();
+  cluster.image("better").settle(1).no_room();
+  const std::string name = cluster.observed.deployment->metadata.pod_revision;
+  cluster.progressing("False", "ReplicaSet \"" + name + "\" has timed out progressing.");
+  CHECK(cluster.planned().empty());
+  cluster.show(make_report(cluster.observed, make_plan(cluster.observed, kNow), {}, kNow).status);
+  CHECK(cluster.state("WorkloadAvailable") == "True/RolloutBlocked");
+  CHECK(cluster.state("Ready") == "False/RolloutBlocked");
+  CHECK_THAT(api::find_condition(cluster.observed.classifier.status.conditions, "Ready")->message,
+             Catch::Contains("Insufficient cpu") && Catch::Contains("spec.rollout.strategy to Recreate"));
+}
+
+TEST_CASE("with two pods that serve, one makes room; the surge comes back when the rollout has ended") {
+  Cluster cluster = serving(R"({"replicas": 2})");
+  const json surge = cluster.strategy();
+  cluster.image("better").settle(1).no_room();
+  CHECK(cluster.planned() == "apply Deployment pets");
+  cluster.settle(1);
+  CHECK(cluster.strategy()["rollingUpdate"] == json({{"maxSurge", 0}, {"maxUnavailable", 1}}));
+  cluster.deployment_status(2, 1, 1);
+  cluster.observed.pods.pop_back();
+  CHECK(cluster.planned().empty());
+  cluster.roll().live();
+  CHECK(cluster.strategy() == surge);
+  CHECK(cluster.running_image() == "better");
+}
+
+TEST_CASE("pods are not taken away for room while fewer than two serve, or where the specification has no surge") {
+  Cluster one = serving(R"({"replicas": 2})");
+  one.image("better").settle(1).no_room().deployment_status(3, 1, 1);
+  CHECK(one.planned().empty());
+  Cluster none = serving(R"({"replicas": 3, "rollout": {"maxSurge": 0, "maxUnavailable": 2}})");
+  none.image("better").settle(1).no_room();
+  CHECK(none.planned().empty());
+}
+
+TEST_CASE("of the history the oldest goes, and never what runs, is wanted, was good or failed") {
+  Cluster cluster = serving(R"({"rollout": {"revisionHistoryLimit": 2}})");
+  for (const char* tag : {"1", "2", "3", "4", "5"}) cluster.image(tag).live();
+  CHECK(cluster.observed.revisions.size() == 3);
+  CHECK(cluster.marks_of("2").number == 0);
+  CHECK(cluster.marks_of("3").number > 0);
+  cluster.observed.classifier.spec.rollout.revision_history_limit = 1;
+  cluster.image("bad").live();
+  CHECK(cluster.observed.revisions.size() == 3);
+  CHECK(cluster.marks_of("5").completed > 0);
+  CHECK(cluster.running_image() == "5");
+}
+
+TEST_CASE("the pull Secret of the last good revision stays until another one is good") {
+  Cluster cluster(kBasic);
+  cluster.basic_secret("p");
+  cluster.image("good").live();
+  cluster.observed.classifier.spec.auth = api::NodeIdentity{};
+  cluster.image("bad").live();
+  CHECK(cluster.running_image() == "good");
+  CHECK(cluster.observed.pull_secret);
+  cluster.image("better").live();
+  CHECK_FALSE(cluster.observed.pull_secret);
+}
+
+TEST_CASE("what a rollout comes to is told once") {
+  Cluster cluster = serving();
+  const auto told = [&] {
+    const api::ImageClassifier before = cluster.observed.classifier;
+    cluster.live();
+    std::string words;
+    for (const auto& event : events_of(before, cluster.observed.classifier.status)) {
+      words += (event.type == runtime::EventType::kWarning ? "!" : "") + event.reason + " ";
+    }
+    return words;
+  };
+  cluster.image("bad");
+  CHECK(told() == "!RolledBack ");
+  CHECK(told().empty());
+  cluster.image("better");
+  CHECK(told().starts_with("RolledOut "));
+  CHECK(told().empty());
+}
