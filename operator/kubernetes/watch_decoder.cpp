@@ -17,8 +17,10 @@ std::optional<WatchEvent::Type> event_type(std::string_view quoted) {
   return std::nullopt;
 }
 
+// An unsigned number of 64 bits.
 bool is_decimal(std::string_view version) {
-  return !version.empty() && std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !version.empty() && version.size() <= 20 &&
+         std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace
@@ -70,9 +72,6 @@ Result<ListPage> decode_list(std::string_view body, const std::function<void(std
   if (!whole || !items_whole) return fail(ErrorCode::kDataLoss, "the list is not valid JSON");
   if (!is_decimal(page.resource_version)) {
     return fail(ErrorCode::kDataLoss, "the list has no resource version that is a decimal number");
-  }
-  if (page.items == 0 && !page.continue_token.empty()) {
-    return fail(ErrorCode::kDataLoss, "a page of the list is empty and says that more follow");
   }
   return page;
 }

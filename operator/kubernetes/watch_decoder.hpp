@@ -31,8 +31,8 @@ struct ListPage {
   std::size_t items = 0;
 };
 
-/// Reads a List object and calls `visit` with the raw JSON of every item. kDataLoss if it is broken, has no decimal
-/// resource version, or is empty and says that more follow; some items may have been visited by then.
+/// Reads a List object and calls `visit` with the raw JSON of every item. kDataLoss if it is broken or has no decimal
+/// resource version; some items may have been visited by then.
 Result<ListPage> decode_list(std::string_view body, const std::function<void(std::string_view item)>& visit);
 
 }  // namespace imageclassifier::kubernetes

@@ -99,9 +99,10 @@ struct LeaderElection::Impl {
     if (!reply) return fail(reply.error());
     Result<Lease> lease = parse_lease(reply->body);
     if (!lease) return fail(lease.error());
+    const bool ours = lease->record.holder == record.holder;
     election.wrote(std::move(*lease), sent);
     publish();
-    return {};
+    return ours ? Result<void>() : fail(ErrorCode::kConflict, "the API server answered a write with another holder");
   }
 
   void publish() {
@@ -131,6 +132,7 @@ struct LeaderElection::Impl {
 
   /// True when the Lease is ours, false when stopped.
   bool acquire(std::stop_token stop) {
+    bool overtaken_before = false;  // with the Lease free to take ever since
     while (!stop.stop_requested()) {
       const Result<void> seen = read(stop);
       if (seen && election.may_take(clock.steady_now())) {
@@ -140,9 +142,12 @@ struct LeaderElection::Impl {
           refusals = 0;
           return true;
         }
-        if (taken.error().code == ErrorCode::kConflict || taken.error().code == ErrorCode::kAlreadyExists) continue;
+        const ErrorCode code = taken.error().code;
+        const bool overtaken = code == ErrorCode::kConflict || code == ErrorCode::kAlreadyExists;
+        if (overtaken && !std::exchange(overtaken_before, true)) continue;
         report(taken.error());
       } else if (seen) {
+        overtaken_before = false;
         if (follow(stop)) continue;
       } else {
         report(seen.error());

@@ -10,10 +10,6 @@ namespace {
 
 using Phase = State::Phase;
 
-bool is_number(const std::string& version) {
-  return !version.empty() && std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 Duration scaled(Duration duration, double factor) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::nano>(duration) * factor);
 }
@@ -64,15 +60,11 @@ class Stepper {
     if (state_.phase == Phase::kStreaming) return streamed(event);
     if (state_.phase != Phase::kWatching) return {};
     const bool bookmark = event.type == EventArrived::Type::kBookmark;
-    if (is_number(state_.resource_version) && !is_number(event.resource_version)) {
-      return (*this)(WatchFailed{Failure::kMalformed, std::nullopt});
-    }
     // The same version may come again: etcd lets objects that expire together go in one revision.
-    if (compare_resource_versions(event.resource_version, state_.resource_version) < 0)
-      return {{StoreEffect::kStale}, std::nullopt};
-    state_.event_seen = true;
+    const int newer = compare_resource_versions(event.resource_version, state_.resource_version);
+    if (newer < 0) return {{StoreEffect::kStale}, std::nullopt};
+    state_.event_seen = state_.event_seen || newer > 0;
     state_.failed_watches = 0;
-    state_.expired_watches = 0;
     state_.resource_version = event.resource_version;
     return {{bookmark ? StoreEffect::kAdvance : StoreEffect::kApplyEvent}, std::nullopt};
   }
@@ -82,7 +74,8 @@ class Stepper {
     if (state_.phase != Phase::kWatching) return {};
     switch (failed.failure) {
       case Failure::kExpired:
-        // Once at once; a server that refuses again and again is not asked without pause.
+        // Once at once; a server that forgets again and again is not asked for everything without pause.
+        if (context_.now - state_.content_at >= options_.fresh_content) state_.expired_watches = 0;
         return ++state_.expired_watches == 1 ? content() : pause(true, failed.retry_after);
       case Failure::kTooManyRequests:
       case Failure::kUnreachable:
@@ -102,8 +95,10 @@ class Stepper {
   Step operator()(const WatchEnded&) {
     if (state_.phase == Phase::kStreaming) return stream_failed({Failure::kUnreachable, std::nullopt});
     if (state_.phase != Phase::kWatching) return {};
-    const bool too_short = !state_.event_seen && context_.now - state_.watch_opened < options_.short_watch;
-    return too_short ? pause(false, std::nullopt) : watch();
+    const bool brief = context_.now - state_.watch_opened < options_.short_watch;
+    state_.brief_watches = brief ? state_.brief_watches + 1 : 0;
+    const bool fruitless = !state_.event_seen || state_.brief_watches > options_.brief_watches;
+    return brief && fruitless ? pause(false, std::nullopt) : watch();
   }
 
   Step operator()(const PauseOver&) {
@@ -117,6 +112,7 @@ class Stepper {
 
   void committed(const std::string& version) {
     state_.resource_version = version;
+    state_.content_at = context_.now;
     state_.version_unavailable = false;
     state_.synced = true;
     state_.list_next = false;
@@ -153,7 +149,6 @@ class Stepper {
       committed(event.resource_version);
       state_.event_seen = true;
       state_.failed_watches = 0;
-      state_.expired_watches = 0;
       return {{StoreEffect::kCommit}, std::nullopt};
     }
     return stream_failed({Failure::kMalformed, std::nullopt});

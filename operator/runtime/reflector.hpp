@@ -99,8 +99,12 @@ struct Options {
   Duration backoff_base = std::chrono::milliseconds(800);
   Duration backoff_cap = std::chrono::seconds(30);  ///< before jitter, which at most doubles it
   Duration backoff_reset = std::chrono::minutes(2);
-  /// A watch that ends sooner without any event is a failure, or a sick server would be asked without pause.
+  /// A watch that ends sooner without anything new is a failure, or a sick server would be asked without pause; with
+  /// something new it is one from the fourth in a row on.
   Duration short_watch = std::chrono::seconds(1);
+  int brief_watches = 3;
+  /// A version that expires (410) so soon after a whole content came, once more, is a failure.
+  Duration fresh_content = std::chrono::seconds(30);
   std::chrono::seconds watch_timeout{300};           ///< at least; plus a random share of the same
   Duration idle_timeout = std::chrono::seconds(75);  ///< more than the minute between bookmarks; plus up to 20 s
   Duration idle_jitter = std::chrono::seconds(20);
@@ -126,12 +130,14 @@ struct State {
   bool stream_refused = false;       ///< the server does not know streaming lists
   bool list_next = false;            ///< the streaming list failed: the content comes by a plain one
   int stale_lists = 0;               ///< thrown away in a row
+  SteadyTime content_at{};           ///< when a whole content was committed
 
   // the watch in flight
   SteadyTime watch_opened{};
-  bool event_seen = false;
+  bool event_seen = false;  ///< something new
   int failed_watches = 0;   ///< in a row, without an event
-  int expired_watches = 0;  ///< in a row, without an event
+  int brief_watches = 0;    ///< in a row
+  int expired_watches = 0;  ///< in a row, each soon after a whole content
 
   // the pause in flight and the back-off
   bool list_after_pause = false;

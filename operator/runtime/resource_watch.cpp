@@ -24,6 +24,10 @@ using reflector::Failure;
 // Undecodable objects whose logging is remembered; afterwards all is forgotten and may be logged once more.
 constexpr std::size_t kMaximumReported = 1000;
 
+constexpr int kThinPagesAtOnce = 3;
+constexpr Duration kThinPagePause = std::chrono::milliseconds(100);
+constexpr Duration kLongestPagePause = std::chrono::seconds(5);
+
 Failure classify(const Status& status) {
   if (kubernetes::is_expired(status)) return Failure::kExpired;
   if (kubernetes::is_too_large_resource_version(status)) return Failure::kTooLargeResourceVersion;
@@ -183,7 +187,18 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     }
     const auto page = kubernetes::decode_list(answer->body, [this](std::string_view item) { sink.stage(item); });
     if (!page) return list_failed(Failure::kMalformed, {}, page.error().message);
+    if (!pace(*page, list.limit)) return {};
     return take(reflector::PageArrived{page->resource_version, page->continue_token}, nullptr);
+  }
+
+  /// A page may be empty and more follow (what was there has been filtered out); a server that goes on like that is not
+  /// asked without pause. False: stopped.
+  bool pace(const kubernetes::ListPage& page, int limit) {
+    const bool thin = !page.continue_token.empty() && page.items < static_cast<std::size_t>(limit) / 2;
+    thin_pages = thin ? thin_pages + 1 : 0;
+    if (thin_pages <= kThinPagesAtOnce) return true;
+    const int doubled = std::min(thin_pages - kThinPagesAtOnce - 1, 16);
+    return clock.sleep_for(std::min(kThinPagePause * (1 << doubled), kLongestPagePause), stop);
   }
 
   reflector::Step list_failed(Failure failure, std::optional<Duration> retry_after, const std::string& why) {
@@ -218,8 +233,9 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
       case StreamEnd::Cause::kLineTooLong:
         return watch_failed(Failure::kMalformed, {}, "a line of the watch is too long");
       case StreamEnd::Cause::kIdleTimeout:
-        complain("Watch was silent, not even a bookmark came; it is opened anew",
-                 "no line within " + seconds_of(open.idle_timeout));
+        // Everyday life of kinds without a watch cache (events), which get no bookmarks.
+        complain("Watch was silent; it is opened anew", "no line within " + seconds_of(open.idle_timeout),
+                 log::Level::kDebug);
         return take(reflector::WatchEnded{}, nullptr);
       default:
         return take(reflector::WatchEnded{}, nullptr);
@@ -288,6 +304,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   reflector::Step after_event;
   std::set<std::string> reported;
   std::optional<Patience> patience;
+  int thin_pages = 0;  // in a row
 
   Guarded<Progress> progress;
   std::jthread thread;  // last: it uses all the rest

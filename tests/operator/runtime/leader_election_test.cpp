@@ -146,6 +146,28 @@ TEST_CASE("a watch that the server ends with an error is not opened again withou
   CHECK(server.watches() <= 45);
 }
 
+TEST_CASE("a free lease that cannot be taken is tried again after pauses, and nobody leads on an answer for another") {
+  LeaseServer server;
+  nlohmann::json of_another = {{"metadata", {{"name", "lease"}, {"resourceVersion", "7"}}},
+                               {"spec", {{"holderIdentity", "z"}, {"leaseDurationSeconds", 1}}}};
+  const bool conflict = GENERATE(true, false);
+  if (conflict) {
+    server.answer_writes(409, {{"reason", "Conflict"}, {"kind", "Status"}});
+  } else {
+    server.answer_writes(200, of_another);
+  }
+  server.take("");
+  Candidate a(server, "a");
+  a.start();
+  server.wait_until([&] { return server.writes() >= 5; });
+  const int before = server.writes();
+  std::this_thread::sleep_for(500ms);
+  // A pause is 25 to 50 ms here.
+  CHECK(server.writes() - before <= 25);
+  CHECK(a.terms == 0);
+  CHECK_FALSE(a.fence.open_until());
+}
+
 TEST_CASE("a leader that cannot reach the server stops in time and leads again when it can") {
   LeaseServer server;
   Candidate a(server, "a");

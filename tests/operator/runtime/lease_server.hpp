@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -110,6 +111,15 @@ class LeaseServer {
     std::lock_guard hold(mutex_);
     watches_fail_ = true;
   }
+  /// Each write is answered so from now on, and changes nothing.
+  void answer_writes(int status, const nlohmann::json& body) {
+    std::lock_guard hold(mutex_);
+    answer_to_writes_ = kubernetes::Response{status, {}, body.dump()};
+  }
+  int writes() {
+    std::lock_guard hold(mutex_);
+    return writes_;
+  }
   int watches() {
     std::lock_guard hold(mutex_);
     return watches_;
@@ -140,6 +150,8 @@ class LeaseServer {
     if (request.method == kubernetes::Method::kGet) {
       return lease_.is_null() ? reply(404, {{"reason", "NotFound"}, {"kind", "Status"}}) : reply(200, lease_);
     }
+    ++writes_;
+    if (answer_to_writes_) return *answer_to_writes_;
     const nlohmann::json sent = nlohmann::json::parse(request.body);
     if (request.method == kubernetes::Method::kPost) {
       if (!lease_.is_null()) return reply(409, {{"reason", "AlreadyExists"}, {"kind", "Status"}});
@@ -160,6 +172,8 @@ class LeaseServer {
   nlohmann::json lease_;
   int version_ = 0;
   int watches_ = 0;
+  int writes_ = 0;
+  std::optional<kubernetes::Response> answer_to_writes_;
   bool watches_refused_ = false;
   bool watches_fail_ = false;
 };
