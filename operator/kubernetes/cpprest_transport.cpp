@@ -278,6 +278,7 @@ class CpprestTransport final : public Transport {
     Pooled pooled = take_client(request.method == Method::kPost);  // row 4
     const auto exchange = start(request, pooled.connection, options_.maximum_body);
     Response response;
+    response.share = std::make_shared<ReceiveBudget::Share>(receive_budget());
     while (true) {
       std::unique_lock lock(exchange->mutex);
       const bool ready = clock_.wait_until(exchange->changed, lock, stop, deadline,
@@ -287,7 +288,7 @@ class CpprestTransport final : public Transport {
         exchange->abandon();
         return too_late(stop);
       }
-      if (!append_pieces(*exchange, response.body)) {
+      if (!append_pieces(*exchange, response)) {
         lock.unlock();
         exchange->abandon();
         return body_too_large(options_.maximum_body);
@@ -418,10 +419,11 @@ class CpprestTransport final : public Transport {
   }
 
   // False: they would make the body too large.
-  bool append_pieces(Exchange& exchange, std::string& body) const {
+  bool append_pieces(Exchange& exchange, Response& response) const {
     for (const std::string& piece : exchange.pieces) {
-      if (body.size() + piece.size() > options_.maximum_body) return false;
-      body += piece;
+      const bool affordable = response.share->grow(piece.size());
+      if (!affordable || response.body.size() + piece.size() > options_.maximum_body) return false;
+      response.body += piece;
     }
     exchange.pieces.clear();
     exchange.backlog = 0;

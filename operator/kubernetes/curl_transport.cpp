@@ -390,9 +390,10 @@ class CurlTransport final : public Transport {
     const auto slot = slots_.acquire(clock_, deadline, stop);
     if (!slot || clock_.steady_now() >= deadline) return too_late(stop);
     std::string body;
+    const auto share = std::make_shared<ReceiveBudget::Share>(receive_budget());
     bool too_large = false;
     Exchange exchange(request, clock_, [&](std::string_view piece) {
-      too_large = body.size() + piece.size() > options_.maximum_body;
+      too_large = !share->grow(piece.size()) || body.size() + piece.size() > options_.maximum_body;
       if (!too_large) body += piece;
       return !too_large;
     });
@@ -404,7 +405,7 @@ class CurlTransport final : public Transport {
     if (is_head_too_large(exchange, code)) return head_too_large(kMaximumHead);
     if (*code != CURLE_OK || !exchange.answered) return fail(classify(*code, line->error_text()));
     pool_.lock()->push_back(std::move(line));
-    return Response{exchange.status, std::move(exchange.headers), std::move(body)};
+    return Response{exchange.status, std::move(exchange.headers), std::move(body), share};
   }
 
   Result<StreamEnd> stream(const Request& request, LineSink& sink, Duration idle_timeout,

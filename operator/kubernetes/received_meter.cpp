@@ -35,7 +35,7 @@ bool ReceivedMeter::attach(ssl_ctx_st* context, std::shared_ptr<ReceivedMeter> m
 
 void ReceivedMeter::start(std::size_t limit, std::function<void()> over) {
   std::lock_guard hold(mutex_);
-  held_ = 0;
+  drop();
   limit_ = limit;
   over_ = std::move(over);
 }
@@ -47,6 +47,11 @@ void ReceivedMeter::set_limit(std::size_t limit) {
 
 void ReceivedMeter::handed_on() {
   std::lock_guard hold(mutex_);
+  drop();
+}
+
+void ReceivedMeter::drop() {
+  share_.shrink(held_);
   held_ = 0;
 }
 
@@ -55,7 +60,8 @@ void ReceivedMeter::received(std::size_t bytes) {
   {
     std::lock_guard hold(mutex_);
     held_ += bytes;
-    if (held_ > limit_) over = std::exchange(over_, nullptr);
+    const bool affordable = share_.grow(bytes);
+    if (held_ > limit_ || !affordable) over = std::exchange(over_, nullptr);
   }
   if (over) over();
 }

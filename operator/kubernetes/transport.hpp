@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "common/clock.hpp"
 #include "common/result.hpp"
+#include "operator/kubernetes/receive_budget.hpp"
 
 namespace imageclassifier::kubernetes {
 
@@ -40,6 +42,7 @@ struct Response {
   int status = 0;
   std::vector<Header> headers;
   std::string body;
+  std::shared_ptr<ReceiveBudget::Share> share = {};  ///< of the body, for as long as it is kept
 };
 
 /// Receives the lines of a streamed body, without their line end ("\n" or "\r\n"), on the thread that called stream().
@@ -73,7 +76,8 @@ struct StreamEnd {
 ///   kUnavailable       name not resolved, connection refused or lost: retry may help
 ///   kDeadlineExceeded  the deadline passed; the server may or may not have acted
 ///   kCancelled         `stop` was requested
-///   kTooLarge          the body exceeds the transport's limit, or the head does (cpprestsdk knows no limit for it)
+///   kTooLarge          head or body exceed the transport's limits, or all bodies that are held the process's
+///                      (receive_budget.hpp)
 ///   kUnauthenticated   TLS: the server's certificate was refused, or it refused ours
 class Transport {
  public:

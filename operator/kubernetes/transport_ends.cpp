@@ -31,8 +31,8 @@ bool append_refusal(std::string& body, std::string_view piece) {
 }
 
 tl::unexpected<Error> body_too_large(std::size_t maximum_body) {
-  return fail(ErrorCode::kTooLarge,
-              "the API server's answer exceeds the limit of " + std::to_string(maximum_body) + " bytes");
+  return fail(ErrorCode::kTooLarge, "the API server's answer exceeds the limit of " + std::to_string(maximum_body) +
+                                        " bytes, or with other answers what this process may hold");
 }
 
 tl::unexpected<Error> head_too_large(std::size_t maximum_head) {

@@ -11,12 +11,12 @@ Contest::Entry* Contest::known(Entries& entries, const Place& place, const resou
   return now - found->second.last < options_.calm ? &found->second : nullptr;
 }
 
-bool Contest::must_wait(const runtime::ObjectKey& key, const resources::Manifest& manifest, SteadyTime now) {
+Duration Contest::must_wait(const runtime::ObjectKey& key, const resources::Manifest& manifest, SteadyTime now) {
   auto entries = entries_.lock();
   Entry* entry = known(*entries, {key, manifest.kind}, manifest, now);
-  if (entry == nullptr || entry->writes < options_.at_once) return false;
+  if (entry == nullptr || entry->writes < options_.at_once) return Duration::zero();
   entry->last = now;
-  return now < entry->next;
+  return std::max(entry->next - now, Duration::zero());
 }
 
 void Contest::written(const runtime::ObjectKey& key, const resources::Manifest& manifest, const std::string& why,

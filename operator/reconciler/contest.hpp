@@ -18,15 +18,15 @@ namespace imageclassifier::reconciler {
 class Contest {
  public:
   struct Options {
-    int at_once = 5;  ///< so many writes of the same manifest without a pause
+    int at_once = 8;  ///< so many writes of the same manifest without a pause
     Duration first_pause = std::chrono::seconds(2);
     Duration last_pause = std::chrono::seconds(30);
     Duration calm = std::chrono::minutes(1);  ///< without interference: over
   };
   explicit Contest(Options options) : options_(options) {}
 
-  /// Whether a repair of this child has to wait. Also counts as interference.
-  bool must_wait(const runtime::ObjectKey& key, const resources::Manifest& manifest, SteadyTime now);
+  /// How long a repair of this child has to wait; zero: not at all. Also counts as interference.
+  Duration must_wait(const runtime::ObjectKey& key, const resources::Manifest& manifest, SteadyTime now);
   /// The manifest was written. `why` is kept from the write that made it a contest, so that the words do not change.
   void written(const runtime::ObjectKey& key, const resources::Manifest& manifest, const std::string& why,
                SteadyTime now);

@@ -118,7 +118,7 @@ Outcome Reconciler::carry_out(const runtime::ObjectKey& key, const Observed& obs
   }
   if (executed.error) return after(*executed.error);
   if (const auto written = write_status(observed, report.status, stop); !written) return after(written.error());
-  return Outcome::requeue_after(spread(report.look_again, key));
+  return Outcome::requeue_after(std::min(spread(report.look_again, key), executed.look_again));
 }
 
 Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& plan, std::stop_token stop) {
@@ -126,7 +126,11 @@ Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& p
   const runtime::ObjectKey key{observed.classifier.metadata.namespace_name, observed.classifier.metadata.name};
   for (const Action& action : plan.actions) {
     const bool shapes = action.step == Step::kCreate || action.step == Step::kApply;
-    if (shapes && contest_.must_wait(key, action.manifest, clock_.steady_now())) continue;
+    const Duration wait = shapes ? contest_.must_wait(key, action.manifest, clock_.steady_now()) : Duration::zero();
+    if (wait > Duration::zero()) {
+      executed.look_again = std::min(executed.look_again, wait);
+      continue;
+    }
     const char* kind = to_string(action.manifest.kind);
     const auto done = executor_.run(action, observed.classifier, stop);
     actions_counter(metrics_, to_string(action.step), kind).increment();

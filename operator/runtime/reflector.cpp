@@ -26,7 +26,7 @@ class Stepper {
     // A list's version is that of its first page.
     if (state_.first_page_version.empty()) state_.first_page_version = page.resource_version;
     if (!page.continue_token.empty()) {
-      return {{StoreEffect::kStagePage}, SendList{"", page.continue_token, options_.page_size}};
+      return {{StoreEffect::kStagePage}, SendList{"", page.continue_token, page_size()}};
     }
     if (is_stale_content(state_.first_page_version)) return stale_content();
     committed(state_.first_page_version);
@@ -46,6 +46,9 @@ class Stepper {
       next = list();
     } else if (failed.failure == Failure::kExpired && later_page && !state_.whole_too_large) {
       next = whole_list();
+    } else if (failed.failure == Failure::kTooLarge) {
+      state_.page_size = std::max(page_size() / 2, 1);
+      next = pause(true, failed.retry_after);
     } else if (refused_version && !state_.version_unavailable) {
       state_.version_unavailable = true;
       next = list();
@@ -113,11 +116,14 @@ class Stepper {
   void committed(const std::string& version) {
     state_.resource_version = version;
     state_.content_at = context_.now;
+    state_.page_size = 0;
     state_.version_unavailable = false;
     state_.synced = true;
     state_.list_next = false;
     state_.stale_lists = 0;
   }
+
+  int page_size() const { return state_.page_size > 0 ? state_.page_size : options_.page_size; }
 
   bool is_stale_content(const std::string& version) const {
     return state_.synced && compare_resource_versions(version, state_.resource_version) < 0 &&
@@ -176,7 +182,7 @@ class Stepper {
     state_.list_version = newest ? "" : state_.resource_version;
     // With a version and without a limit the watch cache can answer; the newest state is read page by page.
     state_.whole_list = !state_.list_version.empty();
-    return {{}, SendList{state_.list_version, "", state_.whole_list ? 0 : options_.page_size}};
+    return {{}, SendList{state_.list_version, "", state_.whole_list ? 0 : page_size()}};
   }
 
   Step whole_list() {

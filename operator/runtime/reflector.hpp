@@ -125,6 +125,7 @@ struct State {
   std::string list_version;          ///< version asked for
   std::string first_page_version;    ///< version answered
   bool whole_list = false;           ///< asked without limit
+  int page_size = 0;                 ///< smaller than Options::page_size, because a page was too large; 0: that
   bool version_unavailable = false;  ///< the server refused our version: ask for the newest
   bool whole_too_large = false;      ///< the whole list is more than we hold: page by page from then on
   bool stream_refused = false;       ///< the server does not know streaming lists

@@ -21,7 +21,7 @@ resources::Manifest deployment(const std::string& hash) {
 int fight(Contest& contest, const resources::Manifest& manifest, SteadyTime& now, Duration length) {
   int writes = 0;
   for (const SteadyTime end = now + length; now < end; now += 100ms) {
-    if (contest.must_wait(kPets, manifest, now)) continue;
+    if (contest.must_wait(kPets, manifest, now) > Duration::zero()) continue;
     contest.written(kPets, manifest, "spec.replicas differs", now);
     ++writes;
   }
@@ -33,7 +33,7 @@ int fight(Contest& contest, const resources::Manifest& manifest, SteadyTime& now
 TEST_CASE("the first repairs are done at once, then ever more seldom, and the resource says why") {
   Contest contest({});
   SteadyTime now{};
-  CHECK(fight(contest, deployment("a"), now, 400ms) == 4);
+  CHECK(fight(contest, deployment("a"), now, 700ms) == 7);
   CHECK(contest.findings(kPets, now).empty());
   // 2, 4, 8, 16 and then 30 seconds.
   CHECK(fight(contest, deployment("a"), now, 10min) == 1 + 4 + 18);
@@ -49,12 +49,12 @@ TEST_CASE("a contest is over after a calm minute, and a child that is to be some
   Contest contest({});
   SteadyTime now{};
   fight(contest, deployment("a"), now, 30s);
-  CHECK(contest.must_wait(kPets, deployment("a"), now));
-  CHECK_FALSE(contest.must_wait(kPets, deployment("b"), now));
+  CHECK(contest.must_wait(kPets, deployment("a"), now) > Duration::zero());
+  CHECK(contest.must_wait(kPets, deployment("b"), now) == Duration::zero());
   now += 59s;
   CHECK(contest.findings(kPets, now).size() == 1);
   now += 2s;
   CHECK(contest.findings(kPets, now).empty());
-  CHECK_FALSE(contest.must_wait(kPets, deployment("a"), now));
-  CHECK(fight(contest, deployment("a"), now, 500ms) == 5);
+  CHECK(contest.must_wait(kPets, deployment("a"), now) == Duration::zero());
+  CHECK(fight(contest, deployment("a"), now, 800ms) == 8);
 }

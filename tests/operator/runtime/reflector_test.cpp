@@ -157,10 +157,16 @@ TEST_CASE("a whole list that is too large is asked for page by page, then and la
     machine(PageArrived{"150", "next"})(ListFailed{Failure::kExpired, {}});
     CHECK(machine.action<SendList>().limit == 500);
   }
-  SECTION("a page that is too large is asked for again after a pause") {
-    machine(ListFailed{Failure::kTooLarge, {}});
-    machine.action<Pause>();
-    machine(PauseOver{});
+  SECTION("a page that is too large is asked for again after a pause, with fewer objects, until the content is there") {
+    for (const int limit : {250, 125}) {
+      machine(ListFailed{Failure::kTooLarge, {}});
+      machine.action<Pause>();
+      machine(PauseOver{});
+      CHECK(machine.action<SendList>().limit == limit);
+    }
+    machine(PageArrived{"150", "next"});
+    CHECK(machine.action<SendList>().limit == 125);
+    machine(PageArrived{"150", ""}).after(30s)(WatchFailed{Failure::kExpired, {}});
     CHECK(machine.action<SendList>().limit == 500);
   }
 }
