@@ -42,7 +42,12 @@ Result<Identity> load_identity(const RunOptions& options, Clock& clock, MetricsR
 
 Result<Connection> connect(const RunOptions& options, const Identity& identity,
                            kubernetes::ApiClient::Options client_options, Clock& clock, MetricsRegistry& metrics) {
-  auto transport = kubernetes::make_transport(identity.config, {.kind = options.transport}, identity.tls, clock);
+  const kubernetes::TransportKind kind = kubernetes::transport_for(identity.config, options.transport);
+  if (kind != options.transport) {
+    log::info("The way to the API server needs libcurl: it has an IPv6 literal, a proxy or no TLS",
+              {{"transport", kubernetes::to_string(kind)}});
+  }
+  auto transport = kubernetes::make_transport(identity.config, {.kind = kind}, identity.tls, clock);
   if (!transport) return fail(transport.error());
   Connection connection;
   connection.transport = std::move(*transport);

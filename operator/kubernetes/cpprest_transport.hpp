@@ -11,8 +11,8 @@
 
 namespace imageclassifier::kubernetes {
 
-/// Limits cpprestsdk's thread pool to 4 and keeps OpenSSL from loading the system's CAs into every connection. Call
-/// once, first in main, before any other thread starts (it changes the environment) and before any transport.
+/// Limits cpprestsdk's thread pool to one thread and keeps OpenSSL from loading the system's CAs into every connection.
+/// Call once, first in main, before any other thread starts (it changes the environment) and before any transport.
 void initialize_cpprest_process();
 
 /// A Transport on cpprestsdk's HTTP/1.1 client; use make_transport(). No redirects, only the identity's CA trusted,

@@ -1,6 +1,7 @@
 #include "operator/kubernetes/exec_credential.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <deque>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@ using nlohmann::json;
 
 constexpr std::size_t kHintsPerHour = 10;
 constexpr std::size_t kLongestWord = 40;
+constexpr std::size_t kLongestMixedWord = 12;
 
 std::string text_of(const json& object, const char* key) {
   const auto found = object.find(key);
@@ -33,6 +35,30 @@ std::optional<WallTime> parse_time(const std::string& text) {
   const auto number = [&](std::size_t at) { return (offset[at] - '0') * 10 + (offset[at + 1] - '0'); };
   const auto shift = std::chrono::minutes(number(1) * 60 + number(4));
   return offset[0] == '+' ? *local - shift : *local + shift;
+}
+
+bool names_credential(std::string_view word) {
+  std::string lower(word);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (const char* name : {"token", "password", "passwd", "secret", "bearer", "credential"}) {
+    if (lower.find(name) != std::string::npos) return true;
+  }
+  return false;
+}
+
+// Words that may be one: very long, or of letters and digits; or with a digit behind a word such as "token". Of
+// "password=x" the name stays.
+std::string without_credential(const std::string& word, bool after_name) {
+  const auto has = [&](int (*is)(int)) {
+    return std::any_of(word.begin(), word.end(), [&](unsigned char c) { return is(c) != 0; });
+  };
+  const std::size_t equals = word.find('=');
+  if (equals != std::string::npos && names_credential(std::string_view(word).substr(0, equals)))
+    return word.substr(0, equals + 1) + "[redacted]";
+  const bool mixed = has(std::isdigit) && has(std::isalpha);
+  const bool suspicious = word.size() >= kLongestWord || (mixed && word.size() >= kLongestMixedWord) ||
+                          (after_name && has(std::isdigit) && word.size() >= 4);
+  return suspicious ? "[redacted]" : word;
 }
 
 class ExecTokenSource final : public TokenSource {
@@ -183,12 +209,14 @@ std::string exec_info(const ExecConfig& config) {
 
 std::string clean_plugin_text(std::string_view text) {
   std::string cleaned, word;
+  bool after_name = false;
   const auto is_credential_character = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            std::string_view("-_.+=").find(c) != std::string_view::npos;
   };
   const auto end_word = [&] {
-    cleaned += word.size() >= kLongestWord ? "[redacted]" : word;
+    cleaned += without_credential(word, after_name);
+    if (!word.empty()) after_name = names_credential(word);
     word.clear();
   };
   for (const char c : text) {

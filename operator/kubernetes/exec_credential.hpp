@@ -29,8 +29,8 @@ Result<ExecCredential> parse_exec_credential(std::string_view output, std::strin
 /// The variable KUBERNETES_EXEC_INFO for `config`: never interactive.
 std::string exec_info(const ExecConfig& config);
 
-/// Text of a plugin for a message: control characters become spaces, what looks like a credential (40 characters and
-/// more without a break) becomes "[redacted]".
+/// Text of a plugin for a message: control characters become spaces, what may be a credential (long words, words of
+/// letters and digits, what follows "token", "password=" and the like) becomes "[redacted]".
 std::string clean_plugin_text(std::string_view text);
 
 struct ExecOptions {

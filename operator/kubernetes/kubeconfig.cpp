@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -104,9 +105,24 @@ Result<std::string> data_or_file(const Entry& entry, const std::string& key, std
   return read_file(file, "the kubeconfig's " + key);
 }
 
+// As YAML 1.1 spells it, which kubectl reads.
+bool is_true(const std::string& text) {
+  static const std::set<std::string> kTrue = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"};
+  return kTrue.count(text) > 0;
+}
+
+// "HTTPS://a" as "https://a".
+void lower_scheme(std::string& url) {
+  const std::size_t end = url.find("://");
+  if (end == std::string::npos) return;
+  std::transform(url.begin(), url.begin() + static_cast<std::ptrdiff_t>(end), url.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+}
+
 Result<void> read_cluster(const Entry& cluster, const std::string& name, ClientConfig& config) {
   config.server = member(cluster, "server");
   while (!config.server.empty() && config.server.back() == '/') config.server.pop_back();
+  lower_scheme(config.server);
   const bool tls = config.server.rfind("https://", 0) == 0;
   if (!tls && config.server.rfind("http://", 0) != 0) {
     return fail(ErrorCode::kInvalidArgument, "cluster '" + name + "' has no server URL that starts with https://");
@@ -118,7 +134,7 @@ Result<void> read_cluster(const Entry& cluster, const std::string& name, ClientC
     config.proxy.required = true;
   }
   config.tls.server_name = member(cluster, "tls-server-name");
-  config.tls.insecure_skip_verify = member(cluster, "insecure-skip-tls-verify") == "true";
+  config.tls.insecure_skip_verify = is_true(member(cluster, "insecure-skip-tls-verify"));
   auto ca = data_or_file(cluster, "certificate-authority", config.tls.ca_file);
   if (!ca) return fail(ca.error());
   config.tls.ca_pem = std::move(*ca);

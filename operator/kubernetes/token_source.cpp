@@ -116,7 +116,10 @@ std::unique_ptr<TokenSource> make_plain_source(const ClientConfig& config, Clock
     return std::make_unique<TokenFile>(config.token_file, clock, options.read_file_every);
   }
   if (!config.token.empty()) return std::make_unique<FixedToken>(config.token);
-  if (!config.username.empty()) return std::make_unique<FixedToken>(basic(config.username, config.password), "Basic");
+  if (!config.username.empty()) {
+    log::conceal(config.password.reveal());  // who quotes it need not quote it in base64
+    return std::make_unique<FixedToken>(basic(config.username, config.password), "Basic");
+  }
   if (config.exec)
     return make_exec_token_source(*config.exec, clock, std::move(options.certificates), {.stop = options.stop});
   return std::make_unique<FixedToken>(Secret());

@@ -19,6 +19,12 @@ std::optional<TransportKind> parse_transport_kind(std::string_view name) {
   return std::nullopt;
 }
 
+TransportKind transport_for(const ClientConfig& config, TransportKind wanted) {
+  const bool tls = config.server.rfind("https://", 0) == 0;
+  const bool ipv6 = config.server.find("://[") != std::string::npos;
+  return tls && !ipv6 && config.proxy.url.empty() ? wanted : TransportKind::kCurl;
+}
+
 Result<std::unique_ptr<Transport>> make_transport(const ClientConfig& config, const TransportOptions& options,
                                                   std::shared_ptr<TlsIdentitySource> identity, Clock& clock) {
   if (config.server.find('@') != std::string::npos) return no_server_url(config.server);

@@ -17,6 +17,10 @@ const char* to_string(TransportKind kind) noexcept;
 /// "cpprest" or "curl"; nothing for any other text.
 std::optional<TransportKind> parse_transport_kind(std::string_view name);
 
+/// `wanted`, or libcurl where cpprestsdk cannot reach the server (IPv6 literals) or has no bound for what it is sent
+/// (without TLS, from a proxy). Pure.
+TransportKind transport_for(const ClientConfig& config, TransportKind wanted);
+
 /// Makes a Transport of `options.kind` to `config.server`, by way of `config.proxy`. It trusts and presents what
 /// `identity` says at the time of each new connection. `clock` must outlive the transport. Errors: kInvalidArgument
 /// (not a server URL), kUnsupported (the kind cannot do what the configuration asks; the message names the way out).

@@ -23,7 +23,7 @@ std::string failure_text(const Error& error) {
     case ErrorCode::kTooLarge:
       return "the answer is too long to come from the server";
     case ErrorCode::kUnsupported:
-      return "the operator cannot ask addresses of this kind";
+      return "the operator cannot ask it: " + error.message;
     default:
       return "the request failed";
   }

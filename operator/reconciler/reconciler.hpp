@@ -29,7 +29,7 @@ class Reconciler {
  private:
   struct Executed {
     std::vector<diagnosis::Finding> failures;
-    std::optional<Error> error;  ///< the first error to retry after; later actions were not tried
+    std::optional<Error> error;             ///< the first error to retry after; later actions were not tried
     Duration look_again = Duration::max();  ///< for what had to wait
   };
   runtime::Outcome carry_out(const runtime::ObjectKey& key, const Observed& observed, const Plan& plan,

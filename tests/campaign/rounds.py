@@ -13,10 +13,10 @@ BINARIES = ROOT / "build" / os.environ.get("PRESET", "release")
 CONTROL_PLANE = ROOT / "tests/integration/control_plane"
 
 
-def run_test_program(plane, program, seed, rounds):
-    """True when the Catch2 program passed; its output is shown when not."""
+def run_test_program(plane, program, case, seed, rounds):
+    """True when this case of the Catch2 program passed; its output is shown when not."""
     environment = {**os.environ, "IC_CONTROL_PLANE": str(plane), "IC_SEED": str(seed), "IC_ROUNDS": str(rounds)}
-    result = subprocess.run([BINARIES / "tests" / program], env=environment, stdout=subprocess.PIPE,
+    result = subprocess.run([BINARIES / "tests" / program, case], env=environment, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, timeout=1800)
     if result.returncode != 0:
         print(result.stdout[-8000:], flush=True)

@@ -1,7 +1,11 @@
 """Random specifications of an ImageClassifier: pieces of the accepted examples, thrown together and changed as the schema
 allows. Most are valid; the API server has the last word."""
 import copy
+import functools
+import pathlib
 import random
+import subprocess
+import tempfile
 
 import yaml
 
@@ -11,6 +15,7 @@ EXAMPLES = ROOT / "crds/examples/accepted"
 DEFINITION = ROOT / "crds/imageclassifiers.yaml"
 # Handed on as they are: only the API server knows what else they may hold, and it is asked when the child is made.
 PASSED_ON = {"tolerations", "affinity", "topologySpreadConstraints", "env", "allowFrom"}
+CLAIM = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}}
 TAKE, CHANGE, LEAVE_OUT = 0.35, 0.3, 0.1  # chances of a piece, of a value in it, of a member of it
 
 
@@ -53,8 +58,8 @@ class Specifications:
         return value
 
     def references(self):
-        """The Secrets and ConfigMaps that the examples name, with all keys that they may ask of them."""
-        secrets, maps = {}, {}
+        """The Secrets, ConfigMaps and claims that the examples name, with all keys that they may ask of them."""
+        secrets, maps, claims = {}, {}, set()
 
         def walk(field, value):
             if isinstance(value, dict):
@@ -66,8 +71,14 @@ class Specifications:
                                               "stringData": {".dockerconfigjson": '{"auths": {"contoso.azurecr.io": {"auth": "eDp4"}}}'}}
                 if field == "authentication" and "secretName" in value:
                     secrets[value["secretName"]] = {"stringData": {"username": "x", "password": "x"}}
+                if field == "tls":
+                    secrets[value["secretName"]] = {"type": "kubernetes.io/tls", "stringData": certified()}
                 if field == "configMapKeyRef":
-                    maps.setdefault(value["name"], {"data": {}})["data"][value["key"]] = "x"
+                    # A picture is asked for as binary data; both are taken as files otherwise.
+                    kind = "binaryData" if value["key"].endswith((".png", ".jpg", ".jpeg")) else "data"
+                    maps.setdefault(value["name"], {}).setdefault(kind, {})[value["key"]] = "eHg="
+                if field == "persistentVolumeClaim":
+                    claims.add(value["claimName"])
                 for key, member in value.items():
                     walk(key, member)
             if isinstance(value, list):
@@ -79,4 +90,15 @@ class Specifications:
         for field, values in self.pieces.items():
             walk(field, values)
         return ([{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, **body} for name, body in secrets.items()]
-                + [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **body} for name, body in maps.items()])
+                + [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **body} for name, body in maps.items()]
+                + [{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": CLAIM} for name in claims])
+
+
+@functools.cache
+def certified():
+    """A certificate with its key, as a Secret of type kubernetes.io/tls has them."""
+    with tempfile.TemporaryDirectory() as folder:
+        key, certificate = pathlib.Path(folder, "key"), pathlib.Path(folder, "certificate")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=pets",
+                        "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        return {"tls.crt": certificate.read_text(), "tls.key": key.read_text()}

@@ -1,4 +1,5 @@
 #include "operator/kubernetes/client_config.hpp"
+#include "operator/kubernetes/transport_factory.hpp"
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -148,6 +149,20 @@ TEST_CASE("KUBECONFIG comes before the pod, the pod before the home folder, and 
   CHECK(rig.load()->source == rig.variables["KUBECONFIG"]);
 }
 
+TEST_CASE("libcurl is taken where cpprestsdk cannot go, or has no bound") {
+  ClientConfig config;
+  config.server = "https://host:6443";
+  CHECK(transport_for(config, TransportKind::kCpprest) == TransportKind::kCpprest);
+  CHECK(transport_for(config, TransportKind::kCurl) == TransportKind::kCurl);
+  config.proxy.url = "http://proxy:3128";
+  CHECK(transport_for(config, TransportKind::kCpprest) == TransportKind::kCurl);
+  config.proxy.url.clear();
+  for (const char* server : {"https://[::1]:6443", "http://host"}) {
+    config.server = server;
+    CHECK(transport_for(config, TransportKind::kCpprest) == TransportKind::kCurl);
+  }
+}
+
 TEST_CASE("a cluster without CA is refused unless it says insecure") {
   Rig rig;
   const auto yaml = [](const std::string& more) {
@@ -157,9 +172,11 @@ TEST_CASE("a cluster without CA is refused unless it says insecure") {
   const auto refused = rig.load(yaml(""));
   REQUIRE_FALSE(refused);
   CHECK_THAT(refused.error().message, Catch::Contains("certificate-authority"));
-  const auto insecure = rig.load(yaml(", insecure-skip-tls-verify: true"));
-  REQUIRE(insecure);
-  CHECK(insecure->tls.insecure_skip_verify);
+  for (const char* yes : {"true", "True", "yes", "on"}) {  // as kubectl reads YAML
+    const auto insecure = rig.load(yaml(std::string(", insecure-skip-tls-verify: ") + yes));
+    REQUIRE(insecure);
+    CHECK(insecure->tls.insecure_skip_verify);
+  }
 }
 
 namespace {

@@ -201,3 +201,11 @@ TEST_CASE("answers that are no credential are refused and not quoted") {
   CHECK(parse_exec_credential(answer(R"({"token":"t"})", "client.authentication.k8s.io/v1beta1"),
                               "client.authentication.k8s.io/v1beta1"));
 }
+
+TEST_CASE("of a plugin's text nothing is shown that may be a credential, and the sentence stays readable") {
+  CHECK(clean_plugin_text("login expired, run 'az login'") == "login expired, run 'az login'");
+  CHECK(clean_plugin_text("got token SENTINEL-exec-tok-1234") == "got token [redacted]");
+  CHECK(clean_plugin_text("password=hunter Token: abc1") == "password=[redacted] Token: [redacted]");
+  CHECK(clean_plugin_text("the token has expired") == "the token has expired");
+  CHECK(clean_plugin_text("exit status 254 of account 123456789012") == "exit status 254 of account 123456789012");
+}
