@@ -7,6 +7,7 @@
 
 #include "operator/registry/docker_config.hpp"
 #include "operator/resources/builders.hpp"
+#include "operator/resources/mounts.hpp"
 
 namespace imageclassifier::reconciler {
 namespace {
@@ -53,6 +54,21 @@ resources::Manifest access_secret(const Observed& observed) {
   }
   return resources::build_access_secret(observed.classifier, Secret(registry::base64_encode(kUsername)),
                                         Secret(registry::base64_encode(observed.drawn_password.reveal())));
+}
+
+bool has_open_pods(const Observed& observed) {
+  const auto guarded = [&](const api::Pod& pod) {
+    for (const auto& replica_set : observed.replica_sets) {
+      if (replica_set->metadata.uid != pod.metadata.owner_uid) continue;
+      for (const auto& revision : observed.revisions) {
+        if (revision->metadata.name == replica_set->metadata.pod_revision)
+          return api::template_of(*revision).find(resources::kAccessVariable) != std::string::npos;
+      }
+    }
+    return false;
+  };
+  return std::any_of(observed.pods.begin(), observed.pods.end(),
+                     [&](const auto& pod) { return api::is_ready(*pod) && !guarded(*pod); });
 }
 
 Result<Secret> random_password() {

@@ -197,7 +197,10 @@ Plan make_plan(const Observed& observed, WallTime now) {
     plan_revisions(plan, observed);
     plan_deployment(plan, observed);
   }
-  if (observed.service || !plan.deployment_held) {
+  // The password is what lets everybody's callers be admitted: not before the pods ask for it.
+  const api::ServiceSpec& service = observed.classifier.spec.service;
+  const bool too_soon = service.scope == "Public" && service.authentication.basic && has_open_pods(observed);
+  if ((observed.service || !plan.deployment_held) && !too_soon) {
     plan_child(plan, observed, resources::build_service(observed.classifier), present(observed.service));
   }
   for (resources::OptionalChild& child : optional) {

@@ -123,7 +123,7 @@ std::vector<EnvironmentVariable> mount_environment(const api::Spec& spec) {
     variables.push_back({"INFERENCE_MODEL", path(kModelFolder, kModelFile), {}});
   }
   if (model.labels) variables.push_back({"INFERENCE_LABELS", path(kLabelsFolder, kLabelsFile), {}});
-  if (spec.service.authentication.basic) variables.push_back({"INFERENCE_AUTH_BASIC_FILE", kAccessFolder, {}});
+  if (spec.service.authentication.basic) variables.push_back({kAccessVariable, kAccessFolder, {}});
   if (!spec.service.tls_secret_name.empty()) {
     variables.push_back({"INFERENCE_TLS_CERTIFICATE", path(kTlsFolder, "tls.crt"), {}});
     variables.push_back({"INFERENCE_TLS_KEY", path(kTlsFolder, "tls.key"), {}});

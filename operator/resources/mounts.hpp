@@ -20,6 +20,8 @@ struct Reference {
   std::string field;  ///< of the resource, "spec.model.labels"
 };
 inline constexpr const char* kTlsField = "spec.service.tls";
+/// Tells the server where the user name and the password of its callers are; without it anybody is answered.
+inline constexpr const char* kAccessVariable = "INFERENCE_AUTH_BASIC_FILE";
 inline constexpr const char* kAuthenticationField = "spec.service.authentication";
 /// "ConfigMap", "Secret"...
 const char* to_string(Reference::Kind kind) noexcept;

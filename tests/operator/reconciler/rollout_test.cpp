@@ -389,6 +389,22 @@ TEST_CASE("the pull Secret of the last good revision stays until another one is 
   CHECK_FALSE(cluster.observed.pull_secret);
 }
 
+TEST_CASE("the Service is opened to the world when all pods that answer ask for the password, not before") {
+  Cluster cluster = serving();
+  api::ServiceSpec& service = cluster.observed.classifier.spec.service;
+  service.scope = "Public";
+  service.authentication.basic = true;
+  cluster.observed.drawn_password = Secret("drawn");
+  ++cluster.observed.classifier.metadata.generation;
+  const std::string old = cluster.observed.deployment->metadata.pod_revision;
+  CHECK_THAT(cluster.planned(), Catch::Contains("apply Deployment") && !Catch::Contains("Service"));
+  cluster.settle(3);
+  CHECK(cluster.observed.deployment->metadata.pod_revision != old);
+  CHECK(cluster.planned().empty());  // the old pod answers still
+  cluster.roll();
+  CHECK_THAT(cluster.planned(), Catch::Contains("apply Service pets"));
+}
+
 TEST_CASE("what a rollout comes to is told once") {
   Cluster cluster = serving();
   const auto told = [&] {
