@@ -24,6 +24,7 @@ using reflector::Failure;
 // Undecodable objects whose logging is remembered; afterwards all is forgotten and may be logged once more.
 constexpr std::size_t kMaximumReported = 1000;
 
+constexpr const char* kTooMany = "the server sends more objects of this kind than a cluster can hold";
 constexpr int kThinPagesAtOnce = 3;
 constexpr Duration kThinPagePause = std::chrono::milliseconds(100);
 constexpr Duration kLongestPagePause = std::chrono::seconds(5);
@@ -145,6 +146,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
         return;  // done while the page was read
       case reflector::StoreEffect::kStageEvent:
         sink.stage(event->object);
+        ++staged;
         return;
       case reflector::StoreEffect::kStale:
         stale->increment();
@@ -187,6 +189,8 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     }
     const auto page = kubernetes::decode_list(answer->body, [this](std::string_view item) { sink.stage(item); });
     if (!page) return list_failed(Failure::kMalformed, {}, page.error().message);
+    staged = (list.continue_token.empty() ? 0 : staged) + page->items;
+    if (staged > options.maximum_objects) return list_failed(Failure::kMalformed, {}, kTooMany);
     if (!pace(*page, list.limit)) return {};
     return take(reflector::PageArrived{page->resource_version, page->continue_token}, nullptr);
   }
@@ -215,6 +219,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
     request.send_initial_events = open.send_initial_events;
     watches->increment();
     after_event = {};
+    staged = 0;
     if (open.send_initial_events) {
       patience.emplace(clock, to_string(options.resource), options.namespace_name);
     }
@@ -268,6 +273,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
       after_event =
           take(reflector::EventArrived{to_reflector(event->type), event->resource_version, event->initial_events_end},
                &*event);
+      if (staged > options.maximum_objects) after_event = watch_failed(Failure::kMalformed, {}, kTooMany);
     }
     return !after_event.action && !stop.stop_requested();
   }
@@ -304,7 +310,8 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   reflector::Step after_event;
   std::set<std::string> reported;
   std::optional<Patience> patience;
-  int thin_pages = 0;  // in a row
+  int thin_pages = 0;      // in a row
+  std::size_t staged = 0;  // of the content that is arriving
 
   Guarded<Progress> progress;
   std::jthread thread;  // last: it uses all the rest

@@ -38,6 +38,9 @@ class ResourceWatch {
     std::string namespace_name = {};  ///< "": all namespaces
     kubernetes::Selectors selectors = {};
     reflector::Options reflector = {};  ///< page size, time-outs, back-off
+    /// Of one content, several times of what a cluster can hold (150,000 pods): a server that promises more without end
+    /// would fill the memory.
+    std::size_t maximum_objects = 500'000;
   };
 
   /// References must outlive the watch.

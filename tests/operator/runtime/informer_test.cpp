@@ -69,7 +69,8 @@ struct Rig {
                            {.resource = {"example.com", "v1", "things"},
                             .namespace_name = "ns",
                             .selectors = {"app=x", ""},
-                            .reflector = by_lists()},
+                            .reflector = by_lists(),
+                            .maximum_objects = 100},
                            decode_thing,
                            clock,
                            metrics};
@@ -217,6 +218,17 @@ TEST_CASE("pages that hold little and promise more are asked for ever more seldo
   rig.run();
   CHECK(rig.changes == Strings{"+a@1!"});
   CHECK(rig.clock.waits() == std::vector<Duration>{100ms, 200ms, 400ms});
+}
+
+TEST_CASE("a content of more objects than a cluster can hold is given up and asked for again after a pause") {
+  const std::vector<std::string> page(51, object("a", "1"));
+  Rig rig;
+  rig.server.expect(kFirstList, 200, list("100", page, "more"))
+      .expect(kList + "limit=500&continue=more", 200, list("100", page, "more"))
+      .expect(kFirstList, 200, list("100", {object("b", "2")}));
+  rig.run();
+  CHECK(rig.changes == Strings{"+b@2!"});
+  CHECK(rig.clock.waits().size() == 1);
 }
 
 TEST_CASE("a list that is broken JSON is tried again after a pause") {
