@@ -220,9 +220,12 @@ class Rights(OperatorTest):
         for right, account in accounts.items():
             with self.subTest(right):
                 self.provoke(right, account)
-        for account in accounts.values():
-            account.before = len(account.requests())
-        time.sleep(WINDOW)
+        for _ in range(3):  # those that came last may have work to do
+            for account in accounts.values():
+                account.before = len(account.requests())
+            time.sleep(WINDOW)
+            if all(len(account.requests()) - account.before < MOST_REFUSED for account in accounts.values()):
+                break
         for right, account in accounts.items():
             with self.subTest(right):
                 self.assertIsNone(account.operator.process.poll(), "the operator has ended")
