@@ -16,7 +16,7 @@ BATCH = 64  # operations in one transaction: below etcd's 128 and its 1.5 MB
 HASH = "imageclassifier.dev/applied-hash"
 # What the API server fills in at a POST counts as the maker's, though the operator did not say it.
 DEFAULTED = {"imagePullPolicy", "scheme", "successThreshold", "dnsPolicy", "restartPolicy", "schedulerName", "sessionAffinity",
-             "internalTrafficPolicy", "allocateLoadBalancerNodePorts"}
+             "internalTrafficPolicy", "allocateLoadBalancerNodePorts", "serviceAccount"}
 
 
 def owned(value, fields):
