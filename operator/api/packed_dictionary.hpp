@@ -5,7 +5,8 @@
 namespace imageclassifier::api {
 
 /// What the texts that PackedText keeps mostly consist of: the owned part of a Service, a resource with its status, the
-/// owned part of a Deployment. Any text may stand here; the nearer it is to the real ones, the smaller these become.
+/// owned parts of a Deployment and of a ControllerRevision. Any text may stand here; the nearer it is to the real ones,
+/// the smaller these become.
 inline constexpr std::string_view kPackedDictionary =
     R"({"metadata":{"annotations":{"imageclassifier.dev/applied-hash":"9cd487583c00366b"},)"
     R"("labels":{"app.kubernetes.io/instance":"classifier",)"
@@ -37,11 +38,16 @@ inline constexpr std::string_view kPackedDictionary =
     R"("message":"The pods are being started; a server is ready when its model is loaded and warm.",)"
     R"("observedGeneration":1,"reason":"PodsStarting","status":"True","type":"Reconciling"},)"
     R"({"lastTransitionTime":"2026-01-01T00:00:03Z","message":"The operator is at work.",)"
-    R"("observedGeneration":1,"reason":"Reconciling","status":"False","type":"Stalled"}],)"
+    R"("observedGeneration":1,"reason":"Reconciling","status":"False","type":"Stalled"},)"
+    R"({"lastTransitionTime":"2026-01-01T00:00:03Z","message":"Pods are wanted.","observedGeneration":1,)"
+    R"("reason":"PodsWanted","status":"False","type":"Suspended"},{"lastTransitionTime":"2026-01-01T00:00:03Z",)"
+    R"("message":"The wanted revision runs, or is being rolled out.","observedGeneration":1,)"
+    R"("reason":"NotRolledBack","status":"False","type":"RolledBack"}],"currentRevision":"classifier-e49bc507ed",)"
+    R"("lastGoodRevision":"classifier-e49bc507ed","updateRevision":"classifier-e49bc507ed",)"
     R"("endpoint":{"address":"10.96.87.51","scope":"Cluster","url":"http://classifier.bench.svc/"},)"
     R"("observedGeneration":1,"readyReplicas":0,"replicas":1,"selector":"app.kubernetes.io/instance=classifier,)"
     R"(app.kubernetes.io/name=imageclassifier"}}{"metadata":{"annotations":{"deployment.kubernetes.io/revision":"1",)"
-    R"("imageclassifier.dev/applied-hash":"e944710db814dbf1"},)"
+    R"("imageclassifier.dev/applied-hash":"e944710db814dbf1","imageclassifier.dev/revision":"classifier-e49bc507ed"},)"
     R"("labels":{"app.kubernetes.io/instance":"classifier",)"
     R"("app.kubernetes.io/managed-by":"imageclassifier-operator","app.kubernetes.io/name":"imageclassifier"},)"
     R"("ownerReferences":[{"apiVersion":"imageclassifier.dev/v1alpha1","blockOwnerDeletion":true,)"
@@ -71,6 +77,32 @@ inline constexpr std::string_view kPackedDictionary =
     R"("volumeMounts":[{"mountPath":"/tmp","name":"tmp"}]}],"dnsPolicy":"ClusterFirst",)"
     R"("enableServiceLinks":false,"restartPolicy":"Always","schedulerName":"default-scheduler",)"
     R"("securityContext":{"runAsNonRoot":true,"seccompProfile":{"type":"RuntimeDefault"}},)"
-    R"("terminationGracePeriodSeconds":45,"volumes":[{"emptyDir":{},"name":"tmp"}]}}}})";
+    R"("serviceAccount":"default","serviceAccountName":"default",)"
+    R"("terminationGracePeriodSeconds":45,"volumes":[{"emptyDir":{},"name":"tmp"}]}}}})"
+    R"({"data":{"spec":{"template":{"metadata":{"labels":{"app.kubernetes.io/instance":"classifier",)"
+    R"("app.kubernetes.io/managed-by":"imageclassifier-operator","app.kubernetes.io/name":"imageclassifier"}},)"
+    R"("spec":{"automountServiceAccountToken":false,"containers":[{"env":[{"name":"INFERENCE_TOP_K","value":"5"},)"
+    R"({"name":"INFERENCE_MAX_UPLOAD_BYTES","value":"10485760"},{"name":"INFERENCE_MAX_IMAGE_PIXELS",)"
+    R"("value":"50000000"},{"name":"INFERENCE_REQUEST_TIMEOUT","value":"10"},{"name":"INFERENCE_QUEUE_DEPTH",)"
+    R"("value":"64"},{"name":"INFERENCE_UPLOAD_PAGE","value":"true"},{"name":"INFERENCE_THREADS",)"
+    R"("valueFrom":{"resourceFieldRef":{"containerName":"server","divisor":"1","resource":"requests.cpu"}}},)"
+    R"({"name":"OMP_WAIT_POLICY","value":"PASSIVE"}],"image":"example.azurecr.io/inference-server:1.0",)"
+    R"("livenessProbe":{"failureThreshold":6,"httpGet":{"path":"/healthz","port":"http"},"periodSeconds":10,)"
+    R"("timeoutSeconds":5},"name":"server","ports":[{"containerPort":8080,"name":"http","protocol":"TCP"}],)"
+    R"("readinessProbe":{"failureThreshold":3,"httpGet":{"path":"/readyz","port":"http"},"periodSeconds":5,)"
+    R"("timeoutSeconds":5},"resources":{"limits":{"memory":"2Gi"},"requests":{"cpu":"1","memory":"1Gi"}},)"
+    R"("securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},)"
+    R"("readOnlyRootFilesystem":true},"startupProbe":{"failureThreshold":300,"httpGet":{"path":"/readyz",)"
+    R"("port":"http"},"periodSeconds":2,"timeoutSeconds":5},"terminationMessagePath":"/dev/termination-log",)"
+    R"("terminationMessagePolicy":"File","volumeMounts":[{"mountPath":"/tmp","name":"tmp"}]}],)"
+    R"("enableServiceLinks":false,"securityContext":{"runAsNonRoot":true,)"
+    R"("seccompProfile":{"type":"RuntimeDefault"}},"serviceAccountName":"default",)"
+    R"("terminationGracePeriodSeconds":45,"volumes":[{"emptyDir":{},"name":"tmp"}]}}}},)"
+    R"("metadata":{"annotations":{"imageclassifier.dev/applied-hash":"85b49b492eb41607",)"
+    R"("imageclassifier.dev/completed":"1","imageclassifier.dev/specification":"44136fa355b3678a"},)"
+    R"("labels":{"app.kubernetes.io/instance":"classifier",)"
+    R"("app.kubernetes.io/managed-by":"imageclassifier-operator","app.kubernetes.io/name":"imageclassifier"},)"
+    R"("ownerReferences":[{"apiVersion":"imageclassifier.dev/v1alpha1","blockOwnerDeletion":true,"controller":true,)"
+    R"("kind":"ImageClassifier","name":"classifier","uid":""}]},"revision":1})";
 
 }  // namespace imageclassifier::api

@@ -35,6 +35,7 @@ MOUNTED = {"source": {"persistentVolumeClaim": {"claimName": "models", "path": "
 OF_CARS = {"horizontalpodautoscalers", "configmaps", "persistentvolumeclaims"}
 # What a pass may ask for in vain, at most, in the window below: some back-off steps of 5 ms, 10 ms, 20 ms...
 MOST_REFUSED = 40
+MOST_REQUESTS = 120  # in the window; a look at what is live, which a watch that is missing leads to, takes a dozen for each resource
 WINDOW = 5
 AT_A_TIME = 16
 
@@ -224,7 +225,7 @@ class Rights(OperatorTest):
             for account in accounts.values():
                 account.before = len(account.requests())
             time.sleep(WINDOW)
-            if all(len(account.requests()) - account.before < MOST_REFUSED for account in accounts.values()):
+            if all(len(account.requests()) - account.before < MOST_REQUESTS for account in accounts.values()):
                 break
         for right, account in accounts.items():
             with self.subTest(right):
@@ -232,7 +233,7 @@ class Rights(OperatorTest):
                 counts = Counter(right_asked(event) for event in account.refused())
                 self.assertEqual(set(counts), {right})
                 self.assertLessEqual(counts[right], MOST_REFUSED)
-                self.assertLess(len(account.requests()) - account.before, MOST_REFUSED, "a hot loop")
+                self.assertLess(len(account.requests()) - account.before, MOST_REQUESTS, "a hot loop")
         for account in accounts.values():
             account.end()
 
