@@ -85,8 +85,6 @@ class Specifications:
                 for entry in value:
                     walk(field, entry)
 
-        for values in self.pieces.values():
-            walk("", values)
         for field, values in self.pieces.items():
             walk(field, values)
         return ([{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, **body} for name, body in secrets.items()]

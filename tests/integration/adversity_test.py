@@ -8,9 +8,7 @@ import unittest
 
 from operator_rig import OperatorTest, resource, wait_until
 
-from api import WRITES  # its folder is on the path by then
-
-MERGE = "application/merge-patch+json"
+from api import MERGE, WRITES  # its folder is on the path by then
 
 
 class Adversity(OperatorTest):
