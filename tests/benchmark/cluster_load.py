@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import json
-import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -39,17 +38,6 @@ def wait_for(title, count, total, seconds):
 
 
 PORT = 18080  # of what answers for the servers
-
-
-def own_address():
-    """An address of this machine that the operator may ask; None if there is only loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            found = probe.getsockname()[0]
-        except OSError:
-            return None
-    return None if found.startswith(("127.", "169.254.")) else found
 
 
 def answer_as_server(address):

@@ -1,6 +1,7 @@
 """What the cluster's own tests share: kubectl, a test image, and waiting."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,17 @@ spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 80, targe
 def cluster(*words, check=True):
     """Runs the cluster script; its output becomes part of the test's."""
     return subprocess.run([HERE / "cluster", *(str(word) for word in words)], check=check)
+
+
+def own_address():
+    """An address of this machine that the operator may ask; None if there is only loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            found = probe.getsockname()[0]
+        except OSError:
+            return None
+    return None if found.startswith(("127.", "169.254.")) else found
 
 
 class Kubectl:

@@ -7,67 +7,17 @@ import signal
 import threading
 import unittest
 
+from kubelets import IMAGE, Kubelets, image_of
 from operator_rig import OperatorTest, condition, resource, wait_until
 
-from api import MERGE
-
-IMAGE = "contoso.azurecr.io/inference-server:"
 # What Go escapes in JSON: the API server compares the bytes of a revision, and writes them anew when it is patched.
 ENV = [{"name": "NOTE", "value": 'a<b>&"c" \u2028'}]
-MODEL_INVALID = json.dumps({"reason": "ModelInvalid", "message": "it is cut short"})
-
-
-def image_of(pod):
-    return pod["spec"]["containers"][0]["image"].removeprefix(IMAGE)
-
-
-class Kubelets:
-    """Says of every new pod of the namespace what the tag of its image stands for: good ones serve, bad ones say that they never
-    can, those without room find no node while more than `room` pods are there, and of all others nothing."""
-
-    def __init__(self, test, room=99):
-        self.api, self.room, self.stop = test.api(), room, threading.Event()
-        self.path = f"/api/v1/namespaces/{test.namespace}/pods"
-        self.thread = threading.Thread(target=self.work)
-        self.thread.start()
-        test.addCleanup(self.thread.join)
-        test.addCleanup(self.stop.set)
-
-    def work(self):
-        while not self.stop.wait(0.1):
-            pods = [pod for pod in self.api.call("GET", self.path)["items"] if "deletionTimestamp" not in pod["metadata"]]
-            # One after the other, so that no two get the last room.
-            told = next(((pod, status) for pod in pods if (status := self.news(pod, len(pods) - 1))), None)
-            if told:
-                pod, status = told
-                self.api.ask("PATCH", f"{self.path}/{pod['metadata']['name']}/status", {"status": status}, MERGE)
-        self.api.close()
-
-    def news(self, pod, others):
-        """Its status, if it is not what the pod shows."""
-        status = self.status_of(pod, others)
-        if not status:
-            return None
-        shown = {entry["type"]: entry["status"] for entry in pod.get("status", {}).get("conditions", [])}
-        return status if shown != {entry["type"]: entry["status"] for entry in status["conditions"]} else None
-
-    def status_of(self, pod, others):
-        tag = image_of(pod)
-        ready = condition(pod, "Ready").get("status") == "True"
-        if tag.startswith("bad"):
-            ended = {"terminated": {"exitCode": 78, "reason": "Error", "message": MODEL_INVALID}}
-            return {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}],
-                    "containerStatuses": [{"name": "server", "image": "x", "imageID": "x", "ready": False, "restartCount": 2, "lastState": ended,
-                                           "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}
-        if not tag.startswith("good"):
-            return None
-        if not ready and others >= self.room:
-            return {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-                                                        "message": "0/1 nodes are available: 1 Insufficient cpu."}]}
-        return {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
 
 
 class Rollout(OperatorTest):
+    def play_kubelets(self, **how):
+        self.addCleanup(Kubelets(self.api(), self.namespace, **how).end)
+
     def change(self, **spec):
         self.run_kubectl("patch", "ic", "pets", "--type=merge", "-p", json.dumps({"spec": spec}))
 
@@ -98,7 +48,7 @@ class Rollout(OperatorTest):
         return [event for event in self.get("events.events.k8s.io").get("items", []) if event["reason"] == reason]
 
     def test_a_revision_that_fails_is_left_for_the_last_good_one_until_the_specification_changes(self):
-        Kubelets(self)
+        self.play_kubelets()
         self.start_with("good-1")
         good = self.status()["lastGoodRevision"]
         pods = {pod["metadata"]["name"] for pod in self.get("pods")["items"]}
@@ -136,7 +86,7 @@ class Rollout(OperatorTest):
         self.assertNotIn("ModelInvalid", json.dumps(self.get("controllerrevisions")))
 
     def test_a_rollout_that_makes_no_progress_is_given_up_at_its_deadline(self):
-        Kubelets(self)
+        self.play_kubelets()
         self.start_with("good-1", rollout={"progressDeadlineSeconds": 10})
         self.change(image=IMAGE + "slow")
         self.wait_for("pets", "RolledBack", "True", "ProgressDeadlineExceeded", timeout=40)
@@ -154,7 +104,7 @@ class Rollout(OperatorTest):
         self.wait_until_settled()
 
     def test_without_room_for_one_more_pod_an_old_one_makes_it_unless_it_is_the_only_one(self):
-        Kubelets(self, room=1)
+        self.play_kubelets(room=1)
         self.start_with("good-1")
         self.change(image=IMAGE + "good-2")
         entry = self.wait_for("pets", "Ready", "False", "RolloutBlocked")
@@ -166,7 +116,7 @@ class Rollout(OperatorTest):
         self.wait_for_good("good-2")
 
     def test_two_pods_without_room_for_a_third_are_exchanged_one_by_one(self):
-        Kubelets(self, room=2)
+        self.play_kubelets(room=2)
         self.start_with("good-1", replicas=2)
         least = self.follow_available()
         self.change(image=IMAGE + "good-2")
