@@ -17,19 +17,23 @@ Result<Revision> decode_revision(std::string_view json) {
   revision.metadata = decode_object_meta(text->metadata);
   revision.metadata.creation_timestamp = {};
   const std::string_view annotations = find_member(text->metadata, "annotations").value_or("");
-  revision.marks.number = json_integer(find_member(json, "revision").value_or("")).value_or(0);
+  revision.marks.number = std::strtoll(find_string(annotations, {kNumberAnnotation}).c_str(), nullptr, 10);
   revision.marks.specification = find_string(annotations, {kSpecificationAnnotation});
   revision.marks.completed = std::strtoll(find_string(annotations, {kCompletedAnnotation}).c_str(), nullptr, 10);
   revision.marks.failure = find_string(annotations, {kFailureAnnotation});
-  Result<PackedText> owned = pack_owned_part(*text, {{"data", std::string(find_member(json, "data").value_or("null"))},
-                                                     {"revision", std::to_string(revision.marks.number)}});
+  revision.secrets = find_string(annotations, {kSecretsAnnotation});
+  revision.guarded = !find_string(annotations, {kAuthenticationAnnotation}).empty();
+  Result<PackedText> owned = pack_owned_part(*text);
   if (!owned) return fail(owned.error());
   revision.owned = std::move(*owned);
   return revision;
 }
 
-std::string template_of(const Revision& revision) {
-  return member_at(parse_or_null(revision.owned.text()), {"data", "spec", "template"}).dump();
+Result<std::string> decode_template(std::string_view json) {
+  const nlohmann::json object = parse_or_null(json);
+  const nlohmann::json& pods = member_at(object, {"data", "spec", "template"});
+  if (!pods.is_object()) return fail(ErrorCode::kDataLoss, "The ControllerRevision holds no pod template.");
+  return pods.dump();
 }
 
 }  // namespace imageclassifier::api

@@ -12,8 +12,10 @@ using runtime::ObjectKey;
 using runtime::WorkQueue;
 
 runtime::ResourceWatch::Options watched(const kubernetes::GroupVersionResource& resource, const RunOptions& options,
-                                        kubernetes::Selectors selectors) {
+                                        kubernetes::Selectors selectors,
+                                        kubernetes::Content content = kubernetes::Content::kWhole) {
   runtime::ResourceWatch::Options watch;
+  watch.content = content;
   watch.resource = resource;
   watch.namespace_name = options.namespace_name;
   watch.selectors = std::move(selectors);
@@ -58,7 +60,8 @@ Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQ
                    api::recorded(api::decode_packed_classifier), clock, metrics),
       deployments_(client, watched(reconciler::deployments(), options, our_children()),
                    api::recorded(api::decode_deployment), clock, metrics),
-      revisions_(client, watched(reconciler::controller_revisions(), options, our_children()),
+      revisions_(client,
+                 watched(reconciler::controller_revisions(), options, our_children(), kubernetes::Content::kMetadata),
                  api::recorded(api::decode_revision), clock, metrics),
       replica_sets_(client, watched(reconciler::replica_sets(), options, our_children()),
                     api::recorded(api::decode_replica_set), clock, metrics),

@@ -7,6 +7,8 @@ namespace imageclassifier::kubernetes {
 namespace {
 
 constexpr const char* kJson = "application/json";
+constexpr const char* kMetadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+constexpr const char* kMetadataList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 class Query {
  public:
@@ -37,8 +39,8 @@ std::string object_path(const GroupVersionResource& resource, const ObjectName& 
   return path;
 }
 
-Request read(std::string target) {
-  return {Method::kGet, std::move(target), {{"Accept", kJson}}, {}};
+Request read(std::string target, const char* accept = kJson) {
+  return {Method::kGet, std::move(target), {{"Accept", accept}}, {}};
 }
 
 Request write(Method method, std::string target, std::string body, const char* content_type) {
@@ -92,7 +94,8 @@ Request list_request(const GroupVersionResource& resource, std::string_view name
   } else {
     query.add("resourceVersion", options.resource_version).add("resourceVersionMatch", options.resource_version_match);
   }
-  return read(collection_path(resource, namespace_name) + query.text());
+  return read(collection_path(resource, namespace_name) + query.text(),
+              options.content == Content::kMetadata ? kMetadataList : kJson);
 }
 
 Request watch_request(const GroupVersionResource& resource, std::string_view namespace_name,
@@ -105,7 +108,8 @@ Request watch_request(const GroupVersionResource& resource, std::string_view nam
     query.add("sendInitialEvents", "true").add("resourceVersionMatch", "NotOlderThan");
   }
   if (options.timeout.count() > 0) query.add("timeoutSeconds", std::to_string(options.timeout.count()));
-  return read(collection_path(resource, namespace_name) + query.text());
+  return read(collection_path(resource, namespace_name) + query.text(),
+              options.content == Content::kMetadata ? kMetadata : kJson);
 }
 
 Request get_request(const GroupVersionResource& resource, const ObjectName& object) {

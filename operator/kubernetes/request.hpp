@@ -32,8 +32,12 @@ struct Selectors {
   std::string fields = {};  ///< "metadata.name=x"
 };
 
+/// How much of each object the server is to send: all of it, or as meta.k8s.io/v1 PartialObjectMetadata.
+enum class Content { kWhole, kMetadata };
+
 struct ListOptions {
   Selectors selectors = {};
+  Content content = Content::kWhole;
   int limit = 0;  ///< 0: no paging
   std::string continue_token =
       {};  ///< when set, resource_version and its match are not sent (the server would answer 400)
@@ -43,6 +47,7 @@ struct ListOptions {
 
 struct WatchOptions {
   Selectors selectors = {};
+  Content content = Content::kWhole;
   std::string resource_version = {};
   std::chrono::seconds timeout{0};  ///< the server ends the watch after this; 0: its own choice
   bool bookmarks = true;

@@ -7,7 +7,6 @@
 
 #include "operator/registry/docker_config.hpp"
 #include "operator/resources/builders.hpp"
-#include "operator/resources/mounts.hpp"
 
 namespace imageclassifier::reconciler {
 namespace {
@@ -61,8 +60,7 @@ bool has_open_pods(const Observed& observed) {
     for (const auto& replica_set : observed.replica_sets) {
       if (replica_set->metadata.uid != pod.metadata.owner_uid) continue;
       for (const auto& revision : observed.revisions) {
-        if (revision->metadata.name == replica_set->metadata.pod_revision)
-          return api::template_of(*revision).find(resources::kAccessVariable) != std::string::npos;
+        if (revision->metadata.name == replica_set->metadata.pod_revision) return revision->guarded;
       }
     }
     return false;

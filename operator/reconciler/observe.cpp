@@ -8,6 +8,7 @@
 #include "operator/api/json_access.hpp"
 #include "operator/reconciler/access.hpp"
 #include "operator/reconciler/kinds.hpp"
+#include "operator/reconciler/rollout.hpp"
 #include "operator/resources/builders.hpp"
 
 namespace imageclassifier::reconciler {
@@ -61,6 +62,29 @@ Result<void> read_live_revision(Observed& observed, kubernetes::ApiClient& clien
   std::erase_if(observed.revisions, [&](const auto& cached) { return cached->metadata.name == name.name; });
   const bool ours = live && live->metadata.owner_uid == observed.classifier.metadata.uid;
   if (ours) observed.revisions.push_back(std::move(live));
+  return {};
+}
+
+/// One that is gone by now is none: another may be the last good one then.
+Result<void> read_templates(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
+  const auto missing = [&] {
+    for (std::string& name : needed_templates(observed)) {
+      if (!observed.templates.contains(name)) return std::move(name);
+    }
+    return std::string();
+  };
+  for (std::string name = missing(); !name.empty(); name = missing()) {
+    const auto body =
+        get_if_exists(client, controller_revisions(), {observed.classifier.metadata.namespace_name, name}, stop);
+    if (!body) return fail(body.error());
+    if (!*body) {
+      std::erase_if(observed.revisions, [&](const auto& revision) { return revision->metadata.name == name; });
+      continue;
+    }
+    Result<std::string> pod_template = api::decode_template(**body);
+    if (!pod_template) return fail(pod_template.error());
+    observed.templates[name] = std::move(*pod_template);
+  }
   return {};
 }
 
@@ -219,6 +243,7 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
   if (live) {
     if (auto read = read_live_revision(observed, client, stop); !read) return fail(read.error());
   }
+  if (auto read = read_templates(observed, client, stop); !read) return fail(read.error());
   if (auto read = read_secrets(observed, client, stop); !read) return fail(read.error());
   if (auto read = read_access_secret(observed, client, stop); !read) return fail(read.error());
   if (auto read = read_references(observed, client, stop); !read) return fail(read.error());

@@ -50,6 +50,7 @@ struct Observed {
   api::ImageClassifier classifier;
   std::shared_ptr<const api::Deployment> deployment;            ///< of our name, whoever owns it
   std::vector<std::shared_ptr<const api::Revision>> revisions;  ///< those that are ours
+  std::map<std::string, std::string> templates;                 ///< of needed_templates() by name, as JSON
   std::vector<std::shared_ptr<const api::ReplicaSet>> replica_sets;
   std::vector<std::shared_ptr<const api::Pod>> pods;
   std::shared_ptr<const api::Service> service;  ///< of our name, whoever owns it

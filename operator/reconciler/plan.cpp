@@ -48,7 +48,10 @@ void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std
   if (metadata.created_by_update) {
     plan.actions.push_back({Step::kTakeManager, wanted, metadata.uid, "its fields are ours by POST only", {}, false});
   }
-  const std::string drift = resources::first_drift(wanted.body, child->owned);
+  // Of a revision no more is cached, nor need it be: it is called after the digest of the rest.
+  const bool metadata_only = wanted.kind == Kind::kControllerRevision;
+  const std::string drift = metadata_only ? resources::first_metadata_drift(wanted.body, child->owned)
+                                          : resources::first_drift(wanted.body, child->owned);
   if (drift.empty()) return;
   const bool needs_live = wanted.kind != Kind::kService;
   plan.actions.push_back({Step::kApply, std::move(wanted), metadata.uid, drift + " differs", {}, needs_live});
@@ -69,7 +72,7 @@ void plan_removal(Plan& plan, const Observed& observed, Kind kind, const std::st
 /// The pods of the last good revision, which still run or may come back, need the Secret.
 bool last_good_names(const Plan& plan, const std::string& secret) {
   const auto& good = plan.rollout.last_good_revision;
-  return good && api::template_of(*good).find('"' + secret + '"') != std::string::npos;
+  return good && ("," + good->secrets + ",").find("," + secret + ",") != std::string::npos;
 }
 
 void plan_pull_secret(Plan& plan, const Observed& observed) {
@@ -129,9 +132,11 @@ void plan_revisions(Plan& plan, const Observed& observed) {
   }
   plan_child(plan, observed, resources::build_revision(observed.classifier, rollout.wanted, rollout.marks), wanted);
   for (const auto& revision : rollout.forgiven) {
+    const auto pod_template = observed.templates.find(revision->metadata.name);
+    if (pod_template == observed.templates.end()) continue;
     api::RevisionMarks marks = revision->marks;
     marks.failure.clear();
-    const resources::PodRevision pods{revision->metadata.name, api::template_of(*revision)};
+    const resources::PodRevision pods{pod_template->first, pod_template->second};
     plan_child(plan, observed, resources::build_revision(observed.classifier, pods, marks),
                Present{revision->metadata, revision->owned.text()});
   }

@@ -159,6 +159,17 @@ bool is_rolled_out(const api::Deployment& deployment, const resources::Scale& sc
          deployment.status_replicas == deployment.updated_replicas;
 }
 
+std::vector<std::string> needed_templates(const Observed& observed) {
+  std::vector<std::string> names;
+  for (const RevisionPtr& revision : observed.revisions) {
+    if (!revision->marks.failure.empty() && !revision->metadata.deleting) names.push_back(revision->metadata.name);
+  }
+  if (names.empty()) return names;
+  if (const RevisionPtr good = find_last_good(observed)) names.push_back(good->metadata.name);
+  std::erase(names, resources::pod_revision(observed.classifier).name);
+  return names;
+}
+
 Rollout assess_rollout(const Observed& observed, const resources::Scale& scale,
                        const CredentialAssessment& credential) {
   const bool auto_rollback = observed.classifier.spec.rollout.auto_rollback;
@@ -173,7 +184,7 @@ Rollout assess_rollout(const Observed& observed, const resources::Scale& scale,
   const RevisionPtr failed =
       auto_rollback ? find_failed(observed, rollout.wanted.name, rollout.marks.specification) : nullptr;
   if (failed && good && good->metadata.name != rollout.wanted.name) {
-    rollout.target = {good->metadata.name, api::template_of(*good)};
+    rollout.target = {good->metadata.name, observed.templates.at(good->metadata.name)};
     rollout.failure = rolled_back(failed, rollout.last_good);
   }
   rollout.surge = may_surge(observed, scale, workload, rollout.target.name);

@@ -32,6 +32,10 @@ struct Rollout {
   std::vector<std::shared_ptr<const api::Revision>> forgiven, outdated;
 };
 
+/// Names of the revisions whose pod templates a decision needs: that of the last good one, which is to run, and those
+/// of failed ones, which may have to be written anew. None unless one has failed. Pure.
+std::vector<std::string> needed_templates(const Observed& observed);
+
 /// Pure.
 Rollout assess_rollout(const Observed& observed, const resources::Scale& scale, const CredentialAssessment& credential);
 

@@ -57,6 +57,17 @@ std::optional<std::string> difference(const json& wanted, const json& observed, 
   return path;
 }
 
+std::string metadata_difference(const json& wanted, const json& observed) {
+  for (const char* part : {"labels", "annotations", "ownerReferences"}) {
+    const json& value = api::member_at(wanted, {"metadata", part});
+    if (value.is_null()) continue;
+    if (auto found = difference(value, api::member_at(observed, {"metadata", part}), std::string("metadata.") + part)) {
+      return *found;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 const char* list_key(const json& list) {
@@ -71,18 +82,15 @@ const char* list_key(const json& list) {
 std::string first_drift(std::string_view manifest_body, std::string_view observed) {
   const json wanted = api::parse_or_null(manifest_body);
   const json other = api::parse_or_null(observed);
-  for (const char* part : {"spec", "data", "type", "revision"}) {
+  for (const char* part : {"spec", "data", "type"}) {
     if (!wanted.contains(part)) continue;
     if (auto found = difference(wanted[part], api::member(other, part), part)) return *found;
   }
-  for (const char* part : {"labels", "annotations", "ownerReferences"}) {
-    const json& value = api::member_at(wanted, {"metadata", part});
-    if (value.is_null()) continue;
-    if (auto found = difference(value, api::member_at(other, {"metadata", part}), std::string("metadata.") + part)) {
-      return *found;
-    }
-  }
-  return {};
+  return metadata_difference(wanted, other);
+}
+
+std::string first_metadata_drift(std::string_view manifest_body, std::string_view observed) {
+  return metadata_difference(api::parse_or_null(manifest_body), api::parse_or_null(observed));
 }
 
 }  // namespace imageclassifier::resources

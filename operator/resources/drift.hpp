@@ -14,6 +14,9 @@ namespace imageclassifier::resources {
 /// `observed` may be a whole object or api::owned_part of it; apiVersion, kind, name and namespace are not compared.
 std::string first_drift(std::string_view manifest_body, std::string_view observed);
 
+/// The same of labels, annotations and owner references alone: for an object of which no more is kept.
+std::string first_metadata_drift(std::string_view manifest_body, std::string_view observed);
+
 /// The member that tells the entries of a list apart, in the API's own terms; nullptr if it is no list of named things.
 const char* list_key(const nlohmann::json& list);
 

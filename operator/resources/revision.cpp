@@ -6,6 +6,7 @@
 #include "operator/api/json_access.hpp"
 #include "operator/resources/builders.hpp"
 #include "operator/resources/drift.hpp"
+#include "operator/resources/mounts.hpp"
 
 namespace imageclassifier::resources {
 namespace {
@@ -54,6 +55,15 @@ std::string as_go_writes(const std::string& text) {
   return result;
 }
 
+std::string named_secrets(const api::ImageClassifier& classifier, const std::string& template_json) {
+  std::string names;
+  for (const std::string& name : {pull_secret_name(classifier), access_secret_name(classifier)}) {
+    if (template_json.find('"' + name + '"') == std::string::npos) continue;
+    names += (names.empty() ? "" : ",") + name;
+  }
+  return names;
+}
+
 }  // namespace
 
 PodRevision pod_revision(const api::ImageClassifier& classifier) {
@@ -83,9 +93,14 @@ Manifest build_revision(const api::ImageClassifier& classifier, const PodRevisio
                         const api::RevisionMarks& marks) {
   json object = child_skeleton(classifier, Kind::kControllerRevision, revision.name);
   json& annotations = object["metadata"]["annotations"];
+  annotations[api::kNumberAnnotation] = std::to_string(marks.number);
   annotations[api::kSpecificationAnnotation] = marks.specification;
   if (marks.completed > 0) annotations[api::kCompletedAnnotation] = std::to_string(marks.completed);
   if (!marks.failure.empty()) annotations[api::kFailureAnnotation] = marks.failure;
+  const std::string secrets = named_secrets(classifier, revision.template_json);
+  if (!secrets.empty()) annotations[api::kSecretsAnnotation] = secrets;
+  const bool guarded = revision.template_json.find(kAccessVariable) != std::string::npos;
+  if (guarded) annotations[api::kAuthenticationAnnotation] = "Basic";
   object["data"] = {{"spec", {{"template", api::parse_or_null(revision.template_json)}}}};
   object["revision"] = marks.number;
   Manifest manifest = finish(Kind::kControllerRevision, std::move(object));

@@ -176,6 +176,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   reflector::Step perform(const reflector::SendList& list) {
     kubernetes::ListOptions request;
     request.selectors = options.selectors;
+    request.content = options.content;
     request.resource_version = list.resource_version;
     request.continue_token = list.continue_token;
     request.limit = list.limit;
@@ -214,6 +215,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   reflector::Step perform(const reflector::OpenWatch& open) {
     kubernetes::WatchOptions request;
     request.selectors = options.selectors;
+    request.content = options.content;
     request.resource_version = open.resource_version;
     request.timeout = open.timeout;
     request.send_initial_events = open.send_initial_events;

@@ -37,6 +37,7 @@ class ResourceWatch {
     kubernetes::GroupVersionResource resource = {};
     std::string namespace_name = {};  ///< "": all namespaces
     kubernetes::Selectors selectors = {};
+    kubernetes::Content content = kubernetes::Content::kWhole;
     reflector::Options reflector = {};  ///< page size, time-outs, back-off
     /// Of one content, several times of what a cluster can hold (150,000 pods): a server that promises more without end
     /// would fill the memory.

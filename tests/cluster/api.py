@@ -69,12 +69,13 @@ class Api:
             return json.loads(text)
         raise AssertionError(f"{method} {path}: refused again and again")
 
-    def read_streaming_list(self, path):
+    def read_streaming_list(self, path, metadata_only=False):
         """Reads a streaming list to its end mark and throws it away: the number of bytes."""
+        accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1" if metadata_only else "application/json"
         asked = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=300"
         for _ in range(10):  # a server that has just been given much may end it and ask for another try
             connection = self.connect(timeout=300)
-            connection.request("GET", f"{path}{'&' if '?' in path else '?'}{asked}", headers=self.headers)
+            connection.request("GET", f"{path}{'&' if '?' in path else '?'}{asked}", headers=self.headers | {"Accept": accept})
             reply = connection.getresponse()
             size, end = 0, b""
             while part := reply.read1(1 << 20):

@@ -54,6 +54,13 @@ TEST_CASE("reads ask for whole objects as JSON") {
   }
 }
 
+TEST_CASE("a collection can be read as metadata alone") {
+  CHECK(find_header(list_request(kSecrets, "", {.content = Content::kMetadata}).headers, "Accept") ==
+        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1");
+  CHECK(find_header(watch_request(kSecrets, "", {.content = Content::kMetadata}).headers, "Accept") ==
+        "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+}
+
 TEST_CASE("server-side apply is a forced patch with a field manager") {
   const Request apply = apply_request(kDeployments, {"a", "b"}, "{}", {.field_manager = "me"});
   CHECK(apply.method == Method::kPatch);

@@ -78,7 +78,9 @@ World& World::carry_out(const Action& action) {
     case resources::Kind::kControllerRevision:
       std::erase_if(observed.revisions,
                     [&](const auto& known) { return known->metadata.name == action.manifest.name; });
-      if (!gone) observed.revisions.push_back(std::make_shared<api::Revision>(*api::decode_revision(object.dump())));
+      if (gone) break;
+      observed.revisions.push_back(std::make_shared<api::Revision>(*api::decode_revision(object.dump())));
+      observed.templates[action.manifest.name] = *api::decode_template(object.dump());
       break;
     case resources::Kind::kDeployment:
       if (action.step != Step::kHandOver) store_deployment(object);

@@ -155,6 +155,27 @@ TEST_CASE("what a specification names is read by name, each object once") {
   CHECK(rig.server.requests().back().body.find("cannot get resource") != std::string::npos);
 }
 
+TEST_CASE("the template that runs in place of a failed one is read from its revision, and what runs it is left alone") {
+  Rig rig(R"({"image": "contoso.azurecr.io/inference-server:bad"})");
+  Rig good(R"({"image": "contoso.azurecr.io/inference-server:good"})");
+  const json failed = stored(resources::build_revision(rig.classifier, resources::pod_revision(rig.classifier),
+                                                       {2, resources::specification_digest(rig.classifier), 0,
+                                                        R"({"reason": "ModelInvalid"})"}),
+                             "10");
+  const json restored = stored(resources::build_revision(good.classifier, resources::pod_revision(good.classifier),
+                                                         {1, resources::specification_digest(good.classifier), 1, {}}),
+                               "10");
+  rig.cache_children();
+  rig.deployments.upsert(recorded(*api::decode_deployment(good.deployment().dump())));
+  rig.revisions.replace({});
+  for (const json& revision : {failed, restored})
+    rig.revisions.upsert(recorded(*api::decode_revision(revision.dump())));
+  rig.server.expect("GET " + kRevisions + resources::pod_revision(good.classifier).name, 200, restored.dump());
+  rig.expect_status();
+  rig.reconcile();
+  CHECK_THAT(rig.server.requests().back().body, Catch::Contains("RolledBack"));
+}
+
 TEST_CASE("a resource whose last write no cache has seen is not looked at, and nothing is asked of the server") {
   Rig rig;
   rig.barrier.record({"zoo", "pets"}, "deployments", "9");

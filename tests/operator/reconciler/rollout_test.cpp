@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "operator/api/json_access.hpp"
 #include "operator/reconciler/events.hpp"
@@ -89,7 +90,8 @@ class Cluster : public World {
   std::string planned() const { return summary(make_plan(observed, kNow)); }
   api::RevisionMarks marks_of(const std::string& tag) const {
     for (const auto& revision : observed.revisions) {
-      if (revision->owned.text().find(kServer + tag + '"') != std::string::npos) return revision->marks;
+      const std::string& pods = observed.templates.at(revision->metadata.name);
+      if (pods.find(kServer + tag + '"') != std::string::npos) return revision->marks;
     }
     return {};
   }
@@ -203,6 +205,22 @@ TEST_CASE("another specification is rolled out, and one that failed before may b
   CHECK(cluster.marks_of("better").completed > cluster.marks_of("good").completed);
   cluster.image("bad").settle(1);
   CHECK(cluster.running_image() == "bad");
+}
+
+TEST_CASE("templates are read of the good revision and of failed ones, once there is a failed one, and of no other") {
+  Cluster cluster = serving();
+  const std::string good = cluster.observed.deployment->metadata.pod_revision;
+  CHECK(needed_templates(cluster.observed).empty());
+  cluster.image("bad");
+  CHECK(needed_templates(cluster.observed).empty());
+  cluster.live();
+  CHECK(needed_templates(cluster.observed) == std::vector{good});
+  const std::string bad = cluster.observed.classifier.status.update_revision;
+  cluster.image("better");
+  const auto needed = needed_templates(cluster.observed);
+  CHECK(std::set(needed.begin(), needed.end()) == std::set{good, bad});
+  cluster.live();
+  CHECK(needed_templates(cluster.observed).empty());
 }
 
 TEST_CASE("back to the specification that runs, nothing restarts") {

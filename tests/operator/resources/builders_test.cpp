@@ -157,9 +157,29 @@ TEST_CASE("a revision is named by its pod template, and its data is written as t
   CHECK(object["revision"] == 3);
   const api::Revision read = *api::decode_revision(manifest.body);
   CHECK(read.marks == api::RevisionMarks{3, "digest", 2, "{}"});
-  CHECK(json::parse(api::template_of(read)) == json::parse(revision.template_json));
-  CHECK(first_drift(manifest.body, read.owned.text()).empty());
-  CHECK(first_drift(build_revision(pets, revision, {4, "digest", 2, "{}"}).body, read.owned.text()) == "revision");
+  CHECK(json::parse(*api::decode_template(manifest.body)) == json::parse(revision.template_json));
+  CHECK(first_metadata_drift(manifest.body, read.owned.text()).empty());
+  CHECK(first_metadata_drift(build_revision(pets, revision, {4, "digest", 2, "{}"}).body, read.owned.text())
+            .starts_with("metadata.annotations."));
+  CHECK(api::decode_template(R"({"metadata": {}, "data": {}})").error().code == ErrorCode::kDataLoss);
+}
+
+TEST_CASE("a revision says in its metadata which of our Secrets its pods need, and whether they ask for a password") {
+  const auto revision_of = [](const json& spec) {
+    const api::ImageClassifier pets = classifier("pets", spec);
+    return *api::decode_revision(build_revision(pets, pod_revision(pets), {}).body);
+  };
+  const api::Revision plain = revision_of(json::object());
+  CHECK(plain.secrets.empty());
+  CHECK_FALSE(plain.guarded);
+  const api::Revision open = revision_of(json::parse(R"({"registry": {"auth": {"basic": {"secretName": "acr"}}}})"));
+  CHECK(open.secrets == "pets-acr-pull");
+  CHECK_FALSE(open.guarded);
+  const json access = json::parse(R"({"registry": {"auth": {"basic": {"secretName": "acr"}}},
+                                      "service": {"authentication": {"type": "Basic"}}})");
+  const api::Revision guarded = revision_of(access);
+  CHECK(guarded.secrets == "pets-acr-pull,pets-access");
+  CHECK(guarded.guarded);
 }
 
 TEST_CASE("what does not reach the pods makes no other revision; what does is another specification of them") {
