@@ -24,11 +24,7 @@ tl::unexpected<Error> cannot_read(const std::string& path, int error) {
               path + " cannot be read: " + std::strerror(error));
 }
 
-}  // namespace
-
-Result<std::string> read_file(const std::string& path, std::uint64_t max_bytes) {
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.number < 0) return cannot_read(path, errno);
+Result<std::string> read_all(const Descriptor& file, const std::string& path, std::uint64_t max_bytes) {
   std::string content;
   for (;;) {
     const std::size_t end = content.size();
@@ -45,6 +41,23 @@ Result<std::string> read_file(const std::string& path, std::uint64_t max_bytes) 
       return fail(ErrorCode::kTooLarge, path + " is larger than " + std::to_string(max_bytes) + " bytes");
     }
   }
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::uint64_t max_bytes) {
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.number < 0) return cannot_read(path, errno);
+  return read_all(file, path, max_bytes);
+}
+
+Result<std::string> read_regular_file(const std::string& path, std::uint64_t max_bytes) {
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  struct stat info = {};
+  if (file.number < 0 || fstat(file.number, &info) != 0) return cannot_read(path, errno);
+  if (S_ISDIR(info.st_mode)) return cannot_read(path, EISDIR);
+  if (!S_ISREG(info.st_mode)) return fail(ErrorCode::kInvalidArgument, path + " is no regular file");
+  return read_all(file, path, max_bytes);
 }
 
 }  // namespace imageclassifier

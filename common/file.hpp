@@ -12,4 +12,8 @@ namespace imageclassifier {
 /// beyond `max_bytes`.
 Result<std::string> read_file(const std::string& path, std::uint64_t max_bytes);
 
+/// The same of a regular file, for what is read again and again: a pipe, which would be waited for without end, is
+/// kInvalidArgument.
+Result<std::string> read_regular_file(const std::string& path, std::uint64_t max_bytes);
+
 }  // namespace imageclassifier

@@ -24,7 +24,7 @@ std::optional<std::string> process_environment(const std::string& name) {
 }
 
 Result<std::string> read_file(const std::string& path, std::string_view purpose) {
-  auto text = imageclassifier::read_file(path, kMaximumFile);
+  auto text = read_regular_file(path, kMaximumFile);
   if (!text) text.error().message.insert(0, std::string(purpose) + " ");
   return text;
 }

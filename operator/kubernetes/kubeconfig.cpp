@@ -23,8 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaximumFile = 10 * 1024 * 1024;
 
-Result<std::string> read_file(const std::string& path, std::string_view purpose) {
-  auto text = imageclassifier::read_file(path, kMaximumFile);
+Result<std::string> named(std::string_view purpose, Result<std::string> text) {
   if (!text) text.error().message.insert(0, std::string(purpose) + " ");
   return text;
 }
@@ -102,7 +101,7 @@ Result<std::string> data_or_file(const Entry& entry, const std::string& key, std
   if (!inline_data.empty()) return decode_base64(inline_data, "the kubeconfig's " + key + "-data");
   file = path_in(entry, key.c_str());
   if (file.empty()) return std::string();
-  return read_file(file, "the kubeconfig's " + key);
+  return named("the kubeconfig's " + key, read_regular_file(file, kMaximumFile));
 }
 
 // As YAML 1.1 spells it, which kubectl reads.
@@ -344,7 +343,7 @@ Result<ClientConfig> load_kubeconfig(const std::vector<std::string>& paths, cons
         log::warning("Passed over a file of KUBECONFIG that does not exist", {{"file", path}});
         continue;
       }
-      auto text = read_file(path, "the kubeconfig");
+      auto text = named("the kubeconfig", read_file(path, kMaximumFile));
       if (!text) return fail(text.error());
       const YAML::Node file = YAML::Load(*text);
       any = true;

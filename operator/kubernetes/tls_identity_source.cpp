@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t kMaximumFile = 10 * 1024 * 1024;
 
 Result<std::string> read(const std::string& path) {
-  auto text = read_file(path, kMaximumFile);
+  auto text = read_regular_file(path, kMaximumFile);
   if (text && text->find_first_not_of(" \t\r\n") == std::string::npos) {
     return fail(ErrorCode::kInvalidArgument, path + " is empty");
   }

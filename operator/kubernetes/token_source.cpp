@@ -28,13 +28,13 @@ class FixedToken final : public TokenSource {
   const char* scheme_;
 };
 
-Secret read_token(const std::string& path) {
-  auto text = read_file(path, kMaximumToken);
-  if (!text) return Secret();
+Result<Secret> read_token(const std::string& path) {
+  auto text = read_regular_file(path, kMaximumToken);
+  if (!text) return fail(text.error());
   const Secret whole(std::move(*text));
   const std::string& content = whole.reveal();
   const std::size_t first = content.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return Secret();
+  if (first == std::string::npos) return fail(ErrorCode::kInvalidArgument, path + " is empty");
   return Secret(content.substr(first, content.find_last_not_of(" \t\r\n") - first + 1));
 }
 
@@ -46,9 +46,7 @@ class TokenFile final : public TokenSource {
   Result<Secret> token() override {
     auto state = state_.lock();
     if (state->token.empty() || clock_.steady_now() - state->read_at >= read_every_) read(*state);
-    if (state->token.empty()) {
-      return fail(ErrorCode::kUnauthenticated, "the token file " + path_ + " is missing or empty");
-    }
+    if (state->token.empty()) return fail(ErrorCode::kUnauthenticated, "there is no token: " + state->problem);
     return state->token;
   }
 
@@ -62,16 +60,18 @@ class TokenFile final : public TokenSource {
   struct State {
     Secret token;
     SteadyTime read_at;
+    std::string problem;  ///< why there is none
   };
 
   void read(State& state) {
-    Secret fresh = read_token(path_);
+    Result<Secret> fresh = read_token(path_);
     state.read_at = clock_.steady_now();
-    if (!fresh.empty()) {
-      state.token = std::move(fresh);
-    } else if (!state.token.empty()) {
-      log::warning("Kept the old token because its file could not be read", {{"file", path_}});
+    if (fresh) {
+      state.token = std::move(*fresh);
+      return;
     }
+    state.problem = std::move(fresh.error().message);
+    if (!state.token.empty()) log::warning("Kept the old token", {{"error", state.problem}});
   }
 
   const std::string path_;

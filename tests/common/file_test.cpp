@@ -1,5 +1,7 @@
 #include "common/file.hpp"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +18,21 @@ TEST_CASE("a file is read whole up to its limit") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::kTooLarge);
   std::filesystem::remove(path);
+}
+
+TEST_CASE("a pipe that nobody writes is refused at once where a regular file is wanted") {
+  const std::string path = std::filesystem::temp_directory_path() / "file_test.pipe";
+  std::filesystem::remove(path);
+  REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+  const auto refused = read_regular_file(path, 100);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kInvalidArgument);
+  CHECK_THAT(refused.error().message, Contains(path) && Contains("no regular file"));
+  std::ofstream(path + ".regular") << "content";
+  CHECK(read_regular_file(path + ".regular", 100).value() == "content");
+  CHECK_THAT(read_regular_file("/proc", 100).error().message, Contains("directory"));
+  std::filesystem::remove(path);
+  std::filesystem::remove(path + ".regular");
 }
 
 TEST_CASE("what is no readable file is an error that names the path and the cause") {
