@@ -77,7 +77,8 @@ Status parse_status(const nlohmann::json& source) {
   status.ready_replicas = integer_of(source, "readyReplicas");
   status.selector = text_of(source, "selector");
   if (const nlohmann::json& endpoint = member(source, "endpoint"); endpoint.is_object()) {
-    status.endpoint = Endpoint{text_of(endpoint, "url"), text_of(endpoint, "address"), text_of(endpoint, "scope")};
+    status.endpoint = Endpoint{text_of(endpoint, "url"), text_of(endpoint, "address"), text_of(endpoint, "scope"),
+                               text_of(endpoint, "probedFrom")};
   }
   if (const nlohmann::json& model = member(source, "model"); model.is_object()) {
     status.model =
@@ -106,6 +107,7 @@ nlohmann::json to_json(const Status& status) {
     put_text(endpoint, "url", status.endpoint->url);
     put_text(endpoint, "address", status.endpoint->address);
     put_text(endpoint, "scope", status.endpoint->scope);
+    put_text(endpoint, "probedFrom", status.endpoint->probed_from);
   }
   if (status.model) {
     nlohmann::json& model = object["model"] = nlohmann::json::object();

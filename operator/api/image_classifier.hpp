@@ -22,6 +22,7 @@ struct Endpoint {
   std::string url;
   std::string address;
   std::string scope;
+  std::string probed_from;  ///< where the operator's probe went: LoadBalancer or ClusterNetwork; empty: not known yet
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 

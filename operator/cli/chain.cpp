@@ -89,6 +89,10 @@ Link http_link(const Observed& observed, const std::optional<reconciler::ProbeRe
   if (probe->ok) {
     link.state = State::kGood;
     link.text = *url + " answers HTTP 200 to this machine.";
+  } else if (operator_got_through && told->reason == "AnsweringInside") {
+    link.state = State::kUnknown;
+    link.reason = told->reason;
+    link.text = *url + " does not answer this machine (" + probe->detail + "). The operator says: " + told->message;
   } else if (operator_got_through) {
     link.state = State::kGood;
     link.text = *url + " answers HTTP 200 to the operator, but not to this machine: " + probe->detail + ".";

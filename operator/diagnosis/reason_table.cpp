@@ -14,6 +14,11 @@ constexpr Outlook kStalled = Outlook::kStalled;
 // Sorted by name. Messages never hold generated names, times or counters: the same fault must give the same text.
 constexpr std::array kReasons = {
     Reason{"Answering", kGood, 0, "{url} answered HTTP 200 to the operator.", ""},
+    Reason{"AnsweringInside", kGood, 0,
+           "{url} cannot be reached from the operator ({detail}), but in the cluster network its Service answered HTTP "
+           "200; whether callers outside the cluster get through is not known.",
+           "Ask {url}readyz from where the callers are; if it does not answer there, look at spec.service.sourceRanges "
+           "and the load balancer."},
     Reason{"Available", kGood, 0, "The wanted pods run and pass readiness.", ""},
     Reason{"CloudProviderError", kFailing, 40, "The load balancer of Service {service} could not be made: {detail}.",
            "Follow the cloud's message; the cloud controller tries again by itself."},

@@ -20,6 +20,9 @@ Aspect good(Finding finding) {
   return {"True", std::move(finding), std::nullopt};
 }
 
+constexpr const char* kLoadBalancer = "LoadBalancer";
+constexpr const char* kClusterNetwork = "ClusterNetwork";
+
 bool is_about_credential(const Finding& finding) {
   constexpr std::array<std::string_view, 3> kNames = {"CredentialMissing", "CredentialRefused", "InsufficientScope"};
   return std::find(kNames.begin(), kNames.end(), finding.name()) != kNames.end();
@@ -68,6 +71,9 @@ std::optional<Aspect> known_before(const api::Status& before, const api::Endpoin
                                    const std::string& service) {
   const api::Condition* condition = api::find_condition(before.conditions, "EndpointReady");
   if (condition == nullptr || !before.endpoint || before.endpoint->url != endpoint.url) return std::nullopt;
+  if (condition->reason == "AnsweringInside") {
+    return good(as_told(make_finding("AnsweringInside", {{"url", endpoint.url}}), *condition));
+  }
   if (condition->status == "True") return good(make_finding("Answering", {{"url", endpoint.url}}));
   if (condition->reason != "EndpointUnhealthy") return std::nullopt;
   Finding finding = as_told(make_finding("EndpointUnhealthy", {{"url", endpoint.url}}), *condition);
@@ -81,13 +87,30 @@ Finding pending(const api::ImageClassifier& classifier) {
   return make_finding("LoadBalancerPending", {service});
 }
 
-Aspect probe_aspect(const Observed& observed, const Address& address) {
+/// What the status says of where the answer came from, if it speaks of this very specification.
+std::string probed_from_before(const api::ImageClassifier& classifier, const api::Endpoint& endpoint) {
+  const api::Status& before = classifier.status;
+  const bool same = before.endpoint && before.endpoint->url == endpoint.url &&
+                    before.observed_generation == classifier.metadata.generation;
+  return same ? before.endpoint->probed_from : std::string();
+}
+
+/// Corrects where the answer came from. A load balancer's address that never has answered here may be one that cannot
+/// be reached from inside the cluster; of one that has, silence is a failure.
+Aspect probe_aspect(const Observed& observed, Address& address) {
   const std::string& url = address.endpoint.url;
   const EndpointState& state = observed.endpoint;
-  const bool known = state.url == address.probe_url && !address.probe_url.empty();
+  const bool known = state.url == address.probe_url && state.way == address.way && !address.probe_url.empty();
+  std::string& from = address.endpoint.probed_from;
+  if (known && state.reached) from = address.endpoint.scope == "Cluster" ? kClusterNetwork : kLoadBalancer;
   if (known && state.kind == EndpointState::Kind::kHealthy) return good(make_finding("Answering", {{"url", url}}));
   if (known && state.kind == EndpointState::Kind::kUnhealthy) {
-    Finding finding = make_finding("EndpointUnhealthy", {{"url", url}, {"detail", state.detail}});
+    if (state.inside && from != kLoadBalancer) {
+      from = kClusterNetwork;
+      return good(make_finding("AnsweringInside", {{"url", url}, {"detail", state.detail}}));
+    }
+    const char* inside = state.inside ? "; in the cluster network its Service answers" : "";
+    Finding finding = make_finding("EndpointUnhealthy", {{"url", url}, {"detail", state.detail + inside}});
     finding.object = "Service " + observed.classifier.metadata.name;
     return blocked("False", std::move(finding));
   }
@@ -169,7 +192,8 @@ EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan, const
   if (service == nullptr || service->metadata.owner_uid != classifier.metadata.uid) {
     return {blocked("Unknown", pending(classifier)), {}, {}};
   }
-  const std::optional<Address> address = address_of(classifier, *service);
+  std::optional<Address> address = address_of(classifier, *service);
+  if (address) address->endpoint.probed_from = probed_from_before(classifier, address->endpoint);
   if (const auto none = without_pods(plan.scale)) {
     return {{"Unknown", *none, {}}, address, {}};
   }
@@ -189,7 +213,8 @@ EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan, const
   }
   const bool pods = observed.deployment && observed.deployment->ready_replicas > 0;
   if (!pods) return {blocked("False", make_finding("NoReadyPods")), address, {}};
-  return {probe_aspect(observed, *address), address, {}};
+  Aspect answer = probe_aspect(observed, *address);
+  return {std::move(answer), std::move(address), {}};
 }
 
 std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& plan, const Aspect& workload) {

@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdint>
 
+#include "operator/resources/builders.hpp"
+
 namespace imageclassifier::reconciler {
 namespace {
 
@@ -65,14 +67,17 @@ bool may_probe(const std::string& address) {
 std::optional<Address> address_of(const api::ImageClassifier& classifier, const api::Service& service) {
   const api::ServiceSpec& spec = classifier.spec.service;
   Address address;
+  address.way = resources::build_service(classifier).hash;
   if (spec.type == "ClusterIP") {
     if (service.cluster_ip.empty() || service.cluster_ip == "None") return std::nullopt;
     const std::string name = classifier.metadata.name + "." + classifier.metadata.namespace_name + ".svc";
-    address.endpoint = {url_of(spec, name) + "/", service.cluster_ip, "Cluster"};
+    address.endpoint = {url_of(spec, name) + "/", service.cluster_ip, "Cluster", {}};
   } else {
     if (service.ingress.empty()) return std::nullopt;
     const std::string& given = service.ingress.front();
-    address.endpoint = {url_of(spec, given) + "/", given, is_global(given) ? "Public" : spec.scope};
+    address.endpoint = {url_of(spec, given) + "/", given, is_global(given) ? "Public" : spec.scope, {}};
+    const std::string& inside = service.cluster_ip;
+    if (!inside.empty() && inside != "None" && may_probe(inside)) address.inside_url = url_of(spec, inside);
   }
   if (may_probe(address.endpoint.address)) address.probe_url = url_of(spec, address.endpoint.address);
   return address;

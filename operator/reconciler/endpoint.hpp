@@ -12,6 +12,9 @@ namespace imageclassifier::reconciler {
 struct Address {
   api::Endpoint endpoint;
   std::string probe_url;  ///< as seen from the operator; empty if the operator must not ask this address
+  /// Of a load balancer: the same Service in the cluster network; empty if it has no address there.
+  std::string inside_url;
+  std::string way;  ///< what we want of the Service, which decides on who reaches the address, as a digest
 };
 
 /// Nothing while the Service has no address.

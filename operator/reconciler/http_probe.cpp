@@ -29,22 +29,12 @@ std::string failure_text(const Error& error) {
   }
 }
 
-}  // namespace
-
-std::optional<api::ModelStatus> model_in_readiness(const std::string& body) {
-  const nlohmann::json answer = api::parse_or_null(body);
-  const nlohmann::json& model = api::member(answer, "model");
-  if (!model.is_object()) return std::nullopt;
-  const auto text = [&](const char* key, std::size_t limit) {
-    return diagnosis::clean_text(api::text_of(model, key), limit);
-  };
-  return api::ModelStatus{text("architecture", kMaxText), text("weights_sha256", 64), text("precision", kMaxText)};
-}
-
-ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop) {
+/// Sets `unreachable` if no connection came about, or no answer.
+ProbeResult ask(const std::string& url, const std::string& certificates, bool& unreachable, Clock& clock,
+                std::stop_token stop) {
   kubernetes::ClientConfig config;
-  config.server = target.url;
-  config.tls.ca_pem = target.certificates;
+  config.server = url;
+  config.tls.ca_pem = certificates;
   kubernetes::TransportOptions options;
   // Whoever may make a resource decides who answers here, and how much; over plain HTTP cpprestsdk has no bound.
   options.kind = kubernetes::TransportKind::kCurl;
@@ -59,11 +49,34 @@ ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_t
   request.headers.push_back({"User-Agent", "imageclassifier-operator"});
   const auto response = (*transport)->send(request, clock.steady_now() + kTimeout, stop);
   if (!response) {
-    const bool untrusted = response.error().code == ErrorCode::kUnauthenticated;
-    return {false, failure_text(response.error()), std::nullopt, untrusted};
+    const ErrorCode code = response.error().code;
+    unreachable = code == ErrorCode::kDeadlineExceeded || code == ErrorCode::kUnavailable;
+    return {false, failure_text(response.error()), std::nullopt, code == ErrorCode::kUnauthenticated};
   }
   if (response->status != 200) return {false, "HTTP status " + std::to_string(response->status), std::nullopt};
   return {true, {}, model_in_readiness(response->body)};
+}
+
+}  // namespace
+
+std::optional<api::ModelStatus> model_in_readiness(const std::string& body) {
+  const nlohmann::json answer = api::parse_or_null(body);
+  const nlohmann::json& model = api::member(answer, "model");
+  if (!model.is_object()) return std::nullopt;
+  const auto text = [&](const char* key, std::size_t limit) {
+    return diagnosis::clean_text(api::text_of(model, key), limit);
+  };
+  return api::ModelStatus{text("architecture", kMaxText), text("weights_sha256", 64), text("precision", kMaxText)};
+}
+
+ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop) {
+  bool unreachable = false;
+  ProbeResult result = ask(target.url, target.certificates, unreachable, clock, stop);
+  if (!unreachable || target.inside_url.empty()) return result;
+  ProbeResult inside = ask(target.inside_url, target.certificates, unreachable, clock, stop);
+  result.inside = inside.ok;
+  result.model = std::move(inside.model);
+  return result;
 }
 
 }  // namespace imageclassifier::reconciler

@@ -40,7 +40,11 @@ struct EndpointState {
   enum class Kind { kUnknown, kHealthy, kUnhealthy };
   Kind kind = Kind::kUnknown;
   std::string url;     ///< the address that was asked
+  std::string way;     ///< ProbeTarget::way
   std::string detail;  ///< kUnhealthy: why, stable
+  /// kUnhealthy: the address cannot be reached from here, but the Service answers in the cluster network.
+  bool inside = false;
+  bool reached = false;  ///< the address has answered here since url and way are these
   std::optional<api::ModelStatus> model;
   friend bool operator==(const EndpointState&, const EndpointState&) = default;
 };

@@ -18,8 +18,9 @@ struct EndpointProber::Impl {
     std::string trigger;
     std::string certificates;
     std::string former_certificates;
-    std::string other_detail;  ///< a failure that is not the one told
-    int others = 0;            ///< how often in a row
+    std::string inside_url;
+    ProbeResult other;  ///< a failure that is not the one told
+    int others = 0;     ///< how often in a row
     int failures = 0;
     SteadyTime due{};
     bool busy = false;
@@ -100,6 +101,8 @@ struct EndpointProber::Impl {
       target.failures = target.others = 0;
       target.patient = false;
       target.state.kind = EndpointState::Kind::kHealthy;
+      target.state.reached = true;
+      target.state.inside = false;
       target.state.detail.clear();
       target.state.model = result.model;
       return before != target.state;
@@ -109,21 +112,26 @@ struct EndpointProber::Impl {
     target.due = clock.steady_now() + delay;
     if (target.failures >= options.failures_to_unhealthy) {
       target.patient = true;
-      note_failure(target, result.detail);
+      note_failure(target, result);
     }
     return before != target.state || (result.untrusted && target.failures == 1);
   }
 
   /// A cause is told anew only when it has been the only one for as long as it takes to become unhealthy.
-  void note_failure(Target& target, const std::string& detail) const {
+  void note_failure(Target& target, const ProbeResult& result) const {
+    const auto is_like = [&](const auto& known) {
+      return result.detail == known.detail && result.inside == known.inside;
+    };
     if (target.state.kind == EndpointState::Kind::kUnhealthy) {
-      target.others = detail == target.state.detail ? 0 : detail == target.other_detail ? target.others + 1 : 1;
-      target.other_detail = detail;
+      target.others = is_like(target.state) ? 0 : is_like(target.other) ? target.others + 1 : 1;
+      target.other = result;
       if (target.others < options.failures_to_unhealthy) return;
     }
     target.others = 0;
     target.state.kind = EndpointState::Kind::kUnhealthy;
-    target.state.detail = detail;
+    target.state.detail = result.detail;
+    target.state.inside = result.inside;
+    if (result.inside) target.state.model = result.model;
   }
 
   void work(std::stop_token stop) {
@@ -133,7 +141,8 @@ struct EndpointProber::Impl {
       const runtime::ObjectKey key = entry->first;
       const Target& target = entry->second;
       const std::uint64_t generation = target.generation, version = target.version;
-      const ProbeTarget asked{target.state.url, target.certificates + target.former_certificates};
+      const ProbeTarget asked{target.state.url, target.certificates + target.former_certificates, target.inside_url,
+                              target.state.way};
       const int patience = target.patient ? 1 : 0;
       patient_busy += patience;
       lock.unlock();
@@ -202,8 +211,9 @@ void EndpointProber::watch(const runtime::ObjectKey& key, const ProbeTarget& wan
   const std::unique_lock lock(impl_->mutex);
   const auto [entry, is_new] = impl_->targets.try_emplace(key);
   Impl::Target& target = entry->second;
-  const bool moved = target.state.url != wanted.url, renewed = target.certificates != wanted.certificates;
-  if (!is_new && !moved && !renewed && target.trigger == trigger) return;
+  const bool moved = target.state.url != wanted.url || target.state.way != wanted.way;
+  const bool renewed = target.certificates != wanted.certificates;
+  if (!is_new && !moved && !renewed && target.inside_url == wanted.inside_url && target.trigger == trigger) return;
   if (is_new) {
     target.generation = ++impl_->versions;
   } else {
@@ -216,8 +226,10 @@ void EndpointProber::watch(const runtime::ObjectKey& key, const ProbeTarget& wan
   if (moved) {
     target.state = EndpointState{};
     target.state.url = wanted.url;
+    target.state.way = wanted.way;
     target.failures = 0;
   }
+  target.inside_url = wanted.inside_url;
   target.trigger = trigger;
   target.due = impl_->clock.steady_now();
   target.patient = false;

@@ -19,6 +19,8 @@ struct ProbeTarget {
   /// PEM of the only certificates that an https server may show, whatever names they hold: a load balancer's address is
   /// seldom one of them, and who has the certificate's key is the server.
   std::string certificates = {};
+  std::string inside_url = {};  ///< asked where url cannot be reached: the same Service in the cluster network
+  std::string way = {};         ///< stands for all that decides on who reaches url; another one is another address
   friend bool operator==(const ProbeTarget&, const ProbeTarget&) = default;
 };
 
@@ -28,6 +30,7 @@ struct ProbeResult {
   std::string detail;                     ///< why not, stable
   std::optional<api::ModelStatus> model;  ///< as the server reported it
   bool untrusted = false;                 ///< not ok: the server shows another certificate
+  bool inside = false;                    ///< not ok: url cannot be reached, but inside_url answered HTTP 200
 };
 
 /// Asks the endpoints from outside the reconcile workers: at once when an address is new or its trigger changes, every
@@ -75,7 +78,7 @@ class EndpointProber {
 };
 
 /// GET url + "/readyz": no credentials, no redirects, 5 s, at most 64 KiB of body and 1 MiB of head. Reads the model
-/// from the answer.
+/// from the answer. If no connection comes about, or no answer, the same of inside_url.
 ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop);
 /// The model in the answer of /readyz; nothing if the body is something else.
 std::optional<api::ModelStatus> model_in_readiness(const std::string& body);

@@ -111,10 +111,10 @@ Outcome Reconciler::carry_out(const runtime::ObjectKey& key, const Observed& obs
                               std::stop_token stop) {
   const Executed executed = execute(observed, plan, stop);
   const Report report = make_report(observed, plan, executed.failures, clock_.wall_now());
-  if (report.probe_url.empty()) {
+  if (report.probe.url.empty()) {
     prober_.forget(key);
   } else {
-    prober_.watch(key, {report.probe_url, report.probe_certificate}, std::to_string(report.status.ready_replicas));
+    prober_.watch(key, report.probe, std::to_string(report.status.ready_replicas));
   }
   if (executed.error) return after(*executed.error);
   if (const auto written = write_status(observed, report.status, stop); !written) return after(written.error());

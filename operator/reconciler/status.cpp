@@ -69,13 +69,17 @@ std::optional<api::Failure> last_failure(const Finding* blocker, const api::Stat
   return failure;
 }
 
-void add_summary(Conditions& conditions, const std::optional<Finding>& none, const std::optional<Address>& address,
+void add_summary(Conditions& conditions, const std::optional<Finding>& none, const EndpointAspect& endpoint,
                  const Finding* blocker, const Aspect* from, bool rolled_back) {
+  const std::optional<Address>& address = endpoint.address;
   if (blocker == nullptr) {
     if (none) {
       conditions.add("Ready", "True", none->name(), none->text());
     } else {
-      std::string message = make_finding("Ready", {{"url", address ? address->endpoint.url : ""}}).text();
+      const Finding& answer = endpoint.aspect.finding;
+      std::string message = answer.name() == "AnsweringInside"
+                                ? answer.message
+                                : make_finding("Ready", {{"url", address ? address->endpoint.url : ""}}).text();
       if (address && address->endpoint.scope == "Internal") {
         message +=
             " The address is internal; to open it set spec.service.scope to Public and list the callers' networks "
@@ -145,11 +149,13 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   const Finding suspended = none ? *none : make_finding("PodsWanted");
   conditions.add("RolledBack", rollback);
   conditions.add("Suspended", none ? "True" : "False", suspended.name(), suspended.text());
-  add_summary(conditions, none, endpoint.address, blocker, from, from == &rollback);
+  add_summary(conditions, none, endpoint, blocker, from, from == &rollback);
   status.conditions = conditions.take();
 
-  if (endpoint.address && status.ready_replicas > 0) report.probe_url = endpoint.address->probe_url;
-  report.probe_certificate = served_certificate(observed);
+  if (endpoint.address && status.ready_replicas > 0) {
+    const Address& address = *endpoint.address;
+    report.probe = {address.probe_url, served_certificate(observed), address.inside_url, address.way};
+  }
   report.look_again = blocker == nullptr ? kLookAgainReady : kLookAgainWaiting;
   // The prober and the watches tell of every change of an endpoint; a Secret or a quota changes unseen.
   const bool told = (from == &endpoint.aspect || from == &rollback) && all.empty();

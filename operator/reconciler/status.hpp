@@ -6,6 +6,7 @@
 #include "operator/diagnosis/reasons.hpp"
 #include "operator/reconciler/observed.hpp"
 #include "operator/reconciler/plan.hpp"
+#include "operator/reconciler/prober.hpp"
 
 namespace imageclassifier::reconciler {
 
@@ -13,9 +14,7 @@ namespace imageclassifier::reconciler {
 struct Report {
   api::Status status;
   Duration look_again{};  ///< when to look again if nothing changes
-  /// Address to ask for /readyz ("http://10.0.0.7:80"); empty: none.
-  std::string probe_url;
-  std::string probe_certificate;  ///< PEM of the one that it has to show; empty: it is not https
+  ProbeTarget probe;      ///< what is to be asked for /readyz; without a url nothing
 };
 
 /// Status after the plan was carried out; `failures` are the findings of actions that the server refused. Pure: the

@@ -78,7 +78,7 @@ TEST_CASE("members of a wrong type read as their default and nothing throws") {
 TEST_CASE("a status survives being written and read") {
   Status status;
   status.observed_generation = 3;
-  status.endpoint = Endpoint{"http://10.0.0.1/", "10.0.0.1", "Internal"};
+  status.endpoint = Endpoint{"http://10.0.0.1/", "10.0.0.1", "Internal", "LoadBalancer"};
   status.model = ModelStatus{"resnet101", "ab", "float32"};
   status.pull_secret_name = "pets-acr-pull";
   status.last_failure = Failure{"OOMKilled", "m", "r", "Pod", "pets-1", "server", 137, "2026-01-01T00:00:00Z"};

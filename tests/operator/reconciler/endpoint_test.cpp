@@ -51,6 +51,11 @@ TEST_CASE("the address is the load balancer's, or inside the cluster the Service
   CHECK(address_of(world.observed.classifier, *world.address("fd00::7").observed.service)->endpoint.url ==
         "http://[fd00::7]:8000/");
   CHECK(address_of(world.observed.classifier, *world.address("169.254.0.1").observed.service)->probe_url.empty());
+  auto balanced = std::make_shared<api::Service>(*world.observed.service);
+  for (const auto& [cluster_ip, url] : {std::pair{"10.96.0.9", "http://10.96.0.9:8000"}, {"None", ""}, {"", ""}}) {
+    balanced->cluster_ip = cluster_ip;
+    CHECK(address_of(world.observed.classifier, *balanced)->inside_url == url);
+  }
 
   World inside(R"({"service": {"type": "ClusterIP"}})");
   inside.settle();
@@ -61,6 +66,17 @@ TEST_CASE("the address is the load balancer's, or inside the cluster the Service
   CHECK(address->endpoint.url == "http://pets.zoo.svc/");
   CHECK(address->endpoint.scope == "Cluster");
   CHECK(address->probe_url == "http://10.96.0.9");
+}
+
+TEST_CASE("the way to an address is another one when what decides on who gets through is") {
+  World world;
+  world.settle().address("10.0.0.7");
+  const auto way = [&] { return address_of(world.observed.classifier, *world.observed.service)->way; };
+  const std::string before = way();
+  world.observed.classifier.spec.replicas = 3;
+  CHECK(way() == before);
+  world.observed.classifier.spec.service.source_ranges = {"203.0.113.0/24"};
+  CHECK(way() != before);
 }
 
 TEST_CASE("the model is read from the answer of /readyz, whatever else stands there") {

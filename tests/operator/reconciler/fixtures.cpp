@@ -123,10 +123,14 @@ World& World::address(const std::string& ip) {
   return *this;
 }
 
-World& World::probe(EndpointState::Kind kind, const std::string& detail) {
+World& World::probe(EndpointState::Kind kind, const std::string& detail, bool inside) {
   observed.endpoint.kind = kind;
-  observed.endpoint.url = address_of(observed.classifier, *observed.service)->probe_url;
+  const auto address = address_of(observed.classifier, *observed.service);
+  observed.endpoint.url = address->probe_url;
+  observed.endpoint.way = address->way;
+  observed.endpoint.reached |= kind == EndpointState::Kind::kHealthy;
   observed.endpoint.detail = detail;
+  observed.endpoint.inside = inside;
   return *this;
 }
 

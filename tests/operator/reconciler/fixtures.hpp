@@ -27,7 +27,7 @@ class World {
   /// The Deployment's status: `available` of the wanted replicas are up and rolled out.
   World& deployment_status(int replicas, int updated, int available);
   World& address(const std::string& ip);
-  World& probe(EndpointState::Kind kind, const std::string& detail = "");
+  World& probe(EndpointState::Kind kind, const std::string& detail = "", bool inside = false);
   /// Shows `status` on the resource, as the next pass will see it.
   World& show(const api::Status& status);
   World& pod_waits(const std::string& reason, const std::string& message);

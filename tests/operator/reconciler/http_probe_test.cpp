@@ -39,6 +39,26 @@ TEST_CASE("a server that is ready says which model it serves") {
   CHECK(result.model->architecture == "resnet101");
 }
 
+TEST_CASE("what cannot be reached is asked for inside, what answers with an error is not") {
+  const auto answering = [](const char* line) {
+    return [line](Connection& connection, int) {
+      connection.read_request();
+      connection.send(std::string("HTTP/1.1 ") + line + "\r\nContent-Length: 0\r\n\r\n");
+    };
+  };
+  const ScriptedServer good(answering("200 OK")), bad(answering("503 Service Unavailable"));
+  SystemClock clock;
+  const std::string nobody = "http://127.0.0.1:9";
+  ProbeResult result = probe_over_http({nobody, {}, good.url(), {}}, clock, {});
+  CHECK_FALSE(result.ok);
+  CHECK(result.inside);
+  CHECK(result.detail == "the connection failed");
+  CHECK_FALSE(probe_over_http({nobody, {}, bad.url(), {}}, clock, {}).inside);
+  result = probe_over_http({bad.url(), {}, good.url(), {}}, clock, {});
+  CHECK_FALSE(result.inside);
+  CHECK(result.detail == "HTTP status 503");
+}
+
 TEST_CASE("a head that does not end is refused at its limit, and memory does not grow with it") {
   const bool one_line = GENERATE(false, true);
   INFO((one_line ? "one line" : "many lines"));

@@ -80,7 +80,8 @@ class Rig {
     ++probes_[url];
     changed_.notify_all();
     if (ok_) return {true, {}, api::ModelStatus{"resnet101", "ab", "float32"}};
-    return {false, details_[static_cast<std::size_t>(probes_[url]) % details_.size()], std::nullopt, untrusted_};
+    const auto turn = static_cast<std::size_t>(probes_[url]);
+    return {false, details_[turn % details_.size()], std::nullopt, untrusted_, !target.inside_url.empty()};
   }
   void wake() {
     const std::lock_guard hold(mutex_);
@@ -159,6 +160,25 @@ TEST_CASE("an endpoint that fails now in one way, now in another, is told of onc
   rig.fails_with({"HTTP status 503"});
   REQUIRE(rig.wait_for_changes(2));
   CHECK(rig.prober.state(kPets).detail == "HTTP status 503");
+}
+
+TEST_CASE("an address that only answers inside is told of as such, and another way to it starts from unknown") {
+  Rig rig;
+  rig.answers(false);
+  rig.prober.watch(kPets, {"http://a", {}, "http://inside", "open"}, "1");
+  REQUIRE(rig.wait_for(kPets, EndpointState::Kind::kUnhealthy));
+  CHECK(rig.prober.state(kPets).inside);
+  CHECK_FALSE(rig.prober.state(kPets).reached);
+  rig.prober.watch(kPets, {"http://a", {}, {}, "open"}, "1");
+  REQUIRE(rig.wait_for_changes(2));
+  CHECK_FALSE(rig.prober.state(kPets).inside);
+  rig.answers(true);
+  REQUIRE(rig.wait_for(kPets, EndpointState::Kind::kHealthy));
+  CHECK(rig.prober.state(kPets).reached);
+  rig.answers(false);
+  rig.prober.watch(kPets, {"http://a", {}, "http://inside", "narrow"}, "1");
+  REQUIRE(rig.wait_for(kPets, EndpointState::Kind::kUnhealthy));
+  CHECK_FALSE(rig.prober.state(kPets).reached);
 }
 
 TEST_CASE("endpoints that hold a thread until their time-out leave threads for those that answer") {

@@ -71,7 +71,7 @@ TEST_CASE("a classifier that answers is Ready, and says how an internal address 
   CHECK(made.status.endpoint->url == "http://10.0.0.7/");
   CHECK(api::find_condition(made.status.conditions, "Ready")->message.find("spec.service.sourceRanges") !=
         std::string::npos);
-  CHECK(made.probe_url == "http://10.0.0.7");
+  CHECK(made.probe.url == "http://10.0.0.7");
   CHECK(made.look_again == std::chrono::minutes(5));
 }
 
@@ -225,7 +225,7 @@ TEST_CASE("zero replicas are as wanted once the pods are gone") {
   CHECK(state(report(world), "EndpointReady") == "Unknown/ScaledToZero");
   CHECK(state(report(world), "Ready") == "True/ScaledToZero");
   CHECK(state(report(world), "Suspended") == "True/ScaledToZero");
-  CHECK(report(world).probe_url.empty());
+  CHECK(report(world).probe.url.empty());
 }
 
 TEST_CASE("a suspended classifier is as wanted without pods and keeps its address") {
@@ -316,6 +316,53 @@ TEST_CASE("an address that the operator must not ask is not said to fail") {
   World world;
   world.settle().deployment_status(1, 1, 1).address("127.0.0.1");
   CHECK(state(report(world), "EndpointReady") == "False/EndpointNotAsked");
+}
+
+TEST_CASE("an address that cannot be reached from inside is answered for by the Service, and it says so") {
+  World world;
+  world.settle().deployment_status(1, 1, 1).address("10.0.0.7");
+  world.probe(EndpointState::Kind::kUnhealthy, "no answer within 5 seconds", true);
+  const Report made = report(world);
+  CHECK(state(made, "EndpointReady") == "True/AnsweringInside");
+  CHECK(state(made, "Ready") == "True/Ready");
+  CHECK(made.status.endpoint->probed_from == "ClusterNetwork");
+  for (const char* type : {"EndpointReady", "Ready"}) {
+    CHECK_THAT(api::find_condition(made.status.conditions, type)->message,
+               Catch::Contains("http://10.0.0.7/ cannot be reached from the operator (no answer within 5 seconds)"));
+  }
+  // An operator that has just started says the same.
+  world.show(made.status).observed.endpoint = {};
+  CHECK(report(world).status == made.status);
+}
+
+TEST_CASE("an address that has answered is not excused by the Service, after a restart neither") {
+  World world;
+  world.settle().deployment_status(1, 1, 1).address("10.0.0.7").probe(EndpointState::Kind::kHealthy);
+  Report made = report(world);
+  CHECK(made.status.endpoint->probed_from == "LoadBalancer");
+  world.show(made.status).observed.endpoint = {};
+  world.probe(EndpointState::Kind::kUnhealthy, "the connection failed", true);
+  made = report(world);
+  CHECK(state(made, "EndpointReady") == "False/EndpointUnhealthy");
+  CHECK(made.status.endpoint->probed_from == "LoadBalancer");
+  CHECK_THAT(api::find_condition(made.status.conditions, "EndpointReady")->message,
+             Catch::Contains("the connection failed; in the cluster network its Service answers"));
+  world.show(made.status).deployment_status(1, 1, 0);
+  CHECK(report(world).status.endpoint->probed_from == "LoadBalancer");
+}
+
+TEST_CASE("once the Service is another one, nothing is known of who reaches it") {
+  World world;
+  world.settle().deployment_status(1, 1, 1).address("10.0.0.7").probe(EndpointState::Kind::kHealthy);
+  world.show(report(world).status);
+  world.observed.classifier.spec.service.source_ranges = {"203.0.113.0/24"};
+  ++world.observed.classifier.metadata.generation;
+  world.show(report(world).status);
+  CHECK(world.observed.classifier.status.endpoint->probed_from.empty());
+  CHECK(state(report(world), "EndpointReady") == "True/Answering");
+  world.observed.endpoint = {};
+  world.probe(EndpointState::Kind::kUnhealthy, "no answer within 5 seconds", true);
+  CHECK(state(report(world), "EndpointReady") == "True/AnsweringInside");
 }
 
 TEST_CASE("a Service inside the cluster waits for no load balancer") {
