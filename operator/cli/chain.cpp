@@ -5,6 +5,8 @@
 #include "operator/diagnosis/pull_error.hpp"
 #include "operator/reconciler/aspects.hpp"
 #include "operator/reconciler/plan.hpp"
+#include "operator/resources/builders.hpp"
+#include "operator/resources/mounts.hpp"
 
 namespace imageclassifier::cli {
 namespace {
@@ -44,17 +46,64 @@ Link resource_link(const Observed& observed) {
   return link;
 }
 
-/// Who asks may have fewer rights than the operator, whose word counts then.
+/// Who asks may have fewer rights than the operator, whose word counts then. `what` could not be read; `told` may be
+/// null.
+std::string word_of_the_operator(const Observed& observed, const std::string& what, const api::Condition* told) {
+  return "You lack the right to get " + what + " in namespace " + observed.classifier.metadata.namespace_name +
+         ", which its administrator can grant you; the operator " +
+         (told == nullptr ? "has said nothing." : "says: " + told->message);
+}
+
+/// "ConfigMap words, Secret callers": what pods mount and who asks may not read; empty: nothing.
+std::string unreadable(const Observed& observed) {
+  std::string names;
+  const auto add = [&](const char* kind, const std::string& name) {
+    names += (names.empty() ? "" : ", ") + std::string(kind) + " " + name;
+  };
+  for (const auto& [key, reference] : observed.references) {
+    if (!reference.forbidden.empty()) add(resources::to_string(key.first), key.second);
+  }
+  if (!observed.secrets_forbidden.empty() && resources::makes_access_secret(observed.classifier.spec)) {
+    add("Secret", resources::access_secret_name(observed.classifier));
+  }
+  return names;
+}
+
+/// What cannot be read is taken to be as it should: that it is not readable here is no fault of the operator's.
+Observed as_if_allowed(Observed observed) {
+  observed.secrets_forbidden.clear();
+  for (const resources::Reference& wanted : resources::references(observed.classifier)) {
+    const auto found = observed.references.find({wanted.kind, wanted.name});
+    if (found == observed.references.end() || found->second.forbidden.empty()) continue;
+    found->second.keys.insert(wanted.key);
+  }
+  for (auto& [key, reference] : observed.references) reference.forbidden.clear();
+  return observed;
+}
+
+Link pods_link(const Observed& observed, Link seen) {
+  const std::string what = unreadable(observed);
+  const auto* told = api::find_condition(observed.classifier.status.conditions, "WorkloadAvailable");
+  const bool fine = told != nullptr && told->status == "True";
+  if (what.empty() || fine || seen.state == State::kBroken) return seen;
+  Link link{"pods", State::kUnknown, {}, word_of_the_operator(observed, what, told), {}};
+  if (told == nullptr) return link;
+  link.reason = told->reason;
+  const auto* reason = diagnosis::find_reason(told->reason);
+  link.state = reason != nullptr && reason->outlook == Outlook::kWaiting ? State::kWaiting : State::kBroken;
+  return link;
+}
+
 Link secret_link(const Observed& observed, const Aspect& credential) {
   if (credential.finding.name() == "InvalidReference") {
     return {"secret", State::kUnknown, {}, "It cannot be told for which registry one would be needed.", {}};
   }
   if (observed.secrets_forbidden.empty()) return link_of("secret", credential);
-  Link link{"secret", State::kUnknown, {}, "You may not read the Secret, and the operator has said nothing.", {}};
-  if (const auto* told = api::find_condition(observed.classifier.status.conditions, "CredentialReady")) {
+  const auto* told = api::find_condition(observed.classifier.status.conditions, "CredentialReady");
+  Link link{"secret", State::kUnknown, {}, word_of_the_operator(observed, "secrets", told), {}};
+  if (told != nullptr) {
     link.state = told->status == "True" ? State::kGood : told->status == "False" ? State::kBroken : State::kUnknown;
     link.reason = told->reason;
-    link.text = "You may not read the Secret; the operator says: " + told->message;
   }
   return link;
 }
@@ -134,13 +183,14 @@ std::optional<std::string> url_to_ask(const Observed& observed) {
 }
 
 std::vector<Link> walk(const Observed& observed, const std::optional<reconciler::ProbeResult>& probe, WallTime now) {
-  const reconciler::Plan plan = reconciler::make_plan(observed, now);
-  const Aspect workload = reconciler::workload_aspect(observed, plan, plan.obstacles);
-  const Aspect credential = reconciler::credential_aspect(plan, plan.obstacles, observed, workload);
-  const reconciler::EndpointAspect endpoint = reconciler::endpoint_aspect(observed, plan, plan.obstacles, now);
+  const Observed seen = as_if_allowed(observed);
+  const reconciler::Plan plan = reconciler::make_plan(seen, now);
+  const Aspect workload = reconciler::workload_aspect(seen, plan, plan.obstacles);
+  const Aspect credential = reconciler::credential_aspect(plan, plan.obstacles, seen, workload);
+  const reconciler::EndpointAspect endpoint = reconciler::endpoint_aspect(seen, plan, plan.obstacles, now);
   // Those of the last good revision may well run in place of the wanted ones.
   const Aspect rollback = reconciler::rollback_aspect(plan.rollout);
-  Link pods = link_of("pods", rollback.blocker && !workload.blocker ? rollback : workload);
+  Link pods = pods_link(observed, link_of("pods", rollback.blocker && !workload.blocker ? rollback : workload));
   const Link image = image_link(observed, credential, pods);
   if (is_held_up(pods)) pods.state = State::kWaiting;
   if (image.state == State::kBroken) pods = {"pods", State::kWaiting, {}, "They wait for the image.", {}};

@@ -14,6 +14,14 @@
 namespace imageclassifier::cli {
 namespace {
 
+/// The right is missing to who asks, not to the operator.
+Error told(Error error, const std::string& space) {
+  if (error.code != ErrorCode::kPermissionDenied) return error;
+  error.message +=
+      ". Without that right nothing can be told; who administers namespace " + space + " can grant it to you";
+  return error;
+}
+
 /// What the operator has in its caches, for one resource.
 struct Listed {
   reconciler::Store<api::PackedClassifier> classifiers;
@@ -60,13 +68,13 @@ Result<Verdict> examine(kubernetes::ApiClient& client, const kubernetes::ObjectN
              stop),
         list(listed.pods, client, reconciler::pods(), space, {.labels = ours}, &api::decode_pod, stop),
         list(listed.events, client, reconciler::events(), space, {.fields = about}, &api::decode_event, stop)}) {
-    if (!read) return fail(read.error());
+    if (!read) return fail(told(read.error(), space));
   }
   const reconciler::Stores stores{listed.classifiers, listed.deployments, listed.revisions, listed.replica_sets,
                                   listed.pods,        listed.services,    listed.events,    {}};
   const reconciler::EndpointProber nobody({}, {}, {}, clock);  // never started: this program asks by itself
   const auto observed = reconciler::observe({space, name.name}, stores, client, nobody, true, stop);
-  if (!observed) return fail(observed.error());
+  if (!observed) return fail(told(observed.error(), space));
   if (!*observed) {
     return fail(ErrorCode::kNotFound, "There is no ImageClassifier " + name.name + " in namespace " + space +
                                           "; kubectl get imageclassifiers -A lists them.");

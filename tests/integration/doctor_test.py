@@ -81,9 +81,10 @@ class Doctor(OperatorTest):
         code, text = self.examine(kubeconfig="/nonexistent")
         self.assertEqual((code, text.count("\n")), (2, 1))
 
-    def test_who_may_not_read_Secrets_is_told_what_the_operator_says_of_them(self):
+    def test_who_may_not_read_Secrets_is_told_so_and_what_the_operator_says_of_them(self):
         self.make_credentials()
-        self.apply(with_basic("pets"))
+        self.make_credentials("callers")
+        self.apply(with_basic("pets", service={"authentication": {"type": "Basic", "secretName": "callers"}}))
         self.wait_for_children("pets")
         self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "viewer"}})
         for role in ("view", "imageclassifier-view-for-tests"):
@@ -91,8 +92,21 @@ class Doctor(OperatorTest):
                 self.run_kubectl("create", "role", role, "--verb=get", "--resource=imageclassifiers.imageclassifier.dev")
             self.run_kubectl("create", "rolebinding", role, f"--{'cluster' if role == 'view' else ''}role={role}", f"--serviceaccount={self.namespace}:viewer")
         token = self.run_kubectl("create", "token", "viewer").stdout.strip()
-        code, text = wait_until(lambda: (answer := self.examine(kubeconfig=self.kubeconfig_of({"token": token}))) and answer[0] == 1 and answer, 20, "the viewer's rights")
-        self.assertIn("You may not read the Secret; the operator says: Secret pets-acr-pull holds", text)
+        viewer = self.kubeconfig_of({"token": token})
+        code, text = wait_until(lambda: (answer := self.examine(kubeconfig=viewer)) and answer[0] == 1 and answer, 20, "the viewer's rights")
+        lacking = f"You lack the right to get {{}} in namespace {self.namespace}, which its administrator can grant you; the operator says: "
+        self.assertIn(lacking.format("secrets") + "Secret pets-acr-pull holds", text)
+        self.assertIn(lacking.format("Secret callers") + "The pods are being started", text)
+        self.run_kubectl("delete", "secret", "callers")
+        self.run_kubectl("patch", "ic", "pets", "--type=merge", "-p", '{"spec": {"serving": {"topK": 3}}}')
+        self.wait_for("pets", "WorkloadAvailable", "False", "SecretNotFound")
+        text = self.examine(kubeconfig=viewer)[1]
+        self.assertIn("broken at pods", text)
+        self.assertIn("SecretNotFound: ", text)
+        self.assertNotIn("operator may not", text)
+        self.run_kubectl("delete", "rolebinding", "view")
+        code, text = wait_until(lambda: (answer := self.examine(kubeconfig=viewer)) and answer[0] == 2 and answer, 20, "the viewer's rights to go")
+        self.assertIn(f"who administers namespace {self.namespace} can grant it to you", text)
 
     def test_reasons_and_manifests_are_explained_and_rendered_without_a_cluster(self):
         code, text = self.ask("explain", "ManifestUnknown")

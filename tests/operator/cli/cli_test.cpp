@@ -99,6 +99,24 @@ TEST_CASE("the lease's times are taken with their units and refused where they c
   CHECK(parse({"--leader-elect-retry-period=soon"}).exit_code == 2);
 }
 
+TEST_CASE("what who asks may not read is not taken for a fault of the operator's") {
+  reconciler::Observed observed;
+  observed.classifier = *api::decode_image_classifier(
+      R"({"metadata": {"name": "pets", "namespace": "zoo"}, "spec": {"image": "contoso.azurecr.io/x:1",
+          "model": {"labels": {"configMapKeyRef": {"name": "words", "key": "en"}}}}})");
+  observed.references[{resources::Reference::Kind::kConfigMap, "words"}].forbidden = "User \"jane\" cannot get it";
+  const auto pods = [&] { return cli::walk(observed, std::nullopt, {})[3]; };
+  CHECK(pods().state == cli::Link::State::kUnknown);
+  CHECK(
+      pods().text ==
+      "You lack the right to get ConfigMap words in namespace zoo, which its administrator can grant you; the operator "
+      "has said nothing.");
+  observed.classifier.status.conditions = {{"WorkloadAvailable", "False", 1, {}, "ConfigMapNotFound", "It is gone."}};
+  CHECK(pods().state == cli::Link::State::kBroken);
+  CHECK(pods().reason == "ConfigMapNotFound");
+  CHECK_THAT(pods().text, Catch::EndsWith("the operator says: It is gone."));
+}
+
 TEST_CASE("the first broken link is the fault, before an earlier one that only waits") {
   using State = cli::Link::State;
   std::vector<cli::Link> chain = {{"resource", State::kGood, "", "Seen.", ""},
