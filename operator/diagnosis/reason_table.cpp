@@ -92,6 +92,10 @@ constexpr std::array kReasons = {
            "Correct spec.model.sha256, or have spec.model.source name the right file."},
     Reason{"ModelInvalid", kStalled, 70, "The model file cannot be used: {detail}.",
            "Use a model file of the stated architecture; check spec.model.source."},
+    Reason{"ModelLoading", kWaiting, 5,
+           "A pod fetches or loads its model for longer than spec.rollout.progressDeadlineSeconds; it is not given up "
+           "while that goes on.",
+           "See how far it is: kubectl logs deployment/{name} --all-containers."},
     Reason{
         "ModelUnavailable", kFailing, 60, "The model file cannot be downloaded: {detail}.",
         "Check spec.model.source.url, and that pods reach it: DNS, proxy, firewall, its certificate's authority. It is "

@@ -128,6 +128,22 @@ bool ends_for_ever(const api::Pod& pod, const Finding& finding) {
   });
 }
 
+/// Fetches or loads the model for the first time: an init container that runs, or a server before its startup probe has
+/// passed. Both have bounds of their own, and what has ended before speaks for itself.
+bool is_loading(const api::Pod& pod) {
+  if (pod.metadata.deleting || api::is_ready(pod)) return false;
+  return std::any_of(pod.containers.begin(), pod.containers.end(), [](const api::ContainerStatus& container) {
+    const bool at_work = container.init ? !container.ready : container.started == false;
+    return at_work && container.running && container.restart_count == 0;
+  });
+}
+
+bool pods_are_loading(const Workload& workload, const api::ReplicaSet& current) {
+  return std::any_of(workload.pods.begin(), workload.pods.end(), [&](const api::Pod* pod) {
+    return pod->metadata.owner_uid == current.metadata.uid && is_loading(*pod);
+  });
+}
+
 bool earlier_pods_serve(const Workload& workload, const api::ReplicaSet& current) {
   return std::any_of(workload.pods.begin(), workload.pods.end(), [&](const api::Pod* pod) {
     return pod->metadata.owner_uid != current.metadata.uid && !pod->metadata.deleting && api::is_ready(*pod);
@@ -194,18 +210,21 @@ std::optional<Finding> diagnose_hopeless(const Workload& workload) {
   const api::ReplicaSet* current = current_replica_set(workload);
   if (current == nullptr) return std::nullopt;
   std::optional<Finding> deepest;
+  std::size_t pods = 0, ending = 0;
   for (const api::Pod* pod : workload.pods) {
-    if (pod->metadata.owner_uid != current->metadata.uid) continue;
+    if (pod->metadata.owner_uid != current->metadata.uid || pod->metadata.deleting) continue;
+    ++pods;
     auto found = diagnose_pod(workload, *pod);
     if (!found || !ends_for_ever(*pod, *found)) continue;
+    ++ending;
     if (!deepest || found->reason->depth > deepest->reason->depth) deepest = std::move(found);
   }
-  if (deepest) return deepest;
+  if (2 * ending > pods) return deepest;
   const api::Condition* progressing = api::find_condition(workload.deployment->conditions, "Progressing");
   // Back to a template that was there before, the condition speaks of the other ReplicaSet for a moment.
   const bool late = progressing != nullptr && progressing->status == "False" &&
                     progressing->message.find('"' + current->metadata.name + '"') != std::string::npos;
-  if (!late) return std::nullopt;
+  if (!late || pods_are_loading(workload, *current)) return std::nullopt;
   auto cause = diagnose_workload(workload);
   const bool no_room = cause && (cause->name() == "Unschedulable" || cause->name() == "PodCreationForbidden");
   return no_room && earlier_pods_serve(workload, *current) ? std::nullopt : cause;
@@ -227,7 +246,9 @@ std::optional<Finding> diagnose_workload(const Workload& workload) {
     consider(diagnose_creation(workload, workload.deployment->conditions));
     const api::Condition* progressing = api::find_condition(workload.deployment->conditions, "Progressing");
     if (!deepest && progressing != nullptr && progressing->status == "False") {
-      deepest = make_finding("ProgressDeadlineExceeded", {{"name", workload.classifier->metadata.name}});
+      const bool loading = current != nullptr && pods_are_loading(workload, *current);
+      deepest = make_finding(loading ? "ModelLoading" : "ProgressDeadlineExceeded",
+                             {{"name", workload.classifier->metadata.name}});
       deepest->object = "Deployment " + workload.classifier->metadata.name;
     }
   }

@@ -27,9 +27,10 @@ const api::ReplicaSet* current_replica_set(const Workload& workload);
 /// or none exists and nothing speaks against it.
 std::optional<Finding> diagnose_workload(const Workload& workload);
 
-/// Why the current revision cannot become ready, however long one waits: its pods end again and again, or say that they
-/// never can, or the Deployment's progress deadline has passed. Nothing while it may, and while a pod only waits for
-/// room on a node or in a quota and earlier ones serve: that is no fault of the revision's.
+/// Why the current revision cannot become ready, however long one waits: most of its pods end again and again, or say
+/// that they never can, or the Deployment's progress deadline has passed. Nothing while it may: a few pods that end may
+/// have met a bad node. Nor, after the deadline, while a pod fetches or loads its model, both of which end by
+/// themselves when they get no further, or waits for room on a node or in a quota and earlier ones serve.
 std::optional<Finding> diagnose_hopeless(const Workload& workload);
 
 /// A pod of the current ReplicaSet that finds no room, while pods of an earlier one serve.

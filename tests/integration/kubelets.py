@@ -17,10 +17,13 @@ def image_of(pod):
 
 class Kubelets:
     """Says of every new pod of the namespace what the tag of its image stands for: good ones serve, bad ones say that they never
-    can, those without room find no node while more than `room` pods are there, and of all others nothing."""
+    can, those that load do so until `loaded` is set and serve then, of those that are mixed the second one is bad and all others
+    serve, and of others nothing. Those that could serve find no node while more than `room` pods are there."""
 
     def __init__(self, api, namespace, room=99):
         self.api, self.room, self.stop = api, room, threading.Event()
+        self.loaded = False
+        self.mixed = []  # names, in the order in which they came
         self.path = f"/api/v1/namespaces/{namespace}/pods"
         self.thread = threading.Thread(target=self.work)
         self.thread.start()
@@ -48,14 +51,20 @@ class Kubelets:
         return status if shown != {entry["type"]: entry["status"] for entry in status["conditions"]} else None
 
     def status_of(self, pod, others):
-        tag = image_of(pod)
+        tag, name = image_of(pod), pod["metadata"]["name"]
         ready = condition(pod, "Ready").get("status") == "True"
-        if tag.startswith("bad"):
+        if tag.startswith("mixed") and name not in self.mixed:
+            self.mixed.append(name)
+        if tag.startswith("bad") or name in self.mixed[1:2]:
             ended = {"terminated": {"exitCode": 78, "reason": "Error", "message": MODEL_INVALID}}
             return {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}],
                     "containerStatuses": [{"name": "server", "image": "x", "imageID": "x", "ready": False, "restartCount": 2, "lastState": ended,
                                            "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}
-        if not tag.startswith("good"):
+        if tag.startswith("loading") and not self.loaded:
+            return {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}],
+                    "containerStatuses": [{"name": "server", "image": "x", "imageID": "x", "ready": False, "started": False, "restartCount": 0,
+                                           "state": {"running": {}}}]}
+        if not tag.startswith(("good", "loading", "mixed")):
             return None
         if not ready and others >= self.room:
             return {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",

@@ -16,7 +16,9 @@ ENV = [{"name": "NOTE", "value": 'a<b>&"c" \u2028'}]
 
 class Rollout(OperatorTest):
     def play_kubelets(self, **how):
-        self.addCleanup(Kubelets(self.api(), self.namespace, **how).end)
+        kubelets = Kubelets(self.api(), self.namespace, **how)
+        self.addCleanup(kubelets.end)
+        return kubelets
 
     def change(self, **spec):
         self.run_kubectl("patch", "ic", "pets", "--type=merge", "-p", json.dumps({"spec": spec}))
@@ -102,6 +104,29 @@ class Rollout(OperatorTest):
         kept = sorted(item["data"]["spec"]["template"]["spec"]["containers"][0]["image"] for item in self.get("controllerrevisions")["items"])
         self.assertEqual(kept, [IMAGE + "good-3", IMAGE + "good-4"])
         self.wait_until_settled()
+
+    def test_a_model_that_loads_for_longer_than_the_deadline_is_not_given_up(self):
+        kubelets = self.play_kubelets()
+        self.start_with("good-1", rollout={"progressDeadlineSeconds": 10})
+        self.change(image=IMAGE + "loading")
+        self.wait_for("pets", "Ready", "False", "ModelLoading", timeout=40)
+        self.assertEqual(condition(self.deployment(), "Progressing")["status"], "False")
+        self.wait_until_settled()
+        self.assertEqual(self.running(), "loading")
+        kubelets.loaded = True
+        self.wait_for_good("loading")
+
+    def test_one_pod_that_ends_again_and_again_does_not_take_back_a_revision_whose_others_serve(self):
+        kubelets = self.play_kubelets()
+        self.start_with("good-1", replicas=3)
+        self.change(image=IMAGE + "mixed")
+        entry = self.wait_for("pets", "Ready", "False", "ModelInvalid")
+        self.assertIn("it is cut short", entry["message"])
+        self.wait_for("pets", "RolledBack", "False", "NotRolledBack")
+        self.wait_until_settled()
+        self.assertEqual(self.running(), "mixed")
+        self.run_kubectl("delete", "pod", kubelets.mixed[1], "--wait=false")
+        self.wait_for_good("mixed")
 
     def test_without_room_for_one_more_pod_an_old_one_makes_it_unless_it_is_the_only_one(self):
         self.play_kubelets(room=1)

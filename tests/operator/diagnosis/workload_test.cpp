@@ -162,6 +162,47 @@ TEST_CASE("a passed deadline is told by its cause, and does not count for a pod 
   CHECK(Scene().makes_no_progress(late).pod(unschedulable(full)).reason(diagnose_hopeless) == "Unschedulable");
 }
 
+TEST_CASE("a few pods that end again and again do not speak for a revision whose others do not") {
+  CHECK(Scene().pod(crashed("Error", 1)).pod(ready()).reason(diagnose_hopeless).empty());
+  CHECK(Scene().pod(crashed("Error", 1)).pod(api::Pod()).reason(diagnose_hopeless).empty());
+  CHECK(Scene().pod(crashed("Error", 1)).pod(ready()).reason() == "CrashLoop");
+  CHECK(Scene().pod(crashed("Error", 1)).pod(crashed("Error", 1)).pod(ready()).reason(diagnose_hopeless) ==
+        "CrashLoop");
+  CHECK(Scene().pod(crashed("Error", 1)).pod(ready(), "old").reason(diagnose_hopeless) == "CrashLoop");
+  api::Pod going = ready();
+  going.metadata.deleting = true;
+  CHECK(Scene().pod(crashed("Error", 1)).pod(going).reason(diagnose_hopeless) == "CrashLoop");
+  const std::string late = R"(ReplicaSet "current" has timed out progressing.)";
+  CHECK(Scene().makes_no_progress(late).pod(crashed("Error", 1)).pod(ready()).reason(diagnose_hopeless) == "CrashLoop");
+}
+
+TEST_CASE("a passed deadline does not count while a pod fetches or loads its model for the first time") {
+  const std::string late = R"(ReplicaSet "current" has timed out progressing.)";
+  const auto running = [](bool init, std::optional<bool> started) {
+    api::Pod pod = waiting("");
+    pod.containers[0].running = true;
+    pod.containers[0].init = init;
+    pod.containers[0].started = started;
+    return pod;
+  };
+  for (const api::Pod& loading : {running(true, {}), running(false, false)}) {
+    CHECK(Scene().makes_no_progress(late).pod(loading).reason(diagnose_hopeless).empty());
+    CHECK(Scene().makes_no_progress(late).pod(loading).reason() == "ModelLoading");
+    api::Pod again = loading;
+    again.containers[0].restart_count = 1;
+    CHECK(Scene().makes_no_progress(late).pod(again).reason(diagnose_hopeless) == "ProgressDeadlineExceeded");
+    api::Pod going = loading;
+    going.metadata.deleting = true;
+    CHECK(Scene().makes_no_progress(late).pod(going).reason(diagnose_hopeless) == "ProgressDeadlineExceeded");
+    CHECK(Scene().makes_no_progress(late).pod(loading, "old").reason(diagnose_hopeless) == "ProgressDeadlineExceeded");
+  }
+  // A sidecar that runs beside a server which is up, but not ready.
+  api::Pod unready = running(true, true);
+  unready.containers[0].ready = true;
+  unready.containers.push_back(running(false, true).containers[0]);
+  CHECK(Scene().makes_no_progress(late).pod(unready).reason(diagnose_hopeless) == "ProgressDeadlineExceeded");
+}
+
 TEST_CASE("a pod without room blocks a rollout only while pods of an earlier revision serve") {
   const std::string full = "0/1 nodes are available: 1 Insufficient cpu. preemption: none";
   const auto found = Scene().pod(ready(), "old").pod(unschedulable(full)).diagnose(diagnose_blocked);
