@@ -72,7 +72,7 @@ void members(Archive& archive, T& child) {
 template <typename Archive, Like<Revision> T>
 void members(Archive& archive, T& revision) {
   archive(revision.metadata, revision.marks.number, revision.marks.specification, revision.marks.completed,
-          revision.marks.failure, revision.secrets, revision.guarded, revision.owned);
+          revision.marks.failure, revision.secrets, revision.guarded, revision.model_port, revision.owned);
 }
 
 template <typename Archive, Like<Event> T>

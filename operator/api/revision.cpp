@@ -23,6 +23,7 @@ Result<Revision> decode_revision(std::string_view json) {
   revision.marks.failure = find_string(annotations, {kFailureAnnotation});
   revision.secrets = find_string(annotations, {kSecretsAnnotation});
   revision.guarded = !find_string(annotations, {kAuthenticationAnnotation}).empty();
+  revision.model_port = std::strtoll(find_string(annotations, {kModelPortAnnotation}).c_str(), nullptr, 10);
   Result<PackedText> owned = pack_owned_part(*text);
   if (!owned) return fail(owned.error());
   revision.owned = std::move(*owned);

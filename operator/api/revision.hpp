@@ -28,15 +28,18 @@ inline constexpr const char* kFailureAnnotation = "imageclassifier.dev/failure";
 inline constexpr const char* kSecretsAnnotation = "imageclassifier.dev/secrets";
 /// "Basic" if pods of the template ask their callers for a password.
 inline constexpr const char* kAuthenticationAnnotation = "imageclassifier.dev/authentication";
+/// The TCP port from which pods of the template download their model; absent if they download none.
+inline constexpr const char* kModelPortAnnotation = "imageclassifier.dev/model-port";
 
 /// The metadata of an apps/v1 ControllerRevision that holds a pod template of ours. The template itself is read when it
 /// is needed (see decode_template): it is most of the object, and the API server lets nobody change it.
 struct Revision {
   ObjectMeta metadata;
   RevisionMarks marks;
-  std::string secrets;   ///< kSecretsAnnotation
-  bool guarded = false;  ///< kAuthenticationAnnotation
-  PackedText owned;      ///< labels, annotations and owner references, in the shape of the object
+  std::string secrets;          ///< kSecretsAnnotation
+  bool guarded = false;         ///< kAuthenticationAnnotation
+  std::int64_t model_port = 0;  ///< kModelPortAnnotation; 0: none
+  PackedText owned;             ///< labels, annotations and owner references, in the shape of the object
 };
 
 /// From the API server's JSON, of the whole object or its PartialObjectMetadata; kInvalidArgument if it is not a JSON

@@ -1,6 +1,7 @@
 #include "operator/reconciler/plan.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "operator/reconciler/access.hpp"
 #include "operator/reconciler/mounted.hpp"
@@ -142,6 +143,25 @@ void plan_revisions(Plan& plan, const Observed& observed) {
   }
 }
 
+/// From where pods of other revisions download their models, when they are made anew: of those that serve, and of the
+/// one that the Deployment may come back to.
+std::set<int> other_model_ports(const Observed& observed, const Rollout& rollout) {
+  std::set<std::string> needed = {rollout.last_good, rollout.target.name};
+  for (const auto& replica_set : observed.replica_sets) {
+    const bool serves = std::any_of(observed.pods.begin(), observed.pods.end(), [&](const auto& pod) {
+      return pod->metadata.owner_uid == replica_set->metadata.uid && api::is_ready(*pod);
+    });
+    if (serves) needed.insert(replica_set->metadata.pod_revision);
+  }
+  std::set<int> ports;
+  for (const auto& revision : observed.revisions) {
+    if (revision->model_port != 0 && needed.contains(revision->metadata.name)) {
+      ports.insert(static_cast<int>(revision->model_port));
+    }
+  }
+  return ports;
+}
+
 std::shared_ptr<const api::Child> find_child(const Observed& observed, Kind kind) {
   const auto found = observed.optional_children.find(kind);
   return found == observed.optional_children.end() ? nullptr : found->second;
@@ -176,7 +196,8 @@ Plan make_plan(const Observed& observed, WallTime now) {
   plan.scale = resources::wanted_scale(observed.classifier.spec, now);
   plan.rollout = assess_rollout(observed, plan.scale, plan.credential);
   if (observed.classifier.metadata.deleting) return plan;
-  std::vector<resources::OptionalChild> optional = resources::optional_children(observed.classifier, plan.scale);
+  std::vector<resources::OptionalChild> optional =
+      resources::optional_children(observed.classifier, plan.scale, other_model_ports(observed, plan.rollout));
   // Before anything else: an autoscaler that is to go would undo what is done to the Deployment.
   for (const auto& [kind, wanted] : optional) {
     const auto child = find_child(observed, kind);

@@ -3,6 +3,7 @@
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,9 +53,9 @@ Manifest replicas_only(const api::ImageClassifier& classifier, std::int64_t repl
 nlohmann::json pod_template(const api::ImageClassifier& classifier);
 Manifest build_service(const api::ImageClassifier& classifier);
 /// Opens the server's port to spec.networkPolicy.allowFrom and to the operator, or to everybody if nobody is named;
-/// closes everything outward but DNS and the port of the model's URL. The policy names no port of the node's probes:
-/// kubelets are always let in.
-Manifest build_network_policy(const api::ImageClassifier& classifier);
+/// closes everything outward but DNS and the port of the model's URL, and those of `other_model_ports`, from which pods
+/// of other revisions download theirs. The policy names no port of the node's probes: kubelets are always let in.
+Manifest build_network_policy(const api::ImageClassifier& classifier, std::set<int> other_model_ports = {});
 Manifest build_horizontal_pod_autoscaler(const api::ImageClassifier& classifier);
 Manifest build_pod_disruption_budget(const api::ImageClassifier& classifier);
 
@@ -63,8 +64,9 @@ struct OptionalChild {
   Kind kind = Kind::kNetworkPolicy;
   std::optional<Manifest> wanted;  ///< nothing: what there is of it goes
 };
-/// One for each of kOptionalKinds, in their order.
-std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Scale& scale);
+/// One for each of kOptionalKinds, in their order; `other_model_ports` as for build_network_policy.
+std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Scale& scale,
+                                             std::set<int> other_model_ports = {});
 /// All children but the Secret, whose content is not in the specification, and the ControllerRevision, which repeats
 /// the Deployment's pod template; in the order of Kind. What they are while a window of the schedule is open, if there
 /// is one.

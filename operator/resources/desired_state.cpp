@@ -6,11 +6,14 @@
 
 namespace imageclassifier::resources {
 
-std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Scale& scale) {
+std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Scale& scale,
+                                             std::set<int> other_model_ports) {
   const api::Spec& spec = classifier.spec;
   std::vector<OptionalChild> children(3);
   children[0].kind = Kind::kNetworkPolicy;
-  if (spec.network_policy.enabled) children[0].wanted = build_network_policy(classifier);
+  if (spec.network_policy.enabled) {
+    children[0].wanted = build_network_policy(classifier, std::move(other_model_ports));
+  }
   children[1].kind = Kind::kHorizontalPodAutoscaler;
   if (scale.mode == Scale::Mode::kAutoscaled || (scale.mode == Scale::Mode::kUnknown && scale.autoscaled)) {
     children[1].wanted = build_horizontal_pod_autoscaler(classifier);

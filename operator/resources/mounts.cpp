@@ -5,11 +5,14 @@
 #include <nlohmann/json.hpp>
 #include <variant>
 
+#include "operator/api/json_access.hpp"
+
 namespace imageclassifier::resources {
 namespace {
 
 using nlohmann::json;
 
+constexpr const char* kUrlVariable = "INFERENCE_FETCH_URL";
 constexpr const char* kModelFolder = "/mnt/model";
 constexpr const char* kModelFile = "model.safetensors";
 constexpr const char* kLabelsFolder = "/mnt/labels";
@@ -46,6 +49,18 @@ std::string secret(const std::string& name, const char* first_key, const char* s
 
 Reference reference_to(const api::ConfigMapKey& from, const char* field) {
   return {Reference::Kind::kConfigMap, from.name, from.key, field};
+}
+
+int port_of(std::string_view authority) {
+  authority.remove_prefix(std::min(authority.size(), authority.find("//") + 2));
+  authority = authority.substr(0, authority.find_first_of("/?#"));
+  authority = authority.substr(authority.rfind('@') + 1);
+  const std::size_t colon = authority.rfind(':');
+  int port = kHttpsPort;
+  if (colon != std::string_view::npos && authority.back() != ']') {
+    std::from_chars(authority.data() + colon + 1, authority.data() + authority.size(), port);
+  }
+  return port;
 }
 
 }  // namespace
@@ -140,7 +155,7 @@ std::vector<EnvironmentVariable> mount_environment(const api::Spec& spec) {
 std::vector<EnvironmentVariable> fetch_environment(const api::Spec& spec) {
   const auto* url = std::get_if<api::ModelUrl>(&spec.model.source);
   if (url == nullptr) return {};
-  std::vector<EnvironmentVariable> variables = {{"INFERENCE_FETCH_URL", url->url, {}},
+  std::vector<EnvironmentVariable> variables = {{kUrlVariable, url->url, {}},
                                                 {"INFERENCE_FETCH_SHA256", spec.model.sha256, {}},
                                                 {"INFERENCE_FETCH_DIRECTORY", kModelFolder, {}},
                                                 {"INFERENCE_FETCH_NAME", kModelFile, {}},
@@ -154,16 +169,16 @@ std::vector<EnvironmentVariable> fetch_environment(const api::Spec& spec) {
 std::optional<int> model_port(const api::Spec& spec) {
   const auto* url = std::get_if<api::ModelUrl>(&spec.model.source);
   if (url == nullptr) return std::nullopt;
-  std::string_view authority = url->url;
-  authority.remove_prefix(std::min(authority.size(), authority.find("//") + 2));
-  authority = authority.substr(0, authority.find_first_of("/?#"));
-  authority = authority.substr(authority.rfind('@') + 1);
-  const std::size_t colon = authority.rfind(':');
-  int port = kHttpsPort;
-  if (colon != std::string_view::npos && authority.back() != ']') {
-    std::from_chars(authority.data() + colon + 1, authority.data() + authority.size(), port);
+  return port_of(url->url);
+}
+
+std::optional<int> model_port(const nlohmann::json& pod_template) {
+  for (const nlohmann::json& container : api::member_at(pod_template, {"spec", "initContainers"})) {
+    for (const nlohmann::json& variable : api::member(container, "env")) {
+      if (api::text_of(variable, "name") == kUrlVariable) return port_of(api::text_of(variable, "value"));
+    }
   }
-  return port;
+  return std::nullopt;
 }
 
 }  // namespace imageclassifier::resources

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,5 +45,7 @@ std::vector<EnvironmentVariable> fetch_environment(const api::Spec& spec);
 
 /// The TCP port of the model's URL; nothing unless the model comes from a URL.
 std::optional<int> model_port(const api::Spec& spec);
+/// The same of a pod template.
+std::optional<int> model_port(const nlohmann::json& pod_template);
 
 }  // namespace imageclassifier::resources

@@ -25,26 +25,30 @@ nlohmann::json ingress_of(const api::NetworkPolicySpec& policy) {
   return nlohmann::json::array({std::move(rule)});
 }
 
-nlohmann::json egress_of(const api::Spec& spec) {
+nlohmann::json egress_of(const std::set<int>& model_ports) {
   // Anywhere, because a node's DNS cache has a link-local address.
   nlohmann::json rules = {
       {{"ports", {{{"port", kDnsPort}, {"protocol", "UDP"}}, {{"port", kDnsPort}, {"protocol", "TCP"}}}}}};
-  if (const auto port = model_port(spec)) {
+  if (!model_ports.empty()) {
+    nlohmann::json ports = nlohmann::json::array();
+    for (const int port : model_ports) ports.push_back({{"port", port}, {"protocol", "TCP"}});
     // Not to the metadata services of clouds, which give credentials away.
     const nlohmann::json anywhere = {{"cidr", "0.0.0.0/0"}, {"except", {"169.254.0.0/16"}}};
-    rules.push_back({{"ports", {{{"port", *port}, {"protocol", "TCP"}}}}, {"to", {{{"ipBlock", anywhere}}}}});
+    rules.push_back({{"ports", std::move(ports)}, {"to", {{{"ipBlock", anywhere}}}}});
   }
   return rules;
 }
 
 }  // namespace
 
-Manifest build_network_policy(const api::ImageClassifier& classifier) {
+Manifest build_network_policy(const api::ImageClassifier& classifier, std::set<int> other_model_ports) {
+  std::set<int> model_ports = std::move(other_model_ports);
+  if (const auto port = model_port(classifier.spec)) model_ports.insert(*port);
   nlohmann::json object = child_skeleton(classifier, Kind::kNetworkPolicy, classifier.metadata.name);
   object["spec"] = {{"podSelector", {{"matchLabels", selector_labels(classifier)}}},
                     {"policyTypes", {"Ingress", "Egress"}},
                     {"ingress", ingress_of(classifier.spec.network_policy)},
-                    {"egress", egress_of(classifier.spec)}};
+                    {"egress", egress_of(model_ports)}};
   return finish(Kind::kNetworkPolicy, std::move(object));
 }
 

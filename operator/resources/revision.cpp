@@ -101,7 +101,9 @@ Manifest build_revision(const api::ImageClassifier& classifier, const PodRevisio
   if (!secrets.empty()) annotations[api::kSecretsAnnotation] = secrets;
   const bool guarded = revision.template_json.find(kAccessVariable) != std::string::npos;
   if (guarded) annotations[api::kAuthenticationAnnotation] = "Basic";
-  object["data"] = {{"spec", {{"template", api::parse_or_null(revision.template_json)}}}};
+  json pods = api::parse_or_null(revision.template_json);
+  if (const auto port = model_port(pods)) annotations[api::kModelPortAnnotation] = std::to_string(*port);
+  object["data"] = {{"spec", {{"template", std::move(pods)}}}};
   object["revision"] = marks.number;
   Manifest manifest = finish(Kind::kControllerRevision, std::move(object));
   manifest.body = as_go_writes(manifest.body);

@@ -105,16 +105,25 @@ class Rollout(OperatorTest):
         self.assertEqual(kept, [IMAGE + "good-3", IMAGE + "good-4"])
         self.wait_until_settled()
 
-    def test_a_model_that_loads_for_longer_than_the_deadline_is_not_given_up(self):
+    def model_ports(self):
+        """Those to which the network policy lets the pods out."""
+        return [port["port"] for rule in self.get("networkpolicy", "pets")["spec"]["egress"] if "to" in rule for port in rule["ports"]]
+
+    def test_a_model_that_loads_for_longer_than_the_deadline_is_not_given_up_and_pods_of_both_revisions_are_let_out_meanwhile(self):
+        def model(port):
+            return {"source": {"url": {"url": f"https://models.example.com:{port}/x"}}, "sha256": "0" * 64}
         kubelets = self.play_kubelets()
-        self.start_with("good-1", rollout={"progressDeadlineSeconds": 10})
-        self.change(image=IMAGE + "loading")
+        self.start_with("good-1", rollout={"progressDeadlineSeconds": 10}, model=model(8443))
+        self.assertEqual(self.model_ports(), [8443])
+        self.change(image=IMAGE + "loading", model=model(9443))
         self.wait_for("pets", "Ready", "False", "ModelLoading", timeout=40)
+        self.assertEqual(self.model_ports(), [8443, 9443])
         self.assertEqual(condition(self.deployment(), "Progressing")["status"], "False")
         self.wait_until_settled()
         self.assertEqual(self.running(), "loading")
         kubelets.loaded = True
         self.wait_for_good("loading")
+        wait_until(lambda: self.model_ports() == [9443], 10, "the way of the old pods to be closed")
 
     def test_one_pod_that_ends_again_and_again_does_not_take_back_a_revision_whose_others_serve(self):
         kubelets = self.play_kubelets()

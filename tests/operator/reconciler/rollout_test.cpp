@@ -423,6 +423,40 @@ TEST_CASE("the Service is opened to the world when all pods that answer ask for 
   CHECK_THAT(cluster.planned(), Catch::Contains("apply Service pets"));
 }
 
+TEST_CASE("the network policy lets pods of both revisions download their models until one is left") {
+  Cluster cluster = serving();
+  const auto from = [&](const char* url) {
+    cluster.observed.classifier.spec.model.source = api::ModelUrl{url, {}};
+    ++cluster.observed.classifier.metadata.generation;
+  };
+  const auto ports = [&] {
+    const auto policy = cluster.observed.optional_children.at(resources::Kind::kNetworkPolicy);
+    const json owned = json::parse(policy->owned.text());
+    std::string list;
+    for (const json& rule : owned["spec"]["egress"]) {
+      if (!rule.contains("to")) continue;
+      for (const json& port : rule["ports"]) list += port["port"].dump() + " ";
+    }
+    return list;
+  };
+  from("https://models.example.com/a");
+  cluster.live();
+  CHECK(ports() == "443 ");
+  from("https://models.example.com:8443/b");
+  cluster.settle(2);
+  CHECK(ports() == "443 8443 ");
+  cluster.roll().live();
+  CHECK(ports() == "8443 ");
+  // The last good one may have to come back, and its pods are made anew meanwhile.
+  cluster.observed.classifier.spec.model.source = api::ImageFile{};
+  cluster.image("bad").live();
+  CHECK(cluster.running_image() == "good");
+  CHECK(ports() == "8443 ");
+  cluster.image("better").live();
+  CHECK(ports().empty());
+  CHECK(cluster.planned().empty());
+}
+
 TEST_CASE("what a rollout comes to is told once") {
   Cluster cluster = serving();
   const auto told = [&] {

@@ -164,13 +164,19 @@ TEST_CASE("a revision is named by its pod template, and its data is written as t
   CHECK(api::decode_template(R"({"metadata": {}, "data": {}})").error().code == ErrorCode::kDataLoss);
 }
 
-TEST_CASE("a revision says in its metadata which of our Secrets its pods need, and whether they ask for a password") {
+TEST_CASE(
+    "a revision says in its metadata which of our Secrets its pods need, whether they ask for a password, and where "
+    "from "
+    "they download their model") {
   const auto revision_of = [](const json& spec) {
     const api::ImageClassifier pets = classifier("pets", spec);
     return *api::decode_revision(build_revision(pets, pod_revision(pets), {}).body);
   };
   const api::Revision plain = revision_of(json::object());
   CHECK(plain.secrets.empty());
+  CHECK(plain.model_port == 0);
+  CHECK(revision_of(json::parse(R"({"model": {"source": {"url": {"url": "https://models.example.com:8443/x"}}}})"))
+            .model_port == 8443);
   CHECK_FALSE(plain.guarded);
   const api::Revision open = revision_of(json::parse(R"({"registry": {"auth": {"basic": {"secretName": "acr"}}}})"));
   CHECK(open.secrets == "pets-acr-pull");
