@@ -132,13 +132,17 @@ Link image_link(const Observed& observed, const Aspect& credential, const Link& 
 Link http_link(const Observed& observed, const std::optional<reconciler::ProbeResult>& probe,
                const std::optional<std::string>& url) {
   Link link{"http", State::kWaiting, {}, "It is not asked before there is an address and a pod that is ready.", {}};
-  if (!url || !probe) return link;
   const auto* told = api::find_condition(observed.classifier.status.conditions, "EndpointReady");
   const bool operator_got_through = told != nullptr && told->status == "True";
+  const bool only_inside = operator_got_through && told->reason == "AnsweringInside";
+  if (!url || !probe) {
+    if (only_inside) link = {"http", State::kUnknown, told->reason, "The operator says: " + told->message, {}};
+    return link;
+  }
   if (probe->ok) {
     link.state = State::kGood;
     link.text = *url + " answers HTTP 200 to this machine.";
-  } else if (operator_got_through && told->reason == "AnsweringInside") {
+  } else if (only_inside) {
     link.state = State::kUnknown;
     link.reason = told->reason;
     link.text = *url + " does not answer this machine (" + probe->detail + "). The operator says: " + told->message;

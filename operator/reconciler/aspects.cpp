@@ -100,21 +100,29 @@ std::string probed_from_before(const api::ImageClassifier& classifier, const api
 Aspect probe_aspect(const Observed& observed, Address& address) {
   const std::string& url = address.endpoint.url;
   const EndpointState& state = observed.endpoint;
-  const bool known = state.url == address.probe_url && state.way == address.way && !address.probe_url.empty();
+  const bool refused = address.probe_url.empty();
+  const std::string& asked = refused ? address.inside_url : address.probe_url;
+  const bool known = state.url == asked && state.way == address.way && !asked.empty();
+  const auto answering_inside = [&](const std::string& why) {
+    address.endpoint.probed_from = kClusterNetwork;
+    return good(make_finding("AnsweringInside", {{"url", url}, {"detail", why}}));
+  };
   std::string& from = address.endpoint.probed_from;
+  if (refused && known && state.kind == EndpointState::Kind::kHealthy) {
+    return answering_inside("it connects to no loopback, link-local or multicast address");
+  }
+  if (asked.empty() || (refused && known && state.kind == EndpointState::Kind::kUnhealthy)) {
+    return blocked("False", make_finding("EndpointNotAsked", {{"url", url}}));
+  }
   if (known && state.reached) from = address.endpoint.scope == "Cluster" ? kClusterNetwork : kLoadBalancer;
   if (known && state.kind == EndpointState::Kind::kHealthy) return good(make_finding("Answering", {{"url", url}}));
   if (known && state.kind == EndpointState::Kind::kUnhealthy) {
-    if (state.inside && from != kLoadBalancer) {
-      from = kClusterNetwork;
-      return good(make_finding("AnsweringInside", {{"url", url}, {"detail", state.detail}}));
-    }
+    if (state.inside && from != kLoadBalancer) return answering_inside(state.detail);
     const char* inside = state.inside ? "; in the cluster network its Service answers" : "";
     Finding finding = make_finding("EndpointUnhealthy", {{"url", url}, {"detail", state.detail + inside}});
     finding.object = "Service " + observed.classifier.metadata.name;
     return blocked("False", std::move(finding));
   }
-  if (address.probe_url.empty()) return blocked("False", make_finding("EndpointNotAsked", {{"url", url}}));
   if (auto told = known_before(observed.classifier.status, address.endpoint, observed.classifier.metadata.name)) {
     return std::move(*told);
   }

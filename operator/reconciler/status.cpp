@@ -154,7 +154,8 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
 
   if (endpoint.address && status.ready_replicas > 0) {
     const Address& address = *endpoint.address;
-    report.probe = {address.probe_url, served_certificate(observed), address.inside_url, address.way};
+    const std::string& url = address.probe_url.empty() ? address.inside_url : address.probe_url;
+    report.probe = {url, served_certificate(observed), address.inside_url, address.way};
   }
   report.look_again = blocker == nullptr ? kLookAgainReady : kLookAgainWaiting;
   // The prober and the watches tell of every change of an endpoint; a Secret or a quota changes unseen.

@@ -4,6 +4,7 @@ where something answers in the place of load balancer and Service."""
 
 import json
 import os
+import random
 import subprocess
 import unittest
 
@@ -11,7 +12,7 @@ from endpoints import Answering
 from kubelets import IMAGE, Kubelets
 from operator_rig import OperatorTest, condition, resource, wait_until
 
-BALANCER = "198.51.100.7"  # for documentation: nobody else has it
+BALANCER = f"198.51.100.{random.randrange(1, 255)}"  # for documentation: nobody else has it
 PATIENCE = 60  # three tries of ten seconds and the pauses between
 
 

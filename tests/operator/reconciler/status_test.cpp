@@ -316,6 +316,20 @@ TEST_CASE("an address that the operator must not ask is not said to fail") {
   World world;
   world.settle().deployment_status(1, 1, 1).address("127.0.0.1");
   CHECK(state(report(world), "EndpointReady") == "False/EndpointNotAsked");
+
+  auto service = std::make_shared<api::Service>(*world.observed.service);
+  service->cluster_ip = "10.96.0.9";
+  world.observed.service = service;
+  CHECK(report(world).probe.url == "http://10.96.0.9");
+  CHECK(state(report(world), "EndpointReady") == "Unknown/Probing");
+  world.probe(EndpointState::Kind::kHealthy);
+  world.observed.endpoint.url = "http://10.96.0.9";
+  const Report made = report(world);
+  CHECK(state(made, "EndpointReady") == "True/AnsweringInside");
+  CHECK(made.status.endpoint->probed_from == "ClusterNetwork");
+  world.probe(EndpointState::Kind::kUnhealthy, "HTTP status 503");
+  world.observed.endpoint.url = "http://10.96.0.9";
+  CHECK(state(report(world), "EndpointReady") == "False/EndpointNotAsked");
 }
 
 TEST_CASE("an address that cannot be reached from inside is answered for by the Service, and it says so") {
