@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
@@ -29,7 +30,14 @@ std::string failure_text(const Error& error) {
   }
 }
 
-/// Sets `unreachable` if no connection came about, or no answer.
+/// Whether the host is an IP address.
+bool has_address(std::string_view url) {
+  const std::string_view host = url.substr(std::min(url.size(), url.find("//") + 2));
+  return host.starts_with('[') || host.find_first_not_of("0123456789.:") == std::string_view::npos;
+}
+
+/// Sets `unreachable` if no connection came about, or no answer. Of a name only silence counts: those of new load
+/// balancers cannot be resolved for minutes.
 ProbeResult ask(const std::string& url, const std::string& certificates, bool& unreachable, Clock& clock,
                 std::stop_token stop) {
   kubernetes::ClientConfig config;
@@ -50,7 +58,7 @@ ProbeResult ask(const std::string& url, const std::string& certificates, bool& u
   const auto response = (*transport)->send(request, clock.steady_now() + kTimeout, stop);
   if (!response) {
     const ErrorCode code = response.error().code;
-    unreachable = code == ErrorCode::kDeadlineExceeded || code == ErrorCode::kUnavailable;
+    unreachable = code == ErrorCode::kDeadlineExceeded || (code == ErrorCode::kUnavailable && has_address(url));
     return {false, failure_text(response.error()), std::nullopt, code == ErrorCode::kUnauthenticated};
   }
   if (response->status != 200) return {false, "HTTP status " + std::to_string(response->status), std::nullopt};

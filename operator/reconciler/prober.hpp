@@ -78,7 +78,7 @@ class EndpointProber {
 };
 
 /// GET url + "/readyz": no credentials, no redirects, 5 s, at most 64 KiB of body and 1 MiB of head. Reads the model
-/// from the answer. If no connection comes about, or no answer, the same of inside_url.
+/// from the answer. If no connection comes about (with an IP address), or no answer, the same of inside_url.
 ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop);
 /// The model in the answer of /readyz; nothing if the body is something else.
 std::optional<api::ModelStatus> model_in_readiness(const std::string& body);

@@ -54,6 +54,8 @@ TEST_CASE("what cannot be reached is asked for inside, what answers with an erro
   CHECK(result.inside);
   CHECK(result.detail == "the connection failed");
   CHECK_FALSE(probe_over_http({nobody, {}, bad.url(), {}}, clock, {}).inside);
+  CHECK(probe_over_http({"http://[::1]:9", {}, good.url(), {}}, clock, {}).inside);
+  CHECK_FALSE(probe_over_http({"http://localhost:9", {}, good.url(), {}}, clock, {}).inside);
   result = probe_over_http({bad.url(), {}, good.url(), {}}, clock, {});
   CHECK_FALSE(result.inside);
   CHECK(result.detail == "HTTP status 503");
