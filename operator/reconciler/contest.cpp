@@ -22,7 +22,10 @@ Duration Contest::must_wait(const runtime::ObjectKey& key, const resources::Mani
 void Contest::written(const runtime::ObjectKey& key, const resources::Manifest& manifest, const std::string& why,
                       SteadyTime now) {
   auto entries = entries_.lock();
-  std::erase_if(*entries, [&](const auto& each) { return now - each.second.last >= options_.calm; });
+  if (now >= next_sweep_) {
+    std::erase_if(*entries, [&](const auto& each) { return now - each.second.last >= options_.calm; });
+    next_sweep_ = now + options_.calm;
+  }
   const Place place{key, manifest.kind};
   Entry* entry = known(*entries, place, manifest, now);
   if (entry == nullptr) {

@@ -49,6 +49,7 @@ class Contest {
 
   const Options options_;
   mutable Guarded<Entries> entries_;
+  SteadyTime next_sweep_{};  ///< guarded by entries_; of those that nobody asks about any more
 };
 
 }  // namespace imageclassifier::reconciler

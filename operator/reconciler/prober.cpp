@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <random>
@@ -13,16 +14,26 @@
 namespace imageclassifier::reconciler {
 
 struct EndpointProber::Impl {
-  struct Target {
-    EndpointState state;
-    std::string trigger;
+  /// What most endpoints have none of; of the rest ten thousand are held.
+  struct Rare {
+    std::string detail;
     std::string certificates;
     std::string former_certificates;
+    ProbeResult other;    ///< a failure that is not the one told
+    int others = 0;       ///< how often in a row
+    bool inside = false;  ///< of the one told
+  };
+  struct Target {
+    std::string url;
+    std::string way;
     std::string inside_url;
-    ProbeResult other;  ///< a failure that is not the one told
-    int others = 0;     ///< how often in a row
-    int failures = 0;
+    std::string trigger;
+    std::shared_ptr<const api::ModelStatus> model;  ///< shared with others that have the same
+    std::unique_ptr<Rare> rare;
     SteadyTime due{};
+    int failures = 0;
+    EndpointState::Kind kind = EndpointState::Kind::kUnknown;
+    bool reached = false;
     bool busy = false;
     bool patient = false;          ///< waits among those that are known not to answer
     std::uint64_t generation = 0;  ///< of this entry, so that the answer for a forgotten one is recognised
@@ -89,23 +100,49 @@ struct EndpointProber::Impl {
     return nullptr;
   }
 
+  static const Rare& rare_in(const Target& target) {
+    static const Rare kNone;
+    return target.rare ? *target.rare : kNone;
+  }
+  static Rare& rare_of(Target& target) {
+    if (!target.rare) target.rare = std::make_unique<Rare>();
+    return *target.rare;
+  }
+  static EndpointState state_of(const Target& target) {
+    EndpointState state{target.kind,    target.url, target.way, rare_in(target).detail, rare_in(target).inside,
+                        target.reached, {}};
+    if (target.model) state.model = *target.model;
+    return state;
+  }
+
+  /// An equal one that was met lately, if there is one.
+  std::shared_ptr<const api::ModelStatus> shared(const std::optional<api::ModelStatus>& model) {
+    constexpr std::size_t kDistinct = 16;
+    if (!model) return nullptr;
+    for (const auto& known : models) {
+      if (*known == *model) return known;
+    }
+    if (models.size() == kDistinct) models.pop_front();
+    models.push_back(std::make_shared<const api::ModelStatus>(*model));
+    return models.back();
+  }
+
   /// Returns whether the state changed, or may change by a look at the certificate.
   bool store(Target& target, const ProbeResult& result) {
-    const EndpointState before = target.state;
+    const EndpointState before = state_of(target);
     if (result.ok) {
       // Those that become healthy together are not to be asked together for ever after.
       std::uniform_real_distribution<double> part(before.kind == EndpointState::Kind::kHealthy ? 1.0 : 0.1, 1.0);
       target.due =
           clock.steady_now() +
           Duration(static_cast<Duration::rep>(static_cast<double>(options.healthy_interval.count()) * part(random)));
-      target.failures = target.others = 0;
+      target.failures = 0;
       target.patient = false;
-      target.state.kind = EndpointState::Kind::kHealthy;
-      target.state.reached = true;
-      target.state.inside = false;
-      target.state.detail.clear();
-      target.state.model = result.model;
-      return before != target.state;
+      target.kind = EndpointState::Kind::kHealthy;
+      target.reached = true;
+      target.model = shared(result.model);
+      forget_failures(target);
+      return before != state_of(target);
     }
     const Duration delay = std::min(options.last_retry, options.first_retry * (1 << std::min(target.failures, 10)));
     target.failures += 1;
@@ -114,24 +151,33 @@ struct EndpointProber::Impl {
       target.patient = true;
       note_failure(target, result);
     }
-    return before != target.state || (result.untrusted && target.failures == 1);
+    return before != state_of(target) || (result.untrusted && target.failures == 1);
+  }
+
+  static void forget_failures(Target& target) {
+    if (!target.rare) return;
+    target.rare->detail.clear();
+    target.rare->others = 0;
+    target.rare->inside = false;
+    if (target.rare->certificates.empty() && target.rare->former_certificates.empty()) target.rare.reset();
   }
 
   /// A cause is told anew only when it has been the only one for as long as it takes to become unhealthy.
-  void note_failure(Target& target, const ProbeResult& result) const {
+  void note_failure(Target& target, const ProbeResult& result) {
+    Rare& rare = rare_of(target);
     const auto is_like = [&](const auto& known) {
       return result.detail == known.detail && result.inside == known.inside;
     };
-    if (target.state.kind == EndpointState::Kind::kUnhealthy) {
-      target.others = is_like(target.state) ? 0 : is_like(target.other) ? target.others + 1 : 1;
-      target.other = result;
-      if (target.others < options.failures_to_unhealthy) return;
+    if (target.kind == EndpointState::Kind::kUnhealthy) {
+      rare.others = is_like(rare) ? 0 : is_like(rare.other) ? rare.others + 1 : 1;
+      rare.other = result;
+      if (rare.others < options.failures_to_unhealthy) return;
     }
-    target.others = 0;
-    target.state.kind = EndpointState::Kind::kUnhealthy;
-    target.state.detail = result.detail;
-    target.state.inside = result.inside;
-    if (result.inside) target.state.model = result.model;
+    rare.others = 0;
+    target.kind = EndpointState::Kind::kUnhealthy;
+    rare.detail = result.detail;
+    rare.inside = result.inside;
+    if (result.inside) target.model = shared(result.model);
   }
 
   void work(std::stop_token stop) {
@@ -141,8 +187,8 @@ struct EndpointProber::Impl {
       const runtime::ObjectKey key = entry->first;
       const Target& target = entry->second;
       const std::uint64_t generation = target.generation, version = target.version;
-      const ProbeTarget asked{target.state.url, target.certificates + target.former_certificates, target.inside_url,
-                              target.state.way};
+      const Rare& rare = rare_in(target);
+      const ProbeTarget asked{target.url, rare.certificates + rare.former_certificates, target.inside_url, target.way};
       const int patience = target.patient ? 1 : 0;
       patient_busy += patience;
       lock.unlock();
@@ -183,6 +229,7 @@ struct EndpointProber::Impl {
   bool stopping = false;
   std::uint64_t changes = 0;
   std::uint64_t versions = 0;
+  std::deque<std::shared_ptr<const api::ModelStatus>> models;
   std::minstd_rand random{std::random_device{}()};
   std::vector<std::jthread> threads;
 };
@@ -211,8 +258,8 @@ void EndpointProber::watch(const runtime::ObjectKey& key, const ProbeTarget& wan
   const std::unique_lock lock(impl_->mutex);
   const auto [entry, is_new] = impl_->targets.try_emplace(key);
   Impl::Target& target = entry->second;
-  const bool moved = target.state.url != wanted.url || target.state.way != wanted.way;
-  const bool renewed = target.certificates != wanted.certificates;
+  const bool moved = target.url != wanted.url || target.way != wanted.way;
+  const bool renewed = Impl::rare_in(target).certificates != wanted.certificates;
   if (!is_new && !moved && !renewed && target.inside_url == wanted.inside_url && target.trigger == trigger) return;
   if (is_new) {
     target.generation = ++impl_->versions;
@@ -220,14 +267,18 @@ void EndpointProber::watch(const runtime::ObjectKey& key, const ProbeTarget& wan
     impl_->leave_line(*entry);
   }
   if (renewed) {
-    target.former_certificates = moved ? std::string() : std::move(target.certificates);
-    target.certificates = wanted.certificates;
+    Impl::Rare& rare = Impl::rare_of(target);
+    rare.former_certificates = moved ? std::string() : std::move(rare.certificates);
+    rare.certificates = wanted.certificates;
   }
   if (moved) {
-    target.state = EndpointState{};
-    target.state.url = wanted.url;
-    target.state.way = wanted.way;
+    target.url = wanted.url;
+    target.way = wanted.way;
+    target.kind = EndpointState::Kind::kUnknown;
+    target.reached = false;
+    target.model = nullptr;
     target.failures = 0;
+    Impl::forget_failures(target);
   }
   target.inside_url = wanted.inside_url;
   target.trigger = trigger;
@@ -248,7 +299,7 @@ void EndpointProber::forget(const runtime::ObjectKey& key) {
 EndpointState EndpointProber::state(const runtime::ObjectKey& key) const {
   const std::unique_lock lock(impl_->mutex);
   const auto found = impl_->targets.find(key);
-  return found == impl_->targets.end() ? EndpointState{} : found->second.state;
+  return found == impl_->targets.end() ? EndpointState{} : Impl::state_of(found->second);
 }
 
 }  // namespace imageclassifier::reconciler

@@ -75,6 +75,12 @@ struct WorkQueue::Impl {
     SteadyTime ready_at;
     Priority priority;
   };
+  struct Earlier {
+    using Entry = std::pair<SteadyTime, const ObjectKey*>;
+    bool operator()(const Entry& left, const Entry& right) const {
+      return left.first != right.first ? left.first < right.first : *left.second < *right.second;
+    }
+  };
 
   Impl(Options options_in, Clock& clock_in, MetricsRegistry& registry)
       : options(std::move(options_in)),
@@ -132,10 +138,10 @@ struct WorkQueue::Impl {
         found->second.priority = priority;
         return;
       }
-      by_time.erase({found->second.ready_at, key});
+      by_time.erase({found->second.ready_at, &found->first});
     }
-    delayed[key] = {ready_at, priority};
-    by_time.emplace(ready_at, key);
+    const auto entry = delayed.insert_or_assign(key, Delayed{ready_at, priority}).first;
+    by_time.emplace(ready_at, &entry->first);
     changed.notify_one();
   }
 
@@ -144,7 +150,7 @@ struct WorkQueue::Impl {
     const auto found = delayed.find(key);
     if (found == delayed.end()) return std::nullopt;
     const Priority priority = found->second.priority;
-    by_time.erase({found->second.ready_at, key});
+    by_time.erase({found->second.ready_at, &found->first});
     delayed.erase(found);
     return priority;
   }
@@ -152,7 +158,7 @@ struct WorkQueue::Impl {
   void promote() {
     const SteadyTime now = clock.steady_now();
     while (!by_time.empty() && by_time.begin()->first <= now) {
-      const ObjectKey key = by_time.begin()->second;
+      const ObjectKey key = *by_time.begin()->second;
       add_now(key, delayed.at(key).priority);
     }
     while (!recent_order.empty() && recent_order.front().first <= now) {
@@ -220,8 +226,8 @@ struct WorkQueue::Impl {
   std::unordered_map<ObjectKey, Waiting> dirty;
   std::unordered_map<ObjectKey, SteadyTime> processing;
   std::unordered_map<ObjectKey, Delayed> delayed;
-  std::set<std::pair<SteadyTime, ObjectKey>> by_time;  // the same entries as `delayed`
-  std::unordered_map<ObjectKey, SteadyTime> recent;    // not to be handed out because of an add(): until when
+  std::set<std::pair<SteadyTime, const ObjectKey*>, Earlier> by_time;  // the entries of `delayed`, by its keys
+  std::unordered_map<ObjectKey, SteadyTime> recent;  // not to be handed out because of an add(): until when
   std::deque<std::pair<SteadyTime, ObjectKey>> recent_order;
   std::unordered_map<ObjectKey, int> failed;
   bool shut_down = false;
@@ -299,8 +305,8 @@ void WorkQueue::done(const ObjectKey& key) {
 void WorkQueue::shutdown() {
   std::lock_guard hold(impl_->mutex);
   impl_->shut_down = true;
-  impl_->delayed.clear();
   impl_->by_time.clear();
+  impl_->delayed.clear();
   impl_->changed.notify_all();
 }
 
