@@ -199,6 +199,9 @@ Result<Spec> parse_specification(const nlohmann::json& source) {
   spec.availability = parse_availability(member(source, "availability"));
   const nlohmann::json& network_policy = member(source, "networkPolicy");
   spec.network_policy = {boolean_of(network_policy, "enabled", true), json_of(network_policy, "allowFrom")};
+  const nlohmann::json& monitoring = member(source, "monitoring");
+  spec.monitoring = {text_or(monitoring, "serviceMonitor", spec.monitoring.service_monitor),
+                     text_map_of(monitoring, "labels")};
   if (const nlohmann::json& resources = member(source, "resources"); resources.is_object()) {
     spec.resources = {parse_quantities(member(resources, "requests")), parse_quantities(member(resources, "limits"))};
   }

@@ -133,6 +133,15 @@ struct NetworkPolicySpec {
   std::string allow_from_json;  ///< list of NetworkPolicyPeer
 };
 
+/// Whether a ServiceMonitor has Prometheus ask the pods for their metrics.
+struct MonitoringSpec {
+  static constexpr const char* kAuto = "Auto";  ///< where the cluster knows ServiceMonitors
+  static constexpr const char* kEnabled = "Enabled";
+  static constexpr const char* kDisabled = "Disabled";
+  std::string service_monitor = kAuto;
+  std::map<std::string, std::string> labels;
+};
+
 struct PodSpec {
   std::map<std::string, std::string> node_selector;
   std::string tolerations_json;
@@ -168,6 +177,7 @@ struct Spec {
   RolloutSpec rollout;
   AvailabilitySpec availability;
   NetworkPolicySpec network_policy;
+  MonitoringSpec monitoring;
   ResourceRequirements resources{{{"cpu", "1"}, {"memory", "1Gi"}}, {{"memory", "2Gi"}}};
   PodSpec pod;
 };

@@ -78,10 +78,14 @@ Watches::Watches(kubernetes::ApiClient& client, const RunOptions& options, WorkQ
   tell_instance(pods_);
   tell_instance(services_);
   for (const resources::Kind kind : resources::kOptionalKinds) {
-    auto& informer = optional_children_
-                         .try_emplace(kind, client, watched(reconciler::collection_of(kind), options, our_children()),
-                                      api::recorded(api::decode_child), clock, metrics)
-                         .first->second;
+    auto watch = watched(reconciler::collection_of(kind), options, our_children());
+    if (kind == resources::Kind::kServiceMonitor) {
+      watch.reflector.may_be_missing = true;
+      watch.served_changed = [this](bool) { enqueue_all(); };
+    }
+    auto& informer =
+        optional_children_.try_emplace(kind, client, std::move(watch), api::recorded(api::decode_child), clock, metrics)
+            .first->second;
     tell_instance(informer);
   }
   events_.add_handler([this](const auto& change) {
@@ -138,10 +142,22 @@ std::string Watches::last_seen(std::string_view plural) const {
 }
 
 reconciler::Stores Watches::stores() const {
-  reconciler::Stores stores{classifiers_.store(), deployments_.store(), revisions_.store(), replica_sets_.store(),
-                            pods_.store(),        services_.store(),    events_.store(),    {}};
+  reconciler::Stores stores{classifiers_.store(),
+                            deployments_.store(),
+                            revisions_.store(),
+                            replica_sets_.store(),
+                            pods_.store(),
+                            services_.store(),
+                            events_.store(),
+                            {},
+                            {}};
   for (const auto& [kind, informer] : optional_children_) stores.optional_children.emplace(kind, &informer.store());
+  stores.serves_monitors = [this] { return optional_children_.at(resources::Kind::kServiceMonitor).is_served(); };
   return stores;
+}
+
+void Watches::enqueue_all() {
+  for (const ObjectKey& key : classifiers()) enqueue(key, true);
 }
 
 void Watches::enqueue(const ObjectKey& key, bool initial) {

@@ -36,6 +36,7 @@ class Watches {
   template <typename T>
   void tell_instance(Informer<T>& informer);
   void enqueue(const runtime::ObjectKey& key, bool initial);
+  void enqueue_all();
 
   runtime::WorkQueue& queue_;
   Informer<api::PackedClassifier> classifiers_;

@@ -71,7 +71,8 @@ Result<Verdict> examine(kubernetes::ApiClient& client, const kubernetes::ObjectN
     if (!read) return fail(told(read.error(), space));
   }
   const reconciler::Stores stores{listed.classifiers, listed.deployments, listed.revisions, listed.replica_sets,
-                                  listed.pods,        listed.services,    listed.events,    {}};
+                                  listed.pods,        listed.services,    listed.events,    {},
+                                  [] { return true; }};
   const reconciler::EndpointProber nobody({}, {}, {}, clock);  // never started: this program asks by itself
   const auto observed = reconciler::observe({space, name.name}, stores, client, nobody, true, stop);
   if (!observed) return fail(told(observed.error(), space));

@@ -185,6 +185,11 @@ constexpr std::array kReasons = {
            "Add an entry for {server} to the Secret; it is looked at again within 30 seconds."},
     Reason{"ServiceInvalid", kStalled, 80, "The API server refused Service {object}: {detail}.",
            "Correct the field of spec.service that the message names."},
+    Reason{
+        "ServiceMonitorKindMissing", kFailing, 20,
+        "ServiceMonitor {object} cannot be made: the cluster has no kind ServiceMonitor (monitoring.coreos.com/v1).",
+        "Install the Prometheus operator's CustomResourceDefinitions, or set spec.monitoring.serviceMonitor to Auto; "
+        "it is made within seconds after they are there."},
     Reason{"ServicePending", kWaiting, 5, "Service {service} is being made.", ""},
     Reason{"Stable", kGood, 0, "Nothing is left to do.", ""},
     Reason{"SubnetFull", kFailing, 60,

@@ -80,11 +80,12 @@ Status status_of(int http_status, const std::vector<Header>& headers, std::strin
 ErrorCode error_code(const Status& status) {
   switch (status.code) {
     case 400:
-    case 405:
     case 406:
     case 415:
     case 422:
       return ErrorCode::kInvalidArgument;
+    case 405:
+      return ErrorCode::kUnsupported;
     case 401:
       return ErrorCode::kUnauthenticated;
     case 403:

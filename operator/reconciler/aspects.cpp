@@ -246,8 +246,11 @@ Aspect rollback_aspect(const Rollout& rollout) {
   return {"False", make_finding("NotRolledBack"), std::nullopt};
 }
 
-Aspect other_children_aspect(const std::vector<Finding>& failures) {
+Aspect other_children_aspect(const api::MonitoringSpec& monitoring, const std::vector<Finding>& failures) {
   for (const Finding& failure : failures) {
+    if (failure.name() == "ServiceMonitorKindMissing" && monitoring.service_monitor == api::MonitoringSpec::kAuto) {
+      continue;
+    }
     for (const resources::Kind kind : resources::kAllKinds) {
       const bool told =
           kind == resources::Kind::kSecret || kind == resources::Kind::kDeployment || kind == resources::Kind::kService;

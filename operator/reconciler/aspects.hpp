@@ -42,6 +42,6 @@ std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& pla
 /// True, and in the way of Ready, while the last good revision runs in place of the wanted one.
 Aspect rollback_aspect(const Rollout& rollout);
 /// Of the children that have no condition of their own; its finding is empty if nothing is wrong with them.
-Aspect other_children_aspect(const std::vector<diagnosis::Finding>& failures);
+Aspect other_children_aspect(const api::MonitoringSpec& monitoring, const std::vector<diagnosis::Finding>& failures);
 
 }  // namespace imageclassifier::reconciler

@@ -80,6 +80,11 @@ Executor::Done Executor::create(const Action& action, const api::ImageClassifier
                                     action.manifest.body, api::kFieldManager, stop);
   if (!reply) {
     if (reply.error().code == ErrorCode::kAlreadyExists) return meet_existing(action, owner, stop);
+    // The kind has gone, or is going (405), and its watch has not said so yet.
+    const bool no_kind = reply.error().code == ErrorCode::kNotFound || reply.error().code == ErrorCode::kUnsupported;
+    if (no_kind && action.manifest.kind == resources::Kind::kServiceMonitor) {
+      return about("ServiceMonitorKindMissing", action);
+    }
     return judge(action, reply.error());
   }
   record(action, owner, reply->resource_version);

@@ -49,6 +49,7 @@ const GroupVersionResource& collection_of(resources::Kind kind) {
   static const GroupVersionResource kNetworkPolicies{"networking.k8s.io", "v1", "networkpolicies"};
   static const GroupVersionResource kAutoscalers{"autoscaling", "v2", "horizontalpodautoscalers"};
   static const GroupVersionResource kBudgets{"policy", "v1", "poddisruptionbudgets"};
+  static const GroupVersionResource kMonitors{"monitoring.coreos.com", "v1", "servicemonitors"};
   switch (kind) {
     case resources::Kind::kSecret:
       return secrets();
@@ -64,6 +65,8 @@ const GroupVersionResource& collection_of(resources::Kind kind) {
       return kAutoscalers;
     case resources::Kind::kPodDisruptionBudget:
       return kBudgets;
+    case resources::Kind::kServiceMonitor:
+      return kMonitors;
   }
   return secrets();
 }

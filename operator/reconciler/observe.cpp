@@ -45,6 +45,7 @@ Result<void> read_live_children(Observed& observed, const Stores& stores, kubern
   }
   if (auto read = read_live(observed.service, client, services(), name, &api::decode_service, stop); !read) return read;
   for (const auto& [kind, store] : stores.optional_children) {
+    if (kind == resources::Kind::kServiceMonitor && !observed.serves_monitors) continue;
     std::shared_ptr<const api::Child> child;
     if (auto read = read_live(child, client, collection_of(kind), name, &api::decode_child, stop); !read) return read;
     if (child) observed.optional_children.emplace(kind, std::move(child));
@@ -219,6 +220,7 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
                                         std::stop_token stop) {
   const kubernetes::ObjectName name{key.namespace_name, key.name};
   Observed observed;
+  observed.serves_monitors = stores.serves_monitors && stores.serves_monitors();
   std::shared_ptr<const api::ImageClassifier> classifier;
   if (live) {
     if (auto read = read_live(classifier, client, image_classifiers(), name, &api::decode_image_classifier, stop);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,6 +29,8 @@ struct Stores {
   const Store<api::Event>& events;
   /// Of every kind of resources::optional_children.
   std::map<resources::Kind, const Store<api::Child>*> optional_children;
+  /// Whether the cluster has the kind ServiceMonitor; nothing: it has not.
+  std::function<bool()> serves_monitors = {};
 };
 
 /// Puts together what a decision needs: the caches, the Secrets and what else the specification names by GET (they are

@@ -60,6 +60,7 @@ struct Observed {
   std::shared_ptr<const api::Service> service;  ///< of our name, whoever owns it
   /// Those of our name that exist, whoever owns them; of the kinds of resources::optional_children.
   std::map<resources::Kind, std::shared_ptr<const api::Child>> optional_children;
+  bool serves_monitors = false;  ///< the cluster has the kind ServiceMonitor
   std::vector<std::shared_ptr<const api::Event>> service_events;
   std::optional<ObservedSecret> source_secret;  ///< the one that spec.registry.auth names
   /// The API server's sentence when it does not let us read a Secret; empty: it does.

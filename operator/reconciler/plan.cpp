@@ -26,23 +26,24 @@ std::optional<Present> present(const std::shared_ptr<const T>& child) {
   return Present{child->metadata, child->owned.text()};
 }
 
-diagnosis::Finding name_conflict(const Manifest& wanted) {
+diagnosis::Finding about(std::string_view reason, const Manifest& wanted) {
   diagnosis::Finding finding =
-      diagnosis::make_finding("NameConflict", {{"kind", to_string(wanted.kind)}, {"object", wanted.name}});
+      diagnosis::make_finding(reason, {{"kind", to_string(wanted.kind)}, {"object", wanted.name}});
   finding.object = std::string(to_string(wanted.kind)) + " " + wanted.name;
   return finding;
 }
 
 void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std::optional<Present>& child) {
   if (!child) {
-    // Of a resource that was worked on before, the children may have gone with it.
-    const bool made_before = observed.classifier.status.observed_generation > 0;
+    // Of a resource that was worked on before, the children may have gone with it. A ServiceMonitor comes and goes with
+    // its kind.
+    const bool made_before = observed.classifier.status.observed_generation > 0 && wanted.kind != Kind::kServiceMonitor;
     plan.actions.push_back({Step::kCreate, std::move(wanted), {}, "it does not exist", {}, made_before});
     return;
   }
   const api::ObjectMeta& metadata = child->metadata;
   if (metadata.owner_uid != observed.classifier.metadata.uid) {
-    plan.obstacles.push_back(name_conflict(wanted));
+    plan.obstacles.push_back(about("NameConflict", wanted));
     return;
   }
   if (metadata.deleting) return;  // it is made anew when it is gone
@@ -214,6 +215,11 @@ Plan make_plan(const Observed& observed, WallTime now) {
   const auto plan_optional = [&](resources::OptionalChild& child) {
     const auto exists = find_child(observed, child.kind);
     if (!child.wanted || (!exists && plan.deployment_held)) return;
+    if (child.kind == Kind::kServiceMonitor && !observed.serves_monitors) {
+      const bool asked_for = observed.classifier.spec.monitoring.service_monitor == api::MonitoringSpec::kEnabled;
+      if (asked_for) plan.obstacles.push_back(about("ServiceMonitorKindMissing", *child.wanted));
+      return;
+    }
     plan_child(plan, observed, std::move(*child.wanted), present(exists));
   };
   for (resources::OptionalChild& child : optional) {

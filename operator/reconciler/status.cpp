@@ -117,7 +117,7 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   const Aspect credential = credential_aspect(plan, all, observed, workload);
   const EndpointAspect endpoint = endpoint_aspect(observed, plan, all, now);
   const Aspect rollback = rollback_aspect(plan.rollout);
-  const Aspect others = other_children_aspect(all);
+  const Aspect others = other_children_aspect(classifier.spec.monitoring, all);
   const std::vector<const Aspect*> aspects = {&credential, &workload, &rollback, &endpoint.aspect, &others};
   const Aspect* from = nullptr;
   const Finding* blocker = choose_blocker(aspects, &from);

@@ -58,6 +58,8 @@ Manifest build_service(const api::ImageClassifier& classifier);
 Manifest build_network_policy(const api::ImageClassifier& classifier, std::set<int> other_model_ports = {});
 Manifest build_horizontal_pod_autoscaler(const api::ImageClassifier& classifier);
 Manifest build_pod_disruption_budget(const api::ImageClassifier& classifier);
+/// Has Prometheus ask every pod of the Service for /metrics, which needs no password.
+Manifest build_service_monitor(const api::ImageClassifier& classifier);
 
 /// A child that exists only while the specification asks for it.
 struct OptionalChild {
@@ -69,7 +71,7 @@ std::vector<OptionalChild> optional_children(const api::ImageClassifier& classif
                                              std::set<int> other_model_ports = {});
 /// All children but the Secret, whose content is not in the specification, and the ControllerRevision, which repeats
 /// the Deployment's pod template; in the order of Kind. What they are while a window of the schedule is open, if there
-/// is one.
+/// is one, and in a cluster of which nothing is known: a ServiceMonitor only if it is asked for.
 std::vector<Manifest> desired_state(const api::ImageClassifier& classifier);
 
 /// A member of the pod's environment as the Deployment spells it: `value`, or `resource` by the downward API.

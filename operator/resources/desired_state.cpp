@@ -9,7 +9,7 @@ namespace imageclassifier::resources {
 std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Scale& scale,
                                              std::set<int> other_model_ports) {
   const api::Spec& spec = classifier.spec;
-  std::vector<OptionalChild> children(3);
+  std::vector<OptionalChild> children(4);
   children[0].kind = Kind::kNetworkPolicy;
   if (spec.network_policy.enabled) {
     children[0].wanted = build_network_policy(classifier, std::move(other_model_ports));
@@ -26,6 +26,9 @@ std::vector<OptionalChild> optional_children(const api::ImageClassifier& classif
       replicas = std::max(replicas, window.replicas.value_or(0));
   }
   if (replicas >= 2) children[2].wanted = build_pod_disruption_budget(classifier);
+  children[3].kind = Kind::kServiceMonitor;
+  if (spec.monitoring.service_monitor != api::MonitoringSpec::kDisabled)
+    children[3].wanted = build_service_monitor(classifier);
   return children;
 }
 
@@ -40,7 +43,9 @@ std::vector<Manifest> desired_state(const api::ImageClassifier& classifier) {
       build_deployment(classifier, autoscaled ? std::nullopt : std::optional<std::int64_t>(scale.replicas),
                        pod_revision(classifier)),
       build_service(classifier)};
+  const std::string& monitoring = classifier.spec.monitoring.service_monitor;
   for (OptionalChild& child : optional_children(classifier, scale)) {
+    if (child.kind == Kind::kServiceMonitor && monitoring != api::MonitoringSpec::kEnabled) continue;
     if (child.wanted) manifests.push_back(std::move(*child.wanted));
   }
   std::stable_sort(manifests.begin(), manifests.end(),

@@ -24,6 +24,8 @@ const char* to_string(Kind kind) noexcept {
       return "HorizontalPodAutoscaler";
     case Kind::kPodDisruptionBudget:
       return "PodDisruptionBudget";
+    case Kind::kServiceMonitor:
+      return "ServiceMonitor";
   }
   return "";
 }
@@ -42,6 +44,8 @@ const char* api_version(Kind kind) noexcept {
       return "autoscaling/v2";
     case Kind::kPodDisruptionBudget:
       return "policy/v1";
+    case Kind::kServiceMonitor:
+      return "monitoring.coreos.com/v1";
   }
   return "";
 }

@@ -13,16 +13,17 @@ enum class Kind {
   kDeployment,
   kService,
   kHorizontalPodAutoscaler,
-  kPodDisruptionBudget
+  kPodDisruptionBudget,
+  kServiceMonitor
 };
 
 inline constexpr std::array kAllKinds = {
-    Kind::kSecret,  Kind::kNetworkPolicy,           Kind::kControllerRevision, Kind::kDeployment,
-    Kind::kService, Kind::kHorizontalPodAutoscaler, Kind::kPodDisruptionBudget};
+    Kind::kSecret,  Kind::kNetworkPolicy,           Kind::kControllerRevision,  Kind::kDeployment,
+    Kind::kService, Kind::kHorizontalPodAutoscaler, Kind::kPodDisruptionBudget, Kind::kServiceMonitor};
 
 /// Those that exist only while the specification asks for them.
 inline constexpr std::array kOptionalKinds = {Kind::kNetworkPolicy, Kind::kHorizontalPodAutoscaler,
-                                              Kind::kPodDisruptionBudget};
+                                              Kind::kPodDisruptionBudget, Kind::kServiceMonitor};
 
 /// "Secret", "NetworkPolicy"...
 const char* to_string(Kind kind) noexcept;

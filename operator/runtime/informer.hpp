@@ -47,6 +47,7 @@ class Informer final : private EventSink {
 
   /// The first list is in the store and its handlers have run.
   bool has_synced() const { return watch_.has_synced(); }
+  bool is_served() const { return watch_.is_served(); }
   /// Everything up to this version is in the store (objects, bookmarks and lists advance it); "" before the first list.
   std::string last_seen_resource_version() const { return watch_.last_seen_resource_version(); }
   const Store<T>& store() const { return store_; }

@@ -37,6 +37,7 @@ class Stepper {
 
   Step operator()(const ListFailed& failed) {
     if (state_.phase != Phase::kListing) return {};
+    if (is_missing(failed.failure)) return missing();
     const bool refused_version =
         failed.failure == Failure::kExpired || failed.failure == Failure::kTooLargeResourceVersion;
     const bool later_page = !state_.first_page_version.empty();
@@ -73,8 +74,9 @@ class Stepper {
   }
 
   Step operator()(const WatchFailed& failed) {
+    if (state_.phase != Phase::kStreaming && state_.phase != Phase::kWatching) return {};
+    if (is_missing(failed.failure)) return missing();
     if (state_.phase == Phase::kStreaming) return stream_failed(failed);
-    if (state_.phase != Phase::kWatching) return {};
     switch (failed.failure) {
       case Failure::kExpired:
         // Once at once; a server that forgets again and again is not asked for everything without pause.
@@ -89,6 +91,7 @@ class Stepper {
       case Failure::kTooLarge:
         return pause(++state_.failed_watches >= options_.failures_before_list, failed.retry_after);
       case Failure::kNotUnderstood:
+      case Failure::kNoSuchKind:
       case Failure::kOther:
         return pause(true, failed.retry_after);
     }
@@ -119,8 +122,21 @@ class Stepper {
     state_.page_size = 0;
     state_.version_unavailable = false;
     state_.synced = true;
+    state_.missing = false;
     state_.list_next = false;
     state_.stale_lists = 0;
+  }
+
+  bool is_missing(Failure failure) const { return failure == Failure::kNoSuchKind && options_.may_be_missing; }
+
+  /// Not with the growing pauses of failures: nothing is wrong, and the kind is wanted soon after it is there.
+  Step missing() {
+    committed("");
+    state_.missing = true;
+    state_.phase = Phase::kPausing;
+    state_.list_after_pause = true;
+    return {{StoreEffect::kDiscard, StoreEffect::kCommit},
+            Pause{scaled(options_.missing_pause, 1.0 + context_.random)}};
   }
 
   int page_size() const { return state_.page_size > 0 ? state_.page_size : options_.page_size; }

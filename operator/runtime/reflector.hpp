@@ -18,6 +18,9 @@
 /// asked for again (versions of one resource are compared as decimal numbers, KEP-5504). With Options::stream_list the
 /// whole content comes as the first events of a watch instead (WatchList, KEP-3157), and the list is what it falls back
 /// to.
+///
+/// A kind that the server does not serve (404) is like any failure, unless Options::may_be_missing: then its content is
+/// empty until the kind is there.
 namespace imageclassifier::runtime::reflector {
 
 /// Why a list or watch failed, as far as the reaction differs.
@@ -30,7 +33,8 @@ enum class Failure {
   kMalformed,                ///< the answer makes no sense
   kTooLarge,                 ///< the answer is more than we hold
   kNotUnderstood,            ///< 400, 422: this server does not know what was asked (streaming lists)
-  kOther                     ///< 401, 403, 404, ...: somebody must repair something
+  kNoSuchKind,               ///< 404: the server does not serve the kind, or no longer
+  kOther                     ///< 401, 403, ...: somebody must repair something
 };
 
 // ---- what happens ----
@@ -113,13 +117,17 @@ struct Options {
   int stale_lists_before_trust = 6;
   /// So many watches in a row that fail for an unclear reason, without an event between, lead to a new list.
   int failures_before_list = 5;
+  bool may_be_missing = false;
+  Duration missing_pause =
+      std::chrono::seconds(4);  ///< between two looks for a kind that is missing; plus up to the same
 };
 
 struct State {
   enum class Phase { kNew, kListing, kStreaming, kWatching, kPausing };
   Phase phase = Phase::kNew;
   std::string resource_version;  ///< everything up to it is known; "" before the first list
-  bool synced = false;           ///< a list was committed
+  bool synced = false;           ///< a content was committed
+  bool missing = false;          ///< the server does not serve the kind: the content is empty
 
   // the list in flight
   std::string list_version;          ///< version asked for

@@ -35,6 +35,7 @@ Failure classify(const Status& status) {
   if (status.code == 429) return Failure::kTooManyRequests;
   if (status.code >= 500) return Failure::kServerError;
   if (status.code == 400 || status.code == 422) return Failure::kNotUnderstood;
+  if (status.code == 404) return Failure::kNoSuchKind;
   return Failure::kOther;
 }
 
@@ -168,9 +169,15 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
       case reflector::StoreEffect::kAdvance:
         break;
     }
-    auto seen = progress.lock();
-    seen->resource_version = state.resource_version;
-    seen->synced = state.synced;
+    const bool was_served =
+        std::exchange(*progress.lock(), {state.resource_version, state.synced, !state.missing}).served;
+    if (was_served != !state.missing) tell_served();
+  }
+
+  void tell_served() {
+    log::info(state.missing ? "A kind is not installed; it is looked for every few seconds" : "A kind is installed now",
+              {{"resource", to_string(options.resource)}});
+    if (options.served_changed) options.served_changed(!state.missing);
   }
 
   reflector::Step perform(const reflector::SendList& list) {
@@ -207,7 +214,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   }
 
   reflector::Step list_failed(Failure failure, std::optional<Duration> retry_after, const std::string& why) {
-    complain("List failed", why);
+    if (!is_missing(failure)) complain("List failed", why);
     if (failure == Failure::kExpired) expired->increment();
     return take(reflector::ListFailed{failure, retry_after}, nullptr);
   }
@@ -251,10 +258,13 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
 
   reflector::Step watch_failed(Failure failure, std::optional<Duration> retry_after, const std::string& why) {
     // History that is compacted away is everyday life of a quiet watch.
-    complain("Watch failed", why, failure == Failure::kExpired ? log::Level::kInfo : log::Level::kWarning);
+    const auto level = failure == Failure::kExpired ? log::Level::kInfo : log::Level::kWarning;
+    if (!is_missing(failure)) complain("Watch failed", why, level);
     if (failure == Failure::kExpired) expired->increment();
     return take(reflector::WatchFailed{failure, retry_after}, nullptr);
   }
+
+  bool is_missing(Failure failure) const { return failure == Failure::kNoSuchKind && options.reflector.may_be_missing; }
 
   reflector::Step perform(const reflector::Pause& pause) {
     if (!clock.sleep_for(pause.length, stop)) return {};
@@ -291,6 +301,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
   struct Progress {
     std::string resource_version;
     bool synced = false;
+    bool served = true;
   };
 
   kubernetes::ApiClient& client;
@@ -337,6 +348,10 @@ void ResourceWatch::stop() {
 
 bool ResourceWatch::has_synced() const {
   return impl_->progress.lock()->synced;
+}
+
+bool ResourceWatch::is_served() const {
+  return impl_->progress.lock()->served;
 }
 
 std::string ResourceWatch::last_seen_resource_version() const {

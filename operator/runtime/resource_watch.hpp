@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,8 @@ class ResourceWatch {
     kubernetes::Selectors selectors = {};
     kubernetes::Content content = kubernetes::Content::kWhole;
     reflector::Options reflector = {};  ///< page size, time-outs, back-off
+    /// Told on the watch's thread when a kind that may be missing goes or comes: the content is committed by then.
+    std::function<void(bool served)> served_changed = {};
     /// Of one content, several times of what a cluster can hold (150,000 pods): a server that promises more without end
     /// would fill the memory.
     std::size_t maximum_objects = 500'000;
@@ -54,6 +57,8 @@ class ResourceWatch {
   void start();
   void stop();
   bool has_synced() const;
+  /// False while the server is known not to serve the kind.
+  bool is_served() const;
   std::string last_seen_resource_version() const;
   /// Logs and counts an object that the sink could not decode; once per object version.
   void report_undecodable(std::string_view object, const Error& error);

@@ -7,25 +7,20 @@ asked, allowed and refused.
 
 import copy
 import json
-import subprocess
-import tempfile
 import time
 import unittest
-import uuid
 from collections import Counter
 from pathlib import Path
 
-from operator_rig import ROOT, Operator, OperatorTest, resource, wait_until, with_basic
+from chart_account import Account, right_asked, rights_of, whole_role
+from operator_rig import OperatorTest, resource, wait_until, with_basic
 
-from api import recorded
-from minicluster import tools
-
-LEASE = "test-imageclassifier-operator"  # as the chart names it for a release "test"
-CHART = ROOT / "charts/imageclassifier-operator"
 # Rights that this scenario cannot use: (group, resource, verb) -> why the role has them.
 NOT_USED = {
     ("imageclassifier.dev", "imageclassifiers/finalizers", "update"):
         "asked for by the admission plug-in OwnerReferencesPermissionEnforcement (OpenShift), which is off here",
+    **{("monitoring.coreos.com", "servicemonitors", verb): "the kind is not installed here; the test monitoring uses it"
+       for verb in ("get", "create", "patch", "delete")},
 }
 # Without these there is no operator: it says so and is not ready. All others concern one resource, which says so too.
 CACHES = {"list", "watch"}
@@ -40,22 +35,6 @@ WINDOW = 5
 AT_A_TIME = 16
 
 
-def rendered(kubectl):
-    """The objects of the chart."""
-    helm = tools.ensure(("helm",))["helm"] / "helm"
-    text = subprocess.run([helm, "template", "test", CHART, "--namespace", "operator", "--kube-version", "1.34.0", "--set", "crds.install=false"],
-                          check=True, text=True, stdout=subprocess.PIPE).stdout
-    rest = kubectl.run("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", given=text).stdout.strip()
-    while rest:
-        parsed, end = json.JSONDecoder().raw_decode(rest)
-        rest = rest[end:].lstrip()
-        yield from parsed["items"] if parsed["kind"] == "List" else [parsed]
-
-
-def rights_of(role):
-    return {(group, name, verb) for rule in role["rules"] for group in rule["apiGroups"] for name in rule["resources"] for verb in rule["verbs"]}
-
-
 def without(role, right):
     group, name, verb = right
     rules = []
@@ -68,86 +47,13 @@ def without(role, right):
     return {"rules": [rule for rule in rules if rule["resources"] and rule["verbs"]]}
 
 
-class Account:
-    """A namespace with an operator that has exactly the rights of a role."""
-
-    def __init__(self, test, role, *options):
-        self.test, self.kubectl = test, test.kubectl
-        self.namespace = f"test-{uuid.uuid4().hex[:8]}"
-        self.operators = []
-        self.user = f"system:serviceaccount:{self.namespace}:operator"
-        subject = {"kind": "ServiceAccount", "name": "operator", "namespace": self.namespace}
-        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
-        self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator", "namespace": self.namespace}},
-                   {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": self.namespace}, "rules": role["rules"]},
-                   {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": self.namespace},
-                    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.namespace}, "subjects": [subject]},
-                   {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "acr-credentials", "namespace": self.namespace},
-                    "stringData": {"username": "puller", "password": "first"}})
-        test.addCleanup(self.end)
-        self.operator = self.start(*options)
-
-    def start(self, *options):
-        operator = Operator(self.kubectl, self.namespace, "--leader-elect", "--leader-elect-resource-namespace", self.namespace,
-                            "--leader-elect-resource-name", LEASE, *options, kubeconfig=self.kubeconfig())
-        self.operators.append(operator)
-        return operator
-
-    def kubeconfig(self):
-        token = wait_until(lambda: self.kubectl.run("create", "token", "operator", "-n", self.namespace, check=False).stdout.strip(), 10, "a token")
-        admin = json.loads(self.kubectl.run("config", "view", "--raw", "--flatten", "-o", "json").stdout)
-        admin["users"] = [{"name": admin["users"][0]["name"], "user": {"token": token}}]
-        self.config = tempfile.NamedTemporaryFile("w", suffix=".kubeconfig")
-        json.dump(admin, self.config)
-        self.config.flush()
-        return self.config.name
-
-    def apply(self, *objects):
-        self.kubectl.run("apply", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
-
-    def put(self, obj):
-        self.apply({**obj, "metadata": {**obj["metadata"], "namespace": self.namespace}})
-
-    def get(self, kind, name):
-        return self.kubectl.get("-n", self.namespace, kind, name)
-
-    def end(self):
-        ended, self.operators = self.operators, []
-        if not ended:
-            return
-        for operator in ended:
-            operator.end()
-        self.kubectl.run("delete", f"namespace/{self.namespace}", f"clusterrole/{self.namespace}", f"clusterrolebinding/{self.namespace}", "--wait=false")
-
-    def log(self):
-        return "".join(Path(operator.log.name).read_text() for operator in self.operators)
-
-    def requests(self, stage="ResponseComplete"):
-        events = recorded(self.kubectl.state, self.user, stage=stage)
-        return [event for event in events if event["user"]["username"] == self.user]
-
-    def refused(self):
-        return [event for event in self.requests() if event.get("responseStatus", {}).get("code") == 403]
-
-
-def right_asked(event):
-    reference = event.get("objectRef", {})
-    name = reference.get("resource", "") + ("/" + reference["subresource"] if "subresource" in reference else "")
-    return reference.get("apiGroup", ""), name, event["verb"]
-
-
 class Rights(OperatorTest):
     starts_operator = False
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        objects = list(rendered(cls.kubectl))
-        cls.role, = (obj for obj in objects if obj["kind"] == "ClusterRole")
-        cls.namespaced = [obj for obj in objects if obj["kind"] == "Role"]
-
-    def whole_role(self):
-        return {"rules": self.role["rules"] + [rule for role in self.namespaced for rule in role["rules"]]}
+        cls.role = whole_role(cls.kubectl)
 
     def scenario(self, account):
         """Everything that a life of a resource holds; waits for nothing that a missing right could keep from happening."""
@@ -158,7 +64,7 @@ class Rights(OperatorTest):
         account.put(resource("cars", autoscaling={"maxReplicas": 2}, model=MOUNTED))
 
     def test_the_shipped_role_is_enough_and_nothing_in_it_is_unused(self):
-        account = Account(self, self.whole_role())
+        account = Account(self, self.role)
         self.scenario(account)
         wait_until(lambda: account.get("deployment", "pets") and account.get("service", "pets"), 20, "the children")
         self.rotate(account)
@@ -185,7 +91,7 @@ class Rights(OperatorTest):
         self.assertEqual(account.operator.end(), 0)
         self.assertEqual([(right_asked(event), event["requestURI"]) for event in account.refused()], [])
         used = {right_asked(event) for event in account.requests()}
-        unused = rights_of(self.whole_role()) - used - set(NOT_USED)
+        unused = rights_of(self.role) - used - set(NOT_USED)
         self.assertEqual(sorted(unused), [], "rights that the chart gives and nothing uses")
 
     def take_options_away(self, account):
@@ -208,13 +114,13 @@ class Rights(OperatorTest):
         wait_until(lambda: account.get("secret", "pets-acr-pull")["data"] != before, 20, "the new password")
 
     def test_each_right_that_is_missing_is_named_and_asked_for_in_moderation(self):
-        rights = sorted(rights_of(self.whole_role()) - set(NOT_USED))
+        rights = sorted(rights_of(self.role) - set(NOT_USED))
         # An operator whose caches do not fill ends after two minutes: so many at a time are through by then.
         for first in range(0, len(rights), AT_A_TIME):
             self.check_missing(rights[first:first + AT_A_TIME])
 
     def check_missing(self, rights):
-        accounts = {right: Account(self, without(self.whole_role(), right), *(["--no-stream-lists"] if right[2] == "list" else []))
+        accounts = {right: Account(self, without(self.role, right), *(["--no-stream-lists"] if right[2] == "list" else []))
                     for right in rights}
         for account in accounts.values():
             self.scenario(account)

@@ -112,6 +112,23 @@ TEST_CASE("an option that is removed removes its object, and comes back with it"
   CHECK(planned(world) == "create NetworkPolicy pets");
 }
 
+TEST_CASE("a ServiceMonitor is made where its kind is, and missed only where it is asked for") {
+  World world = World().settle();
+  CHECK(make_plan(world.observed, kNow).obstacles.empty());
+  auto& wish = world.observed.classifier.spec.monitoring.service_monitor;
+  wish = api::MonitoringSpec::kEnabled;
+  CHECK(planned(world) == "");
+  REQUIRE(make_plan(world.observed, kNow).obstacles.size() == 1);
+  CHECK(make_plan(world.observed, kNow).obstacles[0].name() == "ServiceMonitorKindMissing");
+  wish = api::MonitoringSpec::kAuto;
+  world.observed.serves_monitors = true;
+  CHECK(planned(world) == "create ServiceMonitor pets");
+  world.settle();
+  CHECK(planned(world) == "");
+  wish = api::MonitoringSpec::kDisabled;
+  CHECK(planned(world) == "delete ServiceMonitor pets");
+}
+
 TEST_CASE("a foreign object in the place of an option is left alone, and an obstacle only while the option is wanted") {
   World world = World().settle();
   auto foreign = std::make_shared<api::Child>(*world.observed.optional_children[resources::Kind::kNetworkPolicy]);

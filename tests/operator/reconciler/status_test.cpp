@@ -35,6 +35,20 @@ World serving() {
 
 }  // namespace
 
+TEST_CASE("a missing kind of ServiceMonitor is in the way of Ready only where it is asked for") {
+  World world = serving();
+  auto& wish = world.observed.classifier.spec.monitoring.service_monitor;
+  wish = api::MonitoringSpec::kEnabled;
+  const Report missed = report(world);
+  CHECK(state(missed, "Ready") == "False/ServiceMonitorKindMissing");
+  CHECK(state(missed, "EndpointReady") == "True/Answering");
+  const diagnosis::Finding found = make_plan(world.observed, kNow).obstacles.at(0);
+  wish = api::MonitoringSpec::kAuto;
+  CHECK(state(report(world), "Ready") == "True/Ready");
+  // Of a kind that goes while the object is being made.
+  CHECK(state(report(world, {found}), "Ready") == "True/Ready");
+}
+
 TEST_CASE("all conditions are there from the first pass on") {
   const Report first = report(World());
   CHECK(first.status.observed_generation == 1);

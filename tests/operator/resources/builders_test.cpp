@@ -68,6 +68,8 @@ std::vector<api::ImageClassifier> matrix() {
                                {"progressDeadlineSeconds", 120},
                                {"revisionHistoryLimit", 2}}}}),
       classifier("open", {{"networkPolicy", {{"enabled", false}}}, {"rollout", {{"strategy", "Recreate"}}}}),
+      classifier("monitored",
+                 {{"monitoring", {{"serviceMonitor", "Enabled"}, {"labels", {{"release", "prometheus"}}}}}}),
       classifier("passed-on", {{"availability", {{"spread", "Node"}}},
                                {"pod",
                                 {{"affinity", {{"podAntiAffinity", json::object()}}},
@@ -98,7 +100,8 @@ std::vector<api::ImageClassifier> matrix() {
                     {"labels", {{"configMapKeyRef", {{"name", "words"}, {"key", "german.txt"}}}}}}}}),
       classifier(
           "protected",
-          {{"service",
+          {{"monitoring", {{"serviceMonitor", "Enabled"}}},
+           {"service",
             {{"scope", "Public"}, {"authentication", {{"type", "Basic"}}}, {"tls", {{"secretName", "certificate"}}}}},
            {"selfTest",
             {{"image", {{"configMapKeyRef", {{"name", "reference"}, {"key", "tabby.jpg"}}}}},

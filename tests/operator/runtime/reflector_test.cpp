@@ -271,6 +271,41 @@ TEST_CASE("a watch that is forbidden or unknown leads to a list after a pause") 
   CHECK(machine.action<SendList>().resource_version == "100");
 }
 
+TEST_CASE("a kind that may be missing is empty while it is, and looked for at an even pace") {
+  Machine machine;
+  machine.options.stream_list = GENERATE(true, false);
+  machine.options.may_be_missing = true;
+  machine(Start{});
+  for (int look = 0; look < 20; ++look) {
+    if (machine.options.stream_list) {
+      machine(WatchFailed{Failure::kNoSuchKind, {}});
+    } else {
+      machine(ListFailed{Failure::kNoSuchKind, {}});
+    }
+    CHECK(machine.store() == Effects{StoreEffect::kDiscard, StoreEffect::kCommit});
+    CHECK(machine.state.synced);
+    CHECK(machine.state.missing);
+    CHECK(machine.action<Pause>().length == 4s);
+    machine.after(4s)(PauseOver{});
+  }
+  if (machine.options.stream_list) {
+    machine(EventArrived{Type::kBookmark, "100", true});
+  } else {
+    machine(PageArrived{"100", ""});
+  }
+  CHECK_FALSE(machine.state.missing);
+  machine.after(10s)(WatchEnded{})(WatchFailed{Failure::kNoSuchKind, {}});
+  CHECK(machine.store() == Effects{StoreEffect::kDiscard, StoreEffect::kCommit});
+  CHECK(machine.state.missing);
+}
+
+TEST_CASE("a kind that has to be there is not taken for empty when it is missing") {
+  Machine machine;
+  machine(Start{})(ListFailed{Failure::kNoSuchKind, {}});
+  CHECK(machine.store() == Effects{StoreEffect::kDiscard});
+  CHECK_FALSE(machine.state.synced);
+}
+
 TEST_CASE("inputs out of turn do nothing") {
   Machine machine;
   for (const Input& input : {Input(PageArrived{"1", ""}), Input(ListFailed{}), Input(EventArrived{}),
