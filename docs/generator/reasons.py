@@ -18,8 +18,9 @@ STRINGS = r'((?:"[^"\\\n]*"\s*)+)'
 ROW = re.compile(r'\s*Reason\{\s*"([A-Za-z]+)",\s*(k[A-Za-z]+),\s*\d+,\s*' + STRINGS + r",\s*" + STRINGS + r"\},")
 
 # Which part of the status a source speaks about. The first place that fits is a reason's.
-PLACES = ("object", "pull", "credential", "workload", "endpoint", "summary")
-DIAGNOSIS = {"pull_error": "pull", "workload": "workload", "load_balancer": "endpoint"}  # any mention of a reason
+PLACES = ("object", "pull", "credential", "workload", "endpoint", "autoscaler", "summary")
+DIAGNOSIS = {"pull_error": "pull", "workload": "workload", "load_balancer": "endpoint",
+             "autoscaler": "autoscaler"}  # any mention of a reason
 RECONCILER = {"credential": "credential", "mounted": "workload", "access": "workload", "plan": "object", "execute": "object", "reconciler": "object"}  # calls only
 ASPECTS = {"credential_aspect": "credential", "workload_aspect": "workload", "endpoint_aspect": "endpoint",
            "probe_aspect": "endpoint", "pending": "endpoint", "self_test_aspect": "workload"}  # functions of the other files there

@@ -35,6 +35,8 @@ CONDITIONS = WHOLE | {
                          "serve, though Ready is False until they took over.",
     "EndpointReady": "The address answered HTTP 200 to the operator. Unknown where nothing is to answer.",
     "SelfTestPassed": "A pod of the present revision has classified the reference picture as expected. Only with `spec.selfTest`.",
+    "AutoscalerActive": "The autoscaler finds out how busy the pods are and may change their number. Only with `spec.autoscaling`; Ready "
+                        "does not depend on it, because as many pods as before serve.",
 }
 GROUPS = {
     "pull": ("Image pull", "In `WorkloadAvailable`; where the credential or the image's name is the cause also, or only, in "
@@ -42,6 +44,7 @@ GROUPS = {
     "credential": ("Credential", "In `CredentialReady`. While there is no usable credential, no first pod is started."),
     "workload": ("Pods", "In `WorkloadAvailable`; those of the self-test also, or only, in `SelfTestPassed`."),
     "endpoint": ("Load balancer and endpoint", "In `EndpointReady`. Those of the load balancer come from the Events of the Service."),
+    "autoscaler": ("Autoscaler", "In `AutoscalerActive`. They come from the conditions of the HorizontalPodAutoscaler."),
     "object": ("Objects that the operator makes", "In the condition of the object that the message names: `CredentialReady` for a "
                "Secret, `WorkloadAvailable` for the Deployment, `EndpointReady` for the Service; for every other in `Ready` alone."),
     "summary": ("The whole resource", "In the conditions that speak of the whole: {whole}."),

@@ -15,9 +15,13 @@ Result<Child> decode_child(std::string_view json) {
   child.metadata.creation_timestamp = {};
   for_each_element(find_member(text->status, "conditions").value_or(""), [&](std::string_view entry) {
     Condition condition = decode_condition(entry);
+    const bool holds = condition.status == "True";
+    const bool kept = condition.type == "ScalingActive" || (condition.type == "AbleToScale" && !holds) ||
+                      (condition.type == "ScalingLimited" && holds && condition.reason == "TooManyReplicas");
+    if (!kept) return true;
     condition.last_transition_time = {};
-    if (condition.type == "ScalingActive" && condition.status != "True")
-      child.conditions.push_back(std::move(condition));
+    if (holds) condition.reason = condition.message = {};
+    child.conditions.push_back(std::move(condition));
     return true;
   });
   Result<PackedText> owned = pack_owned_part(*text);

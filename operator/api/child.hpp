@@ -14,8 +14,10 @@ namespace imageclassifier::api {
 /// HorizontalPodAutoscaler.
 struct Child {
   ObjectMeta metadata;
-  std::vector<Condition> conditions;  ///< of an autoscaler, ScalingActive if it is not True, without its time
-  PackedText owned;                   ///< object_text.hpp, pack_owned_part
+  /// Of an autoscaler: ScalingActive, AbleToScale if it is not True, ScalingLimited if more than the maximum is wanted.
+  /// Without times, and without words where they are as they should be.
+  std::vector<Condition> conditions;
+  PackedText owned;  ///< object_text.hpp, pack_owned_part
 };
 
 /// From the API server's JSON; kInvalidArgument if it is not a JSON object.

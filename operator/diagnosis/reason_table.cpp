@@ -19,6 +19,14 @@ constexpr std::array kReasons = {
            "200; whether callers outside the cluster get through is not known.",
            "Ask {url}readyz from where the callers are; if it does not answer there, look at spec.service.sourceRanges "
            "and the load balancer."},
+    Reason{"AutoscalerActive", kGood, 0, "The autoscaler follows the pods' use of CPU.", ""},
+    Reason{"AutoscalerAtMaximum", kGood, 0, "The autoscaler wants more pods than spec.autoscaling.maxReplicas allows.",
+           "Raise spec.autoscaling.maxReplicas if the pods are too busy."},
+    Reason{
+        "AutoscalerFailing", kFailing, 20, "HorizontalPodAutoscaler {name} cannot scale: {detail}.",
+        "Follow the message: kubectl describe hpa {name}; it is tried again every 15 seconds, and the number of pods "
+        "stays as it is until then."},
+    Reason{"AutoscalerWaiting", kWaiting, 1, "The autoscaler has no figures of pods that are ready yet.", ""},
     Reason{"Available", kGood, 0, "The wanted pods run and pass readiness.", ""},
     Reason{"CloudProviderError", kFailing, 40, "The load balancer of Service {service} could not be made: {detail}.",
            "Follow the cloud's message; the cloud controller tries again by itself."},
@@ -87,6 +95,14 @@ constexpr std::array kReasons = {
     Reason{"LoadBalancerPending", kWaiting, 5, "Service {service} waits for an address of the load balancer.", ""},
     Reason{"ManifestUnknown", kStalled, 65, "The registry {server} does not hold the image {image}.",
            "Push the image, or correct the repository, tag or digest in spec.image."},
+    Reason{"MetricsMissing", kFailing, 30,
+           "HorizontalPodAutoscaler {name} cannot scale: the cluster has no metrics API (metrics.k8s.io).",
+           "Install metrics-server; the number of pods stays as it is until then."},
+    Reason{
+        "MetricsUnavailable", kFailing, 30,
+        "HorizontalPodAutoscaler {name} cannot scale: the metrics API does not answer: {detail}.",
+        "Look at metrics-server: kubectl describe apiservice v1beta1.metrics.k8s.io; the number of pods stays as it is "
+        "until then."},
     Reason{"Minted", kGood, 0, "Secret {secret} holds the credential of Secret {source} for {server}.", ""},
     Reason{"ModelDigestMismatch", kStalled, 70, "The model file does not have the wanted digest: {detail}.",
            "Correct spec.model.sha256, or have spec.model.source name the right file."},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "operator/diagnosis/autoscaler.hpp"
 #include "operator/diagnosis/load_balancer.hpp"
 #include "operator/diagnosis/workload.hpp"
 #include "operator/resources/builders.hpp"
@@ -239,6 +240,20 @@ std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& pla
                       });
   if (!passed) return Aspect{"Unknown", make_finding("SelfTestPending"), {}};
   return good(make_finding("SelfTestPassed", {{"label", self_test->expected_label}}));
+}
+
+std::optional<Aspect> autoscaler_aspect(const Observed& observed, const Plan& plan) {
+  const api::ImageClassifier& classifier = observed.classifier;
+  if (!classifier.spec.autoscaling) return std::nullopt;
+  if (const auto none = without_pods(plan.scale)) return Aspect{"Unknown", *none, {}};
+  const auto child = observed.optional_children.find(resources::Kind::kHorizontalPodAutoscaler);
+  const bool ours =
+      child != observed.optional_children.end() && child->second->metadata.owner_uid == classifier.metadata.uid;
+  Finding finding = diagnosis::diagnose_autoscaler(classifier.metadata.name,
+                                                   ours ? child->second->conditions : std::vector<api::Condition>{});
+  const diagnosis::Outlook outlook = finding.reason->outlook;
+  if (outlook == diagnosis::Outlook::kGood) return good(std::move(finding));
+  return Aspect{outlook == diagnosis::Outlook::kWaiting ? "Unknown" : "False", std::move(finding), std::nullopt};
 }
 
 Aspect rollback_aspect(const Rollout& rollout) {

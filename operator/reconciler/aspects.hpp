@@ -39,6 +39,8 @@ EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan,
                                const std::vector<diagnosis::Finding>& failures, WallTime now);
 /// Nothing without spec.selfTest. What stands in the way is the workload's to tell.
 std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& plan, const Aspect& workload);
+/// Nothing without spec.autoscaling. Never in the way of Ready: as many pods as before serve.
+std::optional<Aspect> autoscaler_aspect(const Observed& observed, const Plan& plan);
 /// True, and in the way of Ready, while the last good revision runs in place of the wanted one.
 Aspect rollback_aspect(const Rollout& rollout);
 /// Of the children that have no condition of their own; its finding is empty if nothing is wrong with them.

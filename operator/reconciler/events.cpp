@@ -108,7 +108,7 @@ std::optional<Event> outcome_of(const api::ImageClassifier& before, const api::S
 std::vector<Event> events_of(const api::ImageClassifier& before, const api::Status& after) {
   std::vector<Event> events;
   const api::Condition* ready = api::find_condition(after.conditions, "Ready");
-  for (const char* type : {"CredentialReady", "WorkloadAvailable", "EndpointReady"}) {
+  for (const char* type : {"CredentialReady", "WorkloadAvailable", "EndpointReady", "AutoscalerActive"}) {
     const api::Condition* now = api::find_condition(after.conditions, type);
     const api::Condition* known = api::find_condition(before.status.conditions, type);
     if (now != nullptr && is_news(known, *now, ready == nullptr ? "" : ready->reason)) {

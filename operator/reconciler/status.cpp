@@ -145,6 +145,7 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
   if (const auto self_test = self_test_aspect(observed, plan, workload)) {
     conditions.add("SelfTestPassed", *self_test);
   }
+  if (const auto autoscaler = autoscaler_aspect(observed, plan)) conditions.add("AutoscalerActive", *autoscaler);
   const std::optional<Finding> none = without_pods(plan.scale);
   const Finding suspended = none ? *none : make_finding("PodsWanted");
   conditions.add("RolledBack", rollback);

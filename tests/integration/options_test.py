@@ -95,6 +95,8 @@ class Options(OperatorTest):
         managers = {entry["manager"]: entry for entry in self.get("deployment", "pets", "--show-managed-fields")["metadata"]["managedFields"]
                     if "f:replicas" in entry["fieldsV1"].get("f:spec", {})}
         self.assertNotIn("imageclassifier-operator", managers)
+        entry = self.wait_for("pets", "AutoscalerActive", "False", "MetricsMissing", 40)
+        self.assertIn("Install metrics-server", entry["message"])
 
     def test_scaling_by_hand_is_refused_while_an_autoscaler_decides(self):
         self.apply(resource("pets", autoscaling=AUTOSCALED))
