@@ -96,6 +96,11 @@ class ControlPlane:
                 f"--kubelet-client-key={pki.key('apiserver-kubelet')}",
                 f"--kubelet-certificate-authority={pki.certificate('ca')}",
                 "--kubelet-preferred-address-types=InternalIP",
+                # For other API servers behind this one (metrics.k8s.io), which are told so who asks.
+                f"--requestheader-client-ca-file={pki.certificate('ca')}", "--requestheader-allowed-names=front-proxy",
+                "--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                f"--proxy-client-cert-file={pki.certificate('front-proxy')}", f"--proxy-client-key-file={pki.key('front-proxy')}",
             ]
         else:
             command += ["--authorization-mode=RBAC"]

@@ -155,6 +155,7 @@ class Node:
                   [f"DNS:{layout.node_name}", f"IP:{layout.node_address}", "IP:127.0.0.1"])
         pki.issue("kube-proxy", "/CN=system:kube-proxy")
         pki.issue("apiserver-kubelet", "/O=system:masters/CN=apiserver-kubelet-client")
+        pki.issue("front-proxy", "/CN=front-proxy")
         pki.issue("load-balancer", "/O=system:masters/CN=metallb-controller")
         pki.issue("dns", "/O=system:masters/CN=cluster-dns")
         pki.issue("registry", f"/CN={REGISTRY_HOST}", [f"DNS:{REGISTRY_HOST}", f"IP:{layout.node_address}"])

@@ -41,6 +41,7 @@ MODULES = {
                          links={component: "kubernetes" for component in _COMPONENTS}),
     "helm": Module({"helm": "helm.sh/helm/v3/cmd/helm"}),
     "judges": Module({"judges": "."}),
+    "metrics-server": Module({"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
     "metallb": Module({"metallb-controller": "go.universe.tf/metallb/controller"},
                       copy={"crds": ("go.universe.tf/metallb", "config/crd/bases")}),
 }
