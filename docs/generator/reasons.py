@@ -19,7 +19,7 @@ ROW = re.compile(r'\s*Reason\{\s*"([A-Za-z]+)",\s*(k[A-Za-z]+),\s*\d+,\s*' + STR
 
 # Which part of the status a source speaks about. The first place that fits is a reason's.
 PLACES = ("object", "pull", "credential", "workload", "endpoint", "autoscaler", "summary")
-DIAGNOSIS = {"pull_error": "pull", "workload": "workload", "load_balancer": "endpoint",
+DIAGNOSIS = {"pull_error": "pull", "workload": "workload", "pod_events": "workload", "load_balancer": "endpoint",
              "autoscaler": "autoscaler"}  # any mention of a reason
 RECONCILER = {"credential": "credential", "mounted": "workload", "access": "workload", "plan": "object", "execute": "object", "reconciler": "object"}  # calls only
 ASPECTS = {"credential_aspect": "credential", "workload_aspect": "workload", "endpoint_aspect": "endpoint",

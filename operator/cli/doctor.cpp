@@ -9,6 +9,7 @@
 #include "operator/reconciler/kinds.hpp"
 #include "operator/reconciler/mounted.hpp"
 #include "operator/reconciler/observe.hpp"
+#include "operator/reconciler/pod_events.hpp"
 #include "operator/resources/builders.hpp"
 
 namespace imageclassifier::cli {
@@ -74,12 +75,13 @@ Result<Verdict> examine(kubernetes::ApiClient& client, const kubernetes::ObjectN
                                   listed.pods,        listed.services,    listed.events,    {},
                                   [] { return true; }};
   const reconciler::EndpointProber nobody({}, {}, {}, clock);  // never started: this program asks by itself
-  const auto observed = reconciler::observe({space, name.name}, stores, client, nobody, true, stop);
+  auto observed = reconciler::observe({space, name.name}, stores, client, nobody, true, stop);
   if (!observed) return fail(told(observed.error(), space));
   if (!*observed) {
     return fail(ErrorCode::kNotFound, "There is no ImageClassifier " + name.name + " in namespace " + space +
                                           "; kubectl get imageclassifiers -A lists them.");
   }
+  reconciler::PodEvents({.patience = {}}, client, clock).read(**observed, stop);
   std::optional<reconciler::ProbeResult> probe;
   if (const auto url = url_to_ask(**observed)) {
     probe = reconciler::probe_over_http({*url, reconciler::served_certificate(**observed)}, clock, stop);

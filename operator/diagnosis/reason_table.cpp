@@ -135,10 +135,15 @@ constexpr std::array kReasons = {
            "Follow the message; the operator tries again by itself."},
     Reason{"PlatformMismatch", kStalled, 70, "The image {image} is not built for the nodes' platform.",
            "Build the image for the architecture of the nodes, or choose other nodes with spec.pod.nodeSelector."},
+    Reason{"PodAddressesExhausted", kFailing, 60, "The network of the nodes has no address left for a pod: {detail}.",
+           "Enlarge the subnet of the pods or free addresses in it; the node tries again by itself."},
     Reason{"PodCreationForbidden", kFailing, 60, "Pods of Deployment {name} may not be made: {detail}.",
            "Raise the quota, or change the policy or the field that the message names."},
     Reason{"PodEvicted", kFailing, 45, "A node evicted the pod: {detail}.",
            "Raise the requests in spec.resources so that the pod gets a node with room."},
+    Reason{"PodSandboxFailed", kFailing, 45, "The node cannot make the pod's sandbox: {detail}.",
+           "Follow the message: it is about the node's network or runtime (spec.pod.runtimeClassName); the node tries "
+           "again by itself."},
     Reason{"PodTemplateInvalid", kStalled, 80, "The API server refused Deployment {object}: {detail}.",
            "Correct the field that the message names in the ImageClassifier."},
     Reason{"PodsEnding", kWaiting, 1, "The pods finish the requests that they have, and end.", ""},
@@ -226,6 +231,13 @@ constexpr std::array kReasons = {
     Reason{"VolumeClaimNotFound", kFailing, 80,
            "PersistentVolumeClaim {object}, which {field} names, does not exist in namespace {namespace}.",
            "Create it or correct the field; it is looked at again within 30 seconds."},
+    Reason{"VolumeInUse", kFailing, 60, "The model's volume is attached to another node: {detail}.",
+           "Use a PersistentVolumeClaim that many nodes may mount (ReadOnlyMany), or set spec.rollout.strategy to "
+           "Recreate."},
+    Reason{
+        "VolumeMountFailed", kFailing, 50, "A volume of the pod cannot be mounted: {detail}.",
+        "Create or repair what the message names, or correct the field of the ImageClassifier that names it; the node "
+        "tries again by itself."},
 };
 
 static_assert(std::is_sorted(kReasons.begin(), kReasons.end(),

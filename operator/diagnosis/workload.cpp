@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
+#include "operator/diagnosis/pod_events.hpp"
 #include "operator/diagnosis/pull_error.hpp"
 
 namespace imageclassifier::diagnosis {
@@ -189,7 +190,9 @@ std::optional<Finding> diagnose_pod(const Workload& workload, const api::Pod& po
     *found = at_pod(std::move(*found), pod, &container);
     if (!deepest || found->reason->depth > deepest->reason->depth) deepest = std::move(found);
   }
-  return deepest;
+  if (deepest || workload.pod_events == nullptr || !is_being_created(pod)) return deepest;
+  auto told = diagnose_pod_events(pod, *workload.pod_events);
+  return told ? std::optional<Finding>(at_pod(std::move(*told), pod, nullptr)) : std::nullopt;
 }
 
 std::optional<Finding> diagnose_blocked(const Workload& workload) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "operator/api/image_classifier.hpp"
+#include "operator/api/service.hpp"
 #include "operator/api/workload.hpp"
 #include "operator/diagnosis/reasons.hpp"
 
@@ -18,6 +19,7 @@ struct Workload {
   const api::Deployment* deployment = nullptr;
   std::vector<const api::ReplicaSet*> replica_sets;
   std::vector<const api::Pod*> pods;
+  const std::vector<api::Event>* pod_events = nullptr;  ///< of pods that are being created; may be nullptr
 };
 
 /// The ReplicaSet of the Deployment's newest revision, or nullptr.

@@ -62,6 +62,7 @@ struct Observed {
   std::map<resources::Kind, std::shared_ptr<const api::Child>> optional_children;
   bool serves_monitors = false;  ///< the cluster has the kind ServiceMonitor
   std::vector<std::shared_ptr<const api::Event>> service_events;
+  std::vector<api::Event> pod_events;           ///< of one pod that is being created for too long: PodEvents
   std::optional<ObservedSecret> source_secret;  ///< the one that spec.registry.auth names
   /// The API server's sentence when it does not let us read a Secret; empty: it does.
   std::string secrets_forbidden;

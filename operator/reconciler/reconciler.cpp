@@ -53,6 +53,7 @@ Reconciler::Reconciler(Stores stores, kubernetes::ApiClient& client, EndpointPro
       record_event_(std::move(record_event)),
       clock_(clock),
       executor_(client, barrier),
+      pod_events_(PodEvents::Options{}, client, clock),
       status_writes_(metrics.counter("imageclassifier_status_writes_total", "Writes to the status of a resource.")),
       write_not_seen_(live_counter(metrics, "write_not_seen")),
       destructive_(live_counter(metrics, "destructive")),
@@ -78,8 +79,10 @@ Outcome Reconciler::reconcile(const runtime::ObjectKey& key, std::stop_token sto
     // The children go with their owner references.
     prober_.forget(key);
     barrier_.forget(key);
+    pod_events_.forget(key);
     return Outcome::success();
   }
+  std::optional<Duration> pods_due = pod_events_.read(**observed, stop);
   Plan plan = make_plan(**observed, clock_.wall_now());
   if (!late && needs_live_reads(plan)) {
     destructive_.increment();
@@ -88,9 +91,10 @@ Outcome Reconciler::reconcile(const runtime::ObjectKey& key, std::stop_token sto
     observed = std::move(live);
     // Its deletion is on the way to us.
     if (!*observed || (*observed)->classifier.metadata.deleting) return Outcome::success();
+    pods_due = pod_events_.read(**observed, stop);
     plan = make_plan(**observed, clock_.wall_now());
   }
-  return carry_out(key, **observed, plan, stop);
+  return carry_out(key, **observed, plan, pods_due.value_or(Duration::max()), stop);
 }
 
 Outcome Reconciler::show_missing_right(const Observed& observed, Plan plan, Error error, std::stop_token stop) {
@@ -108,7 +112,7 @@ Outcome Reconciler::show_missing_right(const Observed& observed, Plan plan, Erro
 }
 
 Outcome Reconciler::carry_out(const runtime::ObjectKey& key, const Observed& observed, const Plan& plan,
-                              std::stop_token stop) {
+                              Duration look_again, std::stop_token stop) {
   const Executed executed = execute(observed, plan, stop);
   const Report report = make_report(observed, plan, executed.failures, clock_.wall_now());
   if (report.probe.url.empty()) {
@@ -118,7 +122,7 @@ Outcome Reconciler::carry_out(const runtime::ObjectKey& key, const Observed& obs
   }
   if (executed.error) return after(*executed.error);
   if (const auto written = write_status(observed, report.status, stop); !written) return after(written.error());
-  return Outcome::requeue_after(std::min(spread(report.look_again, key), executed.look_again));
+  return Outcome::requeue_after(std::min({spread(report.look_again, key), executed.look_again, look_again}));
 }
 
 Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& plan, std::stop_token stop) {

@@ -8,6 +8,7 @@
 #include "operator/reconciler/contest.hpp"
 #include "operator/reconciler/execute.hpp"
 #include "operator/reconciler/observe.hpp"
+#include "operator/reconciler/pod_events.hpp"
 #include "operator/reconciler/prober.hpp"
 #include "operator/runtime/controller.hpp"
 #include "operator/runtime/event.hpp"
@@ -17,8 +18,8 @@ namespace imageclassifier::reconciler {
 
 /// One pass over one resource: observe -> plan -> execute -> status. Not from caches older than our own last write
 /// (runtime::WriteBarrier), and nothing destructive from caches alone. What it has changed it tells as events: see
-/// events.hpp. Holds nothing that a restart would lose but who fights with it over a child (contest.hpp). Thread safe
-/// for different keys; references must outlive it.
+/// events.hpp. Holds nothing that a restart would lose but who fights with it over a child (contest.hpp) and what
+/// events say of a pod (pod_events.hpp). Thread safe for different keys; references must outlive it.
 class Reconciler {
  public:
   Reconciler(Stores stores, kubernetes::ApiClient& client, EndpointProber& prober, runtime::WriteBarrier& barrier,
@@ -32,8 +33,9 @@ class Reconciler {
     std::optional<Error> error;             ///< the first error to retry after; later actions were not tried
     Duration look_again = Duration::max();  ///< for what had to wait
   };
+  /// `look_again`: at the latest.
   runtime::Outcome carry_out(const runtime::ObjectKey& key, const Observed& observed, const Plan& plan,
-                             std::stop_token stop);
+                             Duration look_again, std::stop_token stop);
   /// Nothing is done; a right that is missing is shown on the resource.
   runtime::Outcome show_missing_right(const Observed& observed, Plan plan, Error error, std::stop_token stop);
   Executed execute(const Observed& observed, const Plan& plan, std::stop_token stop);
@@ -48,6 +50,7 @@ class Reconciler {
   Clock& clock_;
   Executor executor_;
   Contest contest_{Contest::Options{}};
+  PodEvents pod_events_;
   Counter& status_writes_;
   Counter& write_not_seen_;
   Counter& destructive_;

@@ -149,6 +149,7 @@ diagnosis::Workload workload_of(const Observed& observed, const CredentialAssess
   workload.deployment = observed.deployment.get();
   for (const auto& replica_set : observed.replica_sets) workload.replica_sets.push_back(replica_set.get());
   for (const auto& pod : observed.pods) workload.pods.push_back(pod.get());
+  workload.pod_events = &observed.pod_events;
   return workload;
 }
 

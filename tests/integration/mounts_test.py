@@ -50,6 +50,25 @@ class Mounts(OperatorTest):
         self.touch()
         wait_until(lambda: self.volumes() == {"tmp", "labels"}, 20, "the Deployment")
 
+    def test_what_only_the_events_of_a_pod_tell_is_told_and_they_are_read_seldom(self):
+        self.apply(resource("pets"))
+        self.wait_for_children("pets")
+        pod = wait_until(self.pod_of_now, 20, "the pod")
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/binding"
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": {"kind": "Node", "name": "node"}}
+        self.run_kubectl("create", "--raw", path, "-f", "-", given=json.dumps(binding))
+        creating = {"name": "server", "image": "x", "imageID": "", "ready": False, "restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}
+        self.patch({"status": {"phase": "Pending", "containerStatuses": [creating]}}, "pod", pod, "--subresource=status")
+        self.apply({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "pets.1"}, "type": "Warning", "reason": "FailedMount",
+                    "involvedObject": {"kind": "Pod", "namespace": self.namespace, "name": pod, "uid": self.uid("pod", pod)},
+                    "message": 'MountVolume.SetUp failed for volume "tls" : secret "certificate" not found', "lastTimestamp": "2026-01-31T08:00:05Z"})
+        self.assertIn('secret "certificate" not found', self.wait_for("pets", "Ready", "False", "VolumeMountFailed")["message"])
+        for _ in range(10):
+            self.touch()
+        self.wait_until_settled()
+        lists = [event for event in self.requests() if "involvedObject.uid" in event["requestURI"]]
+        self.assertIn(len(lists), (1, 2), "the second one ten seconds after the first")
+
     def test_a_model_is_downloaded_by_pods_that_fit_the_restricted_standard_and_failures_of_it_are_told(self):
         self.run_kubectl("label", "namespace", self.namespace, "pod-security.kubernetes.io/enforce=restricted")
         self.apply(resource("pets", model={"source": {"url": {"url": "https://models.example.com/own.safetensors"}}, "sha256": DIGEST}))
