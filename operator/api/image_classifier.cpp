@@ -80,6 +80,9 @@ Status parse_status(const nlohmann::json& source) {
     status.endpoint = Endpoint{text_of(endpoint, "url"), text_of(endpoint, "address"), text_of(endpoint, "scope"),
                                text_of(endpoint, "probedFrom")};
   }
+  if (const nlohmann::json& image = member(source, "image"); image.is_object()) {
+    status.image = ImageStatus{text_of(image, "requested"), text_of(image, "resolved"), text_of(image, "digest")};
+  }
   if (const nlohmann::json& model = member(source, "model"); model.is_object()) {
     status.model =
         ModelStatus{text_of(model, "architecture"), text_of(model, "weightsSHA256"), text_of(model, "precision")};
@@ -108,6 +111,12 @@ nlohmann::json to_json(const Status& status) {
     put_text(endpoint, "address", status.endpoint->address);
     put_text(endpoint, "scope", status.endpoint->scope);
     put_text(endpoint, "probedFrom", status.endpoint->probed_from);
+  }
+  if (status.image) {
+    nlohmann::json& image = object["image"] = nlohmann::json::object();
+    put_text(image, "requested", status.image->requested);
+    put_text(image, "resolved", status.image->resolved);
+    put_text(image, "digest", status.image->digest);
   }
   if (status.model) {
     nlohmann::json& model = object["model"] = nlohmann::json::object();

@@ -26,6 +26,14 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
+/// The image of the specification, and what the nodes found under that name.
+struct ImageStatus {
+  std::string requested;  ///< spec.image
+  std::string resolved;   ///< host/repository@sha256:...; empty: no pod has told yet
+  std::string digest;     ///< "sha256:..."; empty likewise
+  friend bool operator==(const ImageStatus&, const ImageStatus&) = default;
+};
+
 struct ModelStatus {
   std::string architecture;
   std::string weights_sha256;
@@ -51,6 +59,7 @@ struct Status {
   std::int64_t ready_replicas = 0;
   std::string selector;
   std::optional<Endpoint> endpoint;
+  std::optional<ImageStatus> image;
   std::optional<ModelStatus> model;
   std::string pull_secret_name;
   std::string access_secret_name;

@@ -39,7 +39,7 @@ template <typename Archive, Like<ContainerStatus> T>
 void members(Archive& archive, T& status) {
   archive(status.name, status.init, status.ready, status.started, status.restart_count, status.running,
           status.waiting_reason, status.waiting_message, status.terminated_reason, status.terminated_message,
-          status.exit_code, status.memory_limit);
+          status.exit_code, status.memory_limit, status.image_digest);
 }
 
 template <typename Archive, Like<Deployment> T>

@@ -22,6 +22,12 @@ void read_state(ContainerStatus& status, std::string_view state) {
   status.waiting_message = find_string(waiting, {"message"});
 }
 
+/// Of "host/repository@sha256:..."; without a repository it is the configuration's digest, by which nothing is pulled.
+std::string digest_in(const std::string& image_id) {
+  const std::size_t at = image_id.rfind("@sha256:");
+  return at == std::string::npos ? std::string() : image_id.substr(at + 1);
+}
+
 ContainerStatus decode_container_status(std::string_view json, bool init) {
   ContainerStatus status;
   status.init = init;
@@ -31,6 +37,7 @@ ContainerStatus decode_container_status(std::string_view json, bool init) {
     if (key == "started" && (value == "true" || value == "false")) status.started = json_boolean(value);
     if (key == "restartCount") status.restart_count = json_integer(value).value_or(0);
     if (key == "state") read_state(status, value);
+    if (key == "imageID") status.image_digest = digest_in(json_text(value));
     return true;
   });
   const std::string_view terminated = termination_in(json);

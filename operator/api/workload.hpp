@@ -48,6 +48,7 @@ struct ContainerStatus {
   std::string terminated_message;
   std::optional<std::int64_t> exit_code;
   std::string memory_limit;  ///< spec.containers[].resources.limits.memory
+  std::string image_digest;  ///< "sha256:...", by which the image was pulled; empty: not known
 };
 
 struct Pod {

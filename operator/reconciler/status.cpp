@@ -4,6 +4,7 @@
 
 #include "operator/reconciler/aspects.hpp"
 #include "operator/reconciler/mounted.hpp"
+#include "operator/registry/image_reference.hpp"
 #include "operator/resources/builders.hpp"
 
 namespace imageclassifier::reconciler {
@@ -107,6 +108,29 @@ void add_summary(Conditions& conditions, const std::optional<Finding>& none, con
                  stalled ? blocker->text() : working.text());
 }
 
+/// What the pods of the specification run. While several digests do, because the tag has moved, it stays with the one
+/// that was told before.
+api::ImageStatus image_of(const Observed& observed, const Rollout& rollout) {
+  const std::string& requested = observed.classifier.spec.image;
+  const auto& before = observed.classifier.status.image;
+  const bool known = before && before->requested == requested;
+  std::string digest;
+  for (const auto& replica_set : observed.replica_sets) {
+    if (replica_set->metadata.pod_revision != rollout.wanted.name) continue;
+    for (const auto& pod : observed.pods) {
+      if (pod->metadata.owner_uid != replica_set->metadata.uid) continue;
+      for (const api::ContainerStatus& container : pod->containers) {
+        if (container.name != resources::kContainerName || container.image_digest.empty()) continue;
+        if (known && container.image_digest == before->digest) return *before;
+        if (digest.empty() || container.image_digest < digest) digest = container.image_digest;
+      }
+    }
+  }
+  if (digest.empty()) return known ? *before : api::ImageStatus{requested, {}, {}};
+  const auto reference = registry::parse_image_reference(requested);
+  return {requested, reference ? reference->server + "/" + reference->repository + "@" + digest : "", digest};
+}
+
 }  // namespace
 
 Report make_report(const Observed& observed, const Plan& plan, const std::vector<Finding>& failures, WallTime now) {
@@ -131,6 +155,7 @@ Report make_report(const Observed& observed, const Plan& plan, const std::vector
     status.ready_replicas = observed.deployment->ready_replicas;
   }
   if (endpoint.address) status.endpoint = endpoint.address->endpoint;
+  status.image = image_of(observed, plan.rollout);
   status.model = observed.endpoint.model ? observed.endpoint.model : classifier.status.model;
   status.pull_secret_name = resources::wanted_pull_secret(classifier);
   status.access_secret_name = resources::wanted_access_secret(classifier);

@@ -39,6 +39,7 @@ class Install(EndToEnd):
         resource = self.users.get("imageclassifier", "quickstart")
         self.assertEqual(resource["status"]["observedGeneration"], resource["metadata"]["generation"])
         self.assertEqual(resource["status"]["readyReplicas"], 1)
+        self.assertRegex(resource["status"]["image"]["resolved"], f"^{REGISTRY_HOST}/inference-server@sha256:[0-9a-f]{{64}}$")
         conditions = {entry["type"]: entry["status"] for entry in resource["status"]["conditions"]}
         for kind in ("CredentialReady", "WorkloadAvailable", "EndpointReady", "Ready"):
             self.assertEqual(conditions[kind], "True", conditions)

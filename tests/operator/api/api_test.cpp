@@ -101,3 +101,15 @@ TEST_CASE("only the controlling owner counts as owner") {
   CHECK(decode_object_meta(R"({"ownerReferences": [{"uid": "a"}, {"uid": "b", "controller": true}]})").owner_uid ==
         "b");
 }
+
+TEST_CASE("an image's digest is the one that it was pulled by, not that of its configuration") {
+  const auto digest_of = [](const std::string& image_id) {
+    return decode_pod(R"({"status": {"containerStatuses": [{"imageID": ")" + image_id + R"("}]}})")
+        ->containers.at(0)
+        .image_digest;
+  };
+  CHECK(digest_of("contoso.azurecr.io/inference-server@sha256:0a1b") == "sha256:0a1b");
+  CHECK(digest_of("docker-pullable://contoso.azurecr.io/inference-server@sha256:0a1b") == "sha256:0a1b");
+  CHECK(digest_of("sha256:0a1b").empty());
+  CHECK(digest_of("").empty());
+}

@@ -49,6 +49,31 @@ TEST_CASE("a missing kind of ServiceMonitor is in the way of Ready only where it
   CHECK(state(report(world, {found}), "Ready") == "True/Ready");
 }
 
+TEST_CASE("the digest is the one that pods of the specification have pulled, and stays while the tag moves") {
+  World world = serving();
+  const std::string name = "contoso.azurecr.io/inference-server";
+  CHECK(report(world).status.image == api::ImageStatus{name + ":demo", "", ""});
+  world.pod_waits("", "");
+  auto replica_set = std::make_shared<api::ReplicaSet>(*world.observed.replica_sets[0]);
+  replica_set->metadata.pod_revision = make_plan(world.observed, kNow).rollout.wanted.name;
+  world.observed.replica_sets = {replica_set};
+  auto pod = std::make_shared<api::Pod>(*world.observed.pods[0]);
+  pod->containers[0].image_digest = "sha256:b";
+  world.observed.pods = {pod};
+  const Report first = report(world);
+  CHECK(first.status.image == api::ImageStatus{name + ":demo", name + "@sha256:b", "sha256:b"});
+  auto other = std::make_shared<api::Pod>(*pod);
+  other->containers[0].image_digest = "sha256:a";
+  world.show(first.status).observed.pods = {other, pod};
+  CHECK(report(world).status.image->digest == "sha256:b");
+  world.observed.pods = {other};
+  CHECK(report(world).status.image->digest == "sha256:a");
+  world.observed.pods.clear();
+  CHECK(report(world).status.image->digest == "sha256:b");
+  world.observed.classifier.spec.image = name + ":next";
+  CHECK(report(world).status.image == api::ImageStatus{name + ":next", "", ""});
+}
+
 TEST_CASE("all conditions are there from the first pass on") {
   const Report first = report(World());
   CHECK(first.status.observed_generation == 1);
