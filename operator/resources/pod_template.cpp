@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "operator/api/json_access.hpp"
@@ -103,19 +104,25 @@ void put_text(nlohmann::json& object, const char* key, const std::string& text) 
   if (!text.empty()) object[key] = text;
 }
 
-/// Ours, by spec.availability.spread, then the user's.
+/// Ours, by spec.availability.spread, then the user's. Of two alike the API server takes none: the user's is more
+/// exact.
 nlohmann::json spread_constraints(const api::ImageClassifier& classifier) {
   nlohmann::json list = nlohmann::json::array();
   const std::string& spread = classifier.spec.availability.spread;
-  if (spread != "None") {
+  const std::string key = spread == "Zone" ? "topology.kubernetes.io/zone" : "kubernetes.io/hostname";
+  const nlohmann::json own = api::parse_or_null(classifier.spec.pod.topology_spread_constraints_json);
+  const bool said = std::any_of(own.begin(), own.end(), [&](const nlohmann::json& constraint) {
+    return api::text_of(constraint, "topologyKey") == key &&
+           api::text_of(constraint, "whenUnsatisfiable") == "ScheduleAnyway";
+  });
+  if (spread != "None" && !said) {
     // Pods of the revision that goes do not count, else a rollout ends lopsided.
     list.push_back({{"maxSkew", 1},
-                    {"topologyKey", spread == "Zone" ? "topology.kubernetes.io/zone" : "kubernetes.io/hostname"},
+                    {"topologyKey", key},
                     {"whenUnsatisfiable", "ScheduleAnyway"},
                     {"labelSelector", {{"matchLabels", selector_labels(classifier)}}},
                     {"matchLabelKeys", {"pod-template-hash"}}});
   }
-  const nlohmann::json own = api::parse_or_null(classifier.spec.pod.topology_spread_constraints_json);
   for (const auto& constraint : own) list.push_back(constraint);
   return list;
 }

@@ -234,6 +234,18 @@ TEST_CASE("an object without a uid has no owner, one with a uid exactly one") {
   CHECK(!json::parse(build_service(one).body)["metadata"].contains("ownerReferences"));
 }
 
+TEST_CASE("a spread of the user's own stands in for ours over the same topology, of which the API server takes one") {
+  const auto spread = [](const std::string& key) {
+    const json own = {{{"maxSkew", 2}, {"topologyKey", key}, {"whenUnsatisfiable", "ScheduleAnyway"}}};
+    const auto one =
+        classifier("x", {{"availability", {{"spread", "Zone"}}}, {"pod", {{"topologySpreadConstraints", own}}}});
+    return pod_template(one)["spec"]["topologySpreadConstraints"];
+  };
+  CHECK(spread("rack").size() == 2);
+  REQUIRE(spread("topology.kubernetes.io/zone").size() == 1);
+  CHECK(spread("topology.kubernetes.io/zone")[0]["maxSkew"] == 2);
+}
+
 TEST_CASE("a disruption budget exists from two replicas on") {
   const auto has_budget = [](const json& spec) {
     return optional_children(classifier("x", spec), {})[2].wanted.has_value();
