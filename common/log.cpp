@@ -62,14 +62,14 @@ spdlog::logger& logger() {
 
 constexpr std::size_t kMostSecrets = 16;
 
-Guarded<std::deque<std::string>>& secrets() {
-  static Guarded<std::deque<std::string>> known;
-  return known;
-}
+struct Concealed {
+  std::string text;
+  std::string in_json;  ///< as it stands within a JSON string
+};
 
-void redact_all(std::string& line) {
-  const auto known = secrets().lock();
-  for (const std::string& secret : *known) redact(line, secret);
+Guarded<std::deque<Concealed>>& secrets() {
+  static Guarded<std::deque<Concealed>> known;
+  return known;
 }
 
 }  // namespace
@@ -116,9 +116,18 @@ bool parse_level(std::string_view text, Level& level) {
 void conceal(std::string_view secret) {
   if (secret.size() < kShortestSecret) return;
   const auto known = secrets().lock();
-  if (std::find(known->begin(), known->end(), secret) != known->end()) return;
-  known->emplace_front(secret);
+  if (std::any_of(known->begin(), known->end(), [&](const Concealed& each) { return each.text == secret; })) return;
+  const std::string quoted = quote(secret);
+  known->push_front({std::string(secret), quoted.substr(1, quoted.size() - 2)});
   if (known->size() > kMostSecrets) known->pop_back();
+}
+
+void redact_concealed(std::string& text) {
+  const auto known = secrets().lock();
+  for (const Concealed& each : *known) {
+    redact(text, each.text);
+    if (each.in_json != each.text) redact(text, each.in_json);
+  }
 }
 
 std::string format_line(std::string_view message, std::initializer_list<Field> fields) {
@@ -138,7 +147,7 @@ std::string format_line(std::string_view message, std::initializer_list<Field> f
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!logger().should_log(to_spdlog(level))) return;
   std::string line = format_line(message, fields);
-  redact_all(line);
+  redact_concealed(line);
   logger().log(to_spdlog(level), "{}", line);
 }
 

@@ -56,6 +56,8 @@ bool parse_level(std::string_view text, Level& level);
 /// request, for example. What is shorter than 8 bytes is no credential but may be part of any word, and is left alone.
 /// The last 16 texts count. Thread safe; cheap if the text is known.
 void conceal(std::string_view secret);
+/// The same for a text that goes elsewhere, or is cut: what is left of a secret would not be known any more.
+void redact_concealed(std::string& text);
 
 /// The line that write() puts behind time and level, without braces; for tests.
 std::string format_line(std::string_view message, std::initializer_list<Field> fields);

@@ -15,8 +15,10 @@
 namespace imageclassifier::kubernetes {
 namespace {
 
-// A server could send ever new warnings; beyond this many texts they are not remembered and not logged.
-constexpr std::size_t kMaximumWarnings = 1000;
+// A server could send ever new texts; what is longer is cut, and beyond so many they are not remembered and not logged.
+constexpr std::size_t kMaximumTexts = 200;
+constexpr std::size_t kMaximumWarning = 1024;
+constexpr std::size_t kMaximumUid = 64;
 constexpr std::string_view kRequestsHelp = "Number of HTTP requests, partitioned by status code, method, and host.";
 
 // "299 - \"text\"" (RFC 7234 5.5, as the API server uses it); the text, or the whole value if it looks otherwise.
@@ -35,7 +37,8 @@ std::string describe(std::string_view verb, const GroupVersionResource& resource
 
 Result<ObjectReply> to_object(Result<Response> answer, const std::string& what) {
   if (!answer) return fail(Error(answer.error().code, what + " failed", std::move(answer.error())));
-  if (answer->status >= 300) return fail(to_error(status_of(answer->status, answer->headers, answer->body), what));
+  if (answer->status < 200 || answer->status >= 300)
+    return fail(to_error(status_of(answer->status, answer->headers, answer->body), what));
   ObjectReply reply;
   const auto metadata = find_member(answer->body, "metadata").value_or(std::string_view());
   reply.resource_version = find_string(metadata, {"resourceVersion"});
@@ -83,18 +86,20 @@ struct ApiClient::Impl {
   }
 
   static bool is_first(Guarded<std::set<std::string>>& seen, const std::string& text) {
-    return seen.with([&](auto& texts) { return texts.size() < kMaximumWarnings && texts.insert(text).second; });
+    return seen.with([&](auto& texts) { return texts.size() < kMaximumTexts && texts.insert(text).second; });
   }
 
   // Which flow schema of API Priority and Fairness turned us away: who runs the cluster can widen it. Once for each.
   void log_rejection(const Request& request, int status, const std::vector<Header>& headers) {
     const auto flow_schema = find_header(headers, "X-Kubernetes-PF-FlowSchema-UID");
     if (status != 429 || !flow_schema) return;
-    if (!is_first(flow_schemas, std::string(*flow_schema))) return;
+    const std::string uid(flow_schema->substr(0, kMaximumUid));
+    if (!is_first(flow_schemas, uid)) return;
+    const std::string_view level = find_header(headers, "X-Kubernetes-PF-PriorityLevel-UID").value_or("");
     log::info("API server rejected a request for now; later rejections by this flow schema are not logged",
               {{"method", to_string(request.method)},
-               {"flowSchemaUID", *flow_schema},
-               {"priorityLevelUID", find_header(headers, "X-Kubernetes-PF-PriorityLevel-UID").value_or("")}});
+               {"flowSchemaUID", uid},
+               {"priorityLevelUID", level.substr(0, kMaximumUid)}});
   }
 
   void log_warnings(const std::vector<Header>& headers, const Secret& token) {
@@ -102,7 +107,7 @@ struct ApiClient::Impl {
       if (!find_header({header}, "Warning")) continue;
       std::string text(warning_text(header.value));
       redact(text, token.reveal());
-      text.resize(std::min<std::size_t>(text.size(), 1024));
+      text.resize(std::min(text.size(), kMaximumWarning));
       if (is_first(warnings, text)) log::warning("API server sent a warning", {{"warning", text}});
     }
   }

@@ -300,6 +300,8 @@ class CpprestTransport final : public Transport {
         pool_.lock()->clear();
         return fail(*exchange->error);
       }
+      // The answer proper is still on its way: it would be taken for that to the connection's next request (row 25).
+      if (exchange->head->status < 200) return interim_answer(exchange->head->status);
       // Else the next request would open a connection while this one is on its way back into the client.
       if (clock_.wait_until(exchange->changed, lock, stop, clock_.steady_now() + kPoolPatience,
                             [&] { return exchange->let_go; })) {
@@ -345,6 +347,10 @@ class CpprestTransport final : public Transport {
         return ended(*exchange, std::move(end), StreamEnd::Cause::kIdleTimeout);
       }
       last_byte = clock_.steady_now();
+      if (end.status != 0 && end.status < 200) {
+        exchange->abandon();
+        return interim_answer(end.status);
+      }
       if (end.status == 200 && !is_chunked(end)) {
         // Row 12: lines would arrive in lumps of 64 KiB.
         return abandon(*exchange, ErrorCode::kUnsupported, "the watch is not sent in chunks");
@@ -380,6 +386,12 @@ class CpprestTransport final : public Transport {
   static bool is_chunked(const StreamEnd& end) {
     const auto encoding = find_header(end.headers, "Transfer-Encoding");
     return encoding && encoding->find("chunked") != std::string_view::npos;
+  }
+
+  static tl::unexpected<Error> interim_answer(int status) {
+    return fail(ErrorCode::kUnavailable,
+                "the API server, or a proxy before it, sent HTTP " + std::to_string(status) +
+                    " ahead of its answer, which cpprestsdk cannot read; use --transport=curl");
   }
 
   static tl::unexpected<Error> abandon(Exchange& exchange, ErrorCode code, const char* message) {

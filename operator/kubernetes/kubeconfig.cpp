@@ -15,6 +15,7 @@
 #include "common/file.hpp"
 #include "common/log.hpp"
 #include "operator/kubernetes/proxy.hpp"
+#include "operator/kubernetes/transport.hpp"
 
 namespace imageclassifier::kubernetes {
 namespace {
@@ -155,12 +156,6 @@ std::vector<std::string> texts(const YAML::Node& list) {
   if (!list || !list.IsSequence()) return result;
   for (const YAML::Node& item : list) result.push_back(Merged::text(item));
   return result;
-}
-
-// A header's value ends at a line end; a name with one in it would add headers.
-bool is_header_text(const std::string& text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
 }
 
 Result<void> read_impersonation(const Entry& user, const std::string& name, Impersonation& who) {

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "common/log.hpp"
+
 namespace imageclassifier::kubernetes {
 namespace {
 
@@ -18,7 +20,10 @@ constexpr int kMaximumRetryAfter = 3600;
 std::string text_of(const json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_string()) return {};
-  return found->get_ref<const std::string&>().substr(0, kMaximumText);
+  std::string text = found->get<std::string>();
+  log::redact_concealed(text);  // not before it is decoded, nor after it is cut
+  text.resize(std::min(text.size(), kMaximumText));
+  return text;
 }
 
 int number_of(const json& object, const char* key, int largest) {

@@ -35,7 +35,11 @@ Result<Secret> read_token(const std::string& path) {
   const std::string& content = whole.reveal();
   const std::size_t first = content.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) return fail(ErrorCode::kInvalidArgument, path + " is empty");
-  return Secret(content.substr(first, content.find_last_not_of(" \t\r\n") - first + 1));
+  Secret token(content.substr(first, content.find_last_not_of(" \t\r\n") - first + 1));
+  if (!is_header_text(token.reveal())) {
+    return fail(ErrorCode::kInvalidArgument, path + " holds control characters or more than one line");
+  }
+  return token;
 }
 
 class TokenFile final : public TokenSource {

@@ -32,4 +32,9 @@ std::optional<std::string_view> find_header(const std::vector<Header>& headers, 
   return std::nullopt;
 }
 
+bool is_header_text(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
+}
+
 }  // namespace imageclassifier::kubernetes

@@ -28,6 +28,9 @@ struct Header {
 /// First value of `name` (compared without regard to case), or nothing.
 std::optional<std::string_view> find_header(const std::vector<Header>& headers, std::string_view name);
 
+/// Whether a header can hold this: a value with a line end in it would add headers of its own.
+bool is_header_text(std::string_view text);
+
 /// One HTTP request, relative to the server that the transport was made for.
 struct Request {
   Method method = Method::kGet;

@@ -137,14 +137,16 @@ Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& p
     }
     const char* kind = to_string(action.manifest.kind);
     const auto done = executor_.run(action, observed.classifier, stop);
-    actions_counter(metrics_, to_string(action.step), kind).increment();
-    log::info("Wrote a child object", {{"namespace", action.manifest.namespace_name},
-                                       {"kind", kind},
-                                       {"name", action.manifest.name},
-                                       {"step", to_string(action.step)},
-                                       {"why", action.why},
-                                       {"result", done ? (*done ? std::string((*done)->name()) : "done")
-                                                       : std::string(to_string(done.error().code))}});
+    const bool written = done && !*done;
+    if (written) actions_counter(metrics_, to_string(action.step), kind).increment();
+    log::info(written ? "Wrote a child object" : "Could not write a child object",
+              {{"namespace", action.manifest.namespace_name},
+               {"kind", kind},
+               {"name", action.manifest.name},
+               {"step", to_string(action.step)},
+               {"why", action.why},
+               {"result",
+                done ? (*done ? std::string((*done)->name()) : "done") : std::string(to_string(done.error().code))}});
     if (!done) {
       executed.error = done.error();
       return executed;

@@ -19,7 +19,9 @@ namespace imageclassifier::runtime {
 /// A follower watches the Lease, so that a leader that leaves in good order is replaced at once; one that crashed is
 /// replaced lease_duration after its last renewal was seen. A leader that cannot renew stops writing (LeaseFence) at
 /// renew_deadline, well before others may take over, and becomes a follower again: the process need not end
-/// (KEP-5366). Metrics: leader_election_master_status{name}, leader_election_slowpath_total{name}.
+/// (KEP-5366). One exception, as in client-go: whoever deletes the Lease by hand while another process starts lets that
+/// one take it at once, and the leader learns of it with its next renewal. Metrics:
+/// leader_election_master_status{name}, leader_election_slowpath_total{name}.
 class LeaderElection {
  public:
   struct Options {

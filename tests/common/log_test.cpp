@@ -51,3 +51,12 @@ TEST_CASE(
   CHECK(text.find("boom Bearer [redacted], [redacted]") != std::string::npos);
   CHECK(text.find("the end") != std::string::npos);
 }
+
+TEST_CASE("a secret is also found where JSON spells it in another way") {
+  log::conceal("pass\"word\\long");
+  testing::CapturedLog captured;
+  log::warning("Watch failed", {{"error", "sent pass\"word\\long"}});
+  const std::string text = captured.text();
+  CHECK(text.find("word") == std::string::npos);
+  CHECK(text.find("sent [redacted]") != std::string::npos);
+}

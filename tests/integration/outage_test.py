@@ -59,8 +59,9 @@ class Outage(OperatorTest):
         """{kind: when its watch failed}"""
         found = defaultdict(list)
         for line in self.operator.lines():
-            if line["message"] == "Watch failed":
-                found[line["resource"].partition(".")[0]].append(seconds(line["time"]))
+            kind = line.get("resource", "").partition(".")[0]
+            if line["message"] == "Watch failed" and kind in KINDS:
+                found[kind].append(seconds(line["time"]))
         return found
 
     def check_pauses(self, failures):

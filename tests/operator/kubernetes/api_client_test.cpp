@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <utility>
 
+#include "tests/support/captured_log.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_transport.hpp"
 
@@ -86,6 +87,20 @@ TEST_CASE("Retry-After on 429 and 5xx is honoured, but a POST is sent again only
   const auto created = rig.client.create(kSecrets, "a", "{}", "me", {});
   REQUIRE_FALSE(created);
   CHECK(created.error().code == ErrorCode::kUnavailable);
+}
+
+TEST_CASE("of the flow schemas that turned a request away the log gets short names, each once, and not without end") {
+  Rig rig;
+  log::initialize(log::Level::kInfo);
+  testing::CapturedLog captured;
+  for (int i = 0; i < 300; ++i) {
+    const std::string uid = std::to_string(i) + std::string(100'000, 'x');
+    rig.server.expect(kGet, 429, "", {{"X-Kubernetes-PF-FlowSchema-UID", uid}});
+    CHECK_FALSE(rig.client.get(kSecrets, {"a", "b"}, {}));
+  }
+  CHECK(captured.text().size() < 100'000);
+  log::initialize(log::Level::kWarning);
+  CHECK(captured.count("rejected a request for now") == 200);
 }
 
 TEST_CASE("without Retry-After a server error is not repeated") {

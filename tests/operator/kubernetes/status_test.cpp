@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/log.hpp"
+
 using namespace imageclassifier;
 using namespace imageclassifier::kubernetes;
 using namespace std::chrono_literals;
@@ -64,6 +66,15 @@ TEST_CASE("hostile Status bodies are cut to size") {
   CHECK(status.retry_after == 3600s);
   CHECK_FALSE(parse_status(R"({"kind":["Status"]})"));
   CHECK_FALSE(parse_status("[1,2"));
+}
+
+TEST_CASE("a credential that a server quotes is redacted in what is decoded of it, before it is cut") {
+  log::conceal("long \"sentinel\" token");
+  const std::string quoted = R"(long \u0022sentinel\" toke\u006e)";
+  CHECK(status_of(400, {}, R"({"kind":"Status","message":"no )" + quoted + R"(!"})").message == "no [redacted]!");
+  const std::string before(4090, 'x');
+  const Status cut = status_of(400, {}, R"({"kind":"Status","message":")" + before + quoted + R"("})");
+  CHECK(cut.message.find("long") == std::string::npos);
 }
 
 TEST_CASE("what is too large for a refusal is not read as one") {

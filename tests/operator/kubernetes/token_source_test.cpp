@@ -61,6 +61,20 @@ TEST_CASE("the old token is kept while the file is missing or empty") {
   CHECK(rig.token() == "second");
 }
 
+TEST_CASE("a token of several lines or with control characters is none") {
+  Rig rig;
+  const std::string text = GENERATE(as<std::string>{}, "a\nX-Other: b",
+                                    "a\x01"
+                                    "b",
+                                    "a\x7f"
+                                    "b");
+  REQUIRE(rig.token() == "first");
+  rig.write(text);
+  rig.clock.advance(50s);
+  CHECK(rig.token() == "first");
+  CHECK_FALSE(is_header_text(text));
+}
+
 TEST_CASE("a rejected token is read again at once, unless it was replaced already") {
   Rig rig;
   CHECK(rig.token() == "first");

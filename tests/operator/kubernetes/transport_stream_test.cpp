@@ -23,6 +23,22 @@ TEMPLATE_LIST_TEST_CASE("a stream delivers lines as they come, whatever the chun
   CHECK(lines.seen == std::vector<std::string>{"one", "two", "th\xc3\xa4ree", "four"});
 }
 
+TEMPLATE_LIST_TEST_CASE("a stream is not mistaken for the interim answer before it", "", EachTransport) {
+  Rig<TestType> rig([&](Connection& connection, int) {
+    connection.read_request();
+    connection.send("HTTP/1.1 103 Early Hints\r\n\r\n" + kChunked + chunk("one\n") + "0\r\n\r\n");
+  });
+  Lines lines;
+  const auto end = rig.stream(lines);
+  if (end) {
+    CHECK(end->status == 200);
+    CHECK(lines.seen == std::vector<std::string>{"one"});
+  } else {
+    CHECK(end.error().code == ErrorCode::kUnavailable);
+    CHECK(lines.seen.empty());
+  }
+}
+
 TEMPLATE_LIST_TEST_CASE("a line is delivered while the stream stays open, and silence ends it", "", EachTransport) {
   Rig<TestType> rig([&](Connection& connection, int) {
     connection.read_request();

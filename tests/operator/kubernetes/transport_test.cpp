@@ -131,6 +131,29 @@ TEMPLATE_LIST_TEST_CASE("an answer that is cut or no HTTP is kUnavailable", "", 
   CHECK(response.error().code == ErrorCode::kUnavailable);
 }
 
+TEMPLATE_LIST_TEST_CASE("an interim answer is never taken for the final one, nor an answer for that to another request",
+                        "", EachTransport) {
+  const std::string interim =
+      GENERATE("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+  Rig<TestType> rig([&](Connection& connection, int) {
+    for (std::string asked = connection.read_request(); !asked.empty(); asked = connection.read_request()) {
+      const std::string target = asked.substr(asked.find(' ') + 1, 2);
+      connection.send((target == "/a" ? interim : "") + answer(target));
+    }
+  });
+  const auto first = rig.send({Method::kGet, "/a", {}, {}});
+  if (first) {
+    CHECK(first->status == 200);
+    CHECK(first->body == "/a");
+  } else {
+    CHECK(first.error().code == ErrorCode::kUnavailable);
+    CHECK_THAT(first.error().message, Catch::Contains("--transport=curl"));
+  }
+  const auto second = rig.send({Method::kGet, "/b", {}, {}});
+  REQUIRE(second);
+  CHECK(second->body == "/b");
+}
+
 TEMPLATE_LIST_TEST_CASE("a request ends at its deadline even if the server stalls after the head", "", EachTransport) {
   const std::string text = GENERATE("", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort");
   Rig<TestType> rig([&](Connection& connection, int) {
