@@ -100,7 +100,8 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   const auto identity = load_identity(options, clock, metrics, signals.token());
   if (!identity) return give_up("Found no way to reach the cluster", identity.error());
   log::info("Using the API server",
-            {{"server", kubernetes::host_of(identity->config.server)}, {"transport", to_string(options.transport)}});
+            {{"server", kubernetes::host_of(identity->config.server)},
+             {"transport", to_string(kubernetes::transport_for(identity->config, options.transport))}});
   auto election = make_election(options, *identity, clock, metrics);
   if (!election) return give_up("Could not set up the connection to the cluster", election.error());
   kubernetes::ApiClient::Options client_options;

@@ -79,6 +79,7 @@ class Informer final : private EventSink {
     watch_.report_undecodable(object, decoded.error());
     return nullptr;
   }
+  std::size_t size() const override { return store_.size(); }
   void notify(std::vector<Change<T>> changes, bool initial) {
     for (Change<T>& change : changes) {
       change.initial = initial;

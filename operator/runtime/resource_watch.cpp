@@ -286,6 +286,7 @@ struct ResourceWatch::Impl final : private kubernetes::LineSink {
           take(reflector::EventArrived{to_reflector(event->type), event->resource_version, event->initial_events_end},
                &*event);
       if (staged > options.maximum_objects) after_event = watch_failed(Failure::kMalformed, {}, kTooMany);
+      if (sink.size() > options.maximum_objects) after_event = watch_failed(Failure::kOther, {}, kTooMany);
     }
     return !after_event.action && !stop.stop_requested();
   }

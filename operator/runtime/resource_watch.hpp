@@ -26,6 +26,8 @@ class EventSink {
   virtual void discard() = 0;
   virtual void upsert(std::string_view object) = 0;
   virtual void remove(std::string_view object) = 0;
+  /// How many objects the content has, without those that are staged.
+  virtual std::size_t size() const = 0;
 };
 
 /// metadata.namespace and metadata.name of a JSON object, or nothing.
@@ -42,8 +44,8 @@ class ResourceWatch {
     reflector::Options reflector = {};  ///< page size, time-outs, back-off
     /// Told on the watch's thread when a kind that may be missing goes or comes: the content is committed by then.
     std::function<void(bool served)> served_changed = {};
-    /// Of one content, several times of what a cluster can hold (150,000 pods): a server that promises more without end
-    /// would fill the memory.
+    /// Of one content, while it arrives and while a watch adds to it: several times of what a cluster can hold (150,000
+    /// pods). A server that sends more without end would fill the memory.
     std::size_t maximum_objects = 500'000;
   };
 

@@ -20,7 +20,7 @@ OUTAGE = float(os.environ.get("IC_OUTAGE_SECONDS", "16"))
 FIRST, LONGEST = 0.8, 30
 KINDS = {"imageclassifiers": ".imageclassifier.dev", "deployments": ".apps", "controllerrevisions": ".apps", "replicasets": ".apps", "pods": "", "services": "", "events": "",
          "networkpolicies": ".networking.k8s.io", "horizontalpodautoscalers": ".autoscaling", "poddisruptionbudgets": ".policy"}
-LATE = 1.0  # seconds by which a busy machine may be late
+LATE = 2.0  # seconds by which a busy machine may be late
 
 
 class Outage(OperatorTest):

@@ -111,6 +111,21 @@ TEST_CASE("an informer lists page by page, then watches, and tells its handlers 
   CHECK(rig.informer.last_seen_resource_version() == "103");
 }
 
+TEST_CASE("a watch that adds more objects than a cluster can hold is ended, and the content asked for again") {
+  Rig rig;
+  std::vector<std::string> added;
+  for (int i = 0; i < 150; ++i) {
+    added.push_back(event("ADDED", object("a" + std::to_string(i), std::to_string(101 + i))));
+  }
+  rig.server.expect(kFirstList, 200, list("100", {}))
+      .expect_watch(watch_from("100"), added)
+      .expect(kList + "resourceVersion=201", 200, list("300", {object("a", "299")}))
+      .expect_watch(watch_from("300"), {event("BOOKMARK", object("", "301"))});
+  rig.run();
+  CHECK(rig.informer.store().size() == 1);
+  CHECK(rig.changes.size() == 101 + 101 + 1);
+}
+
 TEST_CASE("a bookmark moves the version and is never stored") {
   Rig rig;
   rig.server.expect(kFirstList, 200, list("100", {}))
