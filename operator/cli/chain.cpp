@@ -207,6 +207,17 @@ std::vector<Link> walk(const Observed& observed, const std::optional<reconciler:
   } else {
     chain.push_back(http_link(observed, probe, url_to_ask(observed)));
   }
+  // What no link speaks of, such as an object beside these that the API server refuses.
+  const api::Condition* told = api::find_condition(observed.classifier.status.conditions, "Ready");
+  if (told != nullptr && told->status == "False" && first_fault(chain) == nullptr) {
+    const auto* reason = diagnosis::find_reason(told->reason);
+    const bool waits = reason != nullptr && reason->outlook == Outlook::kWaiting;
+    chain.push_back({"the rest",
+                     waits ? State::kWaiting : State::kBroken,
+                     told->reason,
+                     "The operator says: " + told->message,
+                     {}});
+  }
   return chain;
 }
 

@@ -21,6 +21,7 @@ constexpr std::array kPatterns = {
     Pattern{"", "PublicIPCountLimitReached", "QuotaExceeded"},
     Pattern{"", "MaxPublicIpCountLimitReached", "QuotaExceeded"},
     Pattern{"", "QuotaExceeded", "QuotaExceeded"},
+    Pattern{"", "quotaExceeded", "QuotaExceeded"},
     Pattern{"", "LinkedAuthorizationFailed", "LoadBalancerForbidden"},
     Pattern{"", "AuthorizationFailed", "LoadBalancerForbidden"},
     Pattern{"", "Basic sku publicIP", "PublicIPInvalid"},
@@ -54,8 +55,8 @@ std::string stable_detail(std::string_view message) {
   for (const std::string_view prefix : {"Error syncing load balancer: ", "failed to ensure load balancer: "}) {
     if (message.starts_with(prefix)) message.remove_prefix(prefix.size());
   }
-  for (const std::string_view id :
-       {"Correlation ID", "CorrelationId", "RequestId", "Trace ID", "Timestamp", "Request ID"}) {
+  for (const std::string_view id : {"Correlation ID", "CorrelationId", "RequestId", "RequestID", "Trace ID",
+                                    "Timestamp", "Request ID", "request id"}) {
     message = message.substr(0, message.find(id));
   }
   while (!message.empty() && (message.back() == '.' || message.back() == ' ' || message.back() == ',')) {

@@ -41,7 +41,7 @@ constexpr std::array kReasons = {
            "Create the object or key that the message names, or remove the reference to it."},
     Reason{"ContainerStartFailed", kFailing, 50, "The container of image {image} does not start: {detail}.",
            "Check that the image is the inference server and fits the node."},
-    Reason{"CrashLoop", kFailing, 40, "The container {container} ends again and again{detail}.",
+    Reason{"CrashLoop", kFailing, 40, "The container {container} ends again and again {detail}.",
            "Read the log: kubectl logs deployment/{name} -c {container} --previous."},
     Reason{"CredentialMissing", kFailing, 60,
            "The registry {server} asks for a credential and the node has none for image {image}.",

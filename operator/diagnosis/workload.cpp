@@ -106,8 +106,8 @@ std::optional<Finding> diagnose_terminated(const Workload& workload, const api::
   // 137 and 143 without OOMKilled are the kubelet's own kill: a probe failed.
   if (container.exit_code == 137 || container.exit_code == 143) return make_finding("ProbeFailing", {name});
   const std::string status = *container.exit_code == kExitNeverReady
-                                 ? " and says that it can never become ready (exit status 78)"
-                                 : " with exit status " + std::to_string(*container.exit_code);
+                                 ? "and says that it can never become ready (exit status 78)"
+                                 : "with exit status " + std::to_string(*container.exit_code);
   return make_finding("CrashLoop", {name, {"container", container.name}, {"detail", status}});
 }
 

@@ -75,7 +75,8 @@ std::optional<Address> address_of(const api::ImageClassifier& classifier, const 
   } else {
     if (service.ingress.empty()) return std::nullopt;
     const std::string& given = service.ingress.front();
-    address.endpoint = {url_of(spec, given) + "/", given, is_global(given) ? "Public" : spec.scope, {}};
+    const bool open = std::any_of(service.ingress.begin(), service.ingress.end(), is_global);
+    address.endpoint = {url_of(spec, given) + "/", given, open ? "Public" : spec.scope, {}};
     const std::string& inside = service.cluster_ip;
     if (!inside.empty() && inside != "None" && may_probe(inside)) address.inside_url = url_of(spec, inside);
   }

@@ -100,19 +100,29 @@ void plan_access_secret(Plan& plan, const Observed& observed) {
   plan_child(plan, observed, access_secret(observed), child);
 }
 
+/// The pods that the Deployment is to have now; nothing: those that it has. Where new ones could not start, what runs
+/// keeps running, also where the strategy would end it first.
+std::optional<resources::PodRevision> startable_pods(const Plan& plan, const Observed& observed) {
+  const resources::PodRevision& target = plan.rollout.target;
+  const bool can_start = plan.credential.usable && !plan.unusable_reference;
+  if (can_start || plan.rollout.failure || !observed.deployment) return target;
+  const std::string& running = observed.deployment->metadata.pod_revision;
+  if (running == target.name) return target;
+  const auto known = observed.templates.find(running);
+  if (known == observed.templates.end()) return std::nullopt;
+  return resources::PodRevision{known->first, known->second};
+}
+
 void plan_deployment(Plan& plan, const Observed& observed) {
   const api::ImageClassifier& classifier = observed.classifier;
   const auto& deployment = observed.deployment;
   const auto replicas = resources::wanted_replicas(
       plan.scale, deployment ? std::optional<std::int64_t>(deployment->replicas) : std::nullopt);
   const auto before = plan.actions.size();
-  Manifest wanted = resources::build_deployment(classifier, replicas, plan.rollout.target, plan.rollout.surge);
-  // New pods could not start: what runs keeps running, also where the strategy would end it first.
-  if (deployment && plan.unusable_reference && !plan.rollout.failure &&
-      resources::first_drift(wanted.body, deployment->owned.text()).starts_with("spec.template")) {
-    return;
-  }
-  plan_child(plan, observed, std::move(wanted), present(deployment));
+  const auto pods = startable_pods(plan, observed);
+  if (!pods) return;
+  plan_child(plan, observed, resources::build_deployment(classifier, replicas, *pods, plan.rollout.surge),
+             present(deployment));
   // A field that is left out of an apply falls back to its default, 1, unless somebody else holds it too.
   if (replicas || plan.actions.size() == before || !deployment->metadata.owns_replicas) return;
   plan.actions.insert(plan.actions.begin() + static_cast<std::ptrdiff_t>(before),

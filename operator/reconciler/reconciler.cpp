@@ -128,7 +128,11 @@ Outcome Reconciler::carry_out(const runtime::ObjectKey& key, const Observed& obs
 Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& plan, std::stop_token stop) {
   Executed executed;
   const runtime::ObjectKey key{observed.classifier.metadata.namespace_name, observed.classifier.metadata.name};
+  bool unguarded = false;  // the NetworkPolicy was refused: nobody is let in without it
   for (const Action& action : plan.actions) {
+    const resources::Kind kind_of = action.manifest.kind;
+    const bool lets_in = kind_of == resources::Kind::kDeployment || kind_of == resources::Kind::kService;
+    if (unguarded && lets_in && action.step == Step::kCreate) continue;
     const bool shapes = action.step == Step::kCreate || action.step == Step::kApply;
     const Duration wait = shapes ? contest_.must_wait(key, action.manifest, clock_.steady_now()) : Duration::zero();
     if (wait > Duration::zero()) {
@@ -154,6 +158,7 @@ Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& p
     if (!*done && shapes) contest_.written(key, action.manifest, action.why, clock_.steady_now());
     if (*done) {
       executed.failures.push_back(**done);
+      unguarded = unguarded || (kind_of == resources::Kind::kNetworkPolicy && action.step == Step::kCreate);
     } else if (auto event = event_of(action, observed.classifier)) {
       record_event_(std::move(*event));
     }

@@ -165,8 +165,11 @@ std::vector<std::string> needed_templates(const Observed& observed) {
   for (const RevisionPtr& revision : observed.revisions) {
     if (!revision->marks.failure.empty() && !revision->metadata.deleting) names.push_back(revision->metadata.name);
   }
+  const std::string running = observed.deployment ? observed.deployment->metadata.pod_revision : "";
+  const RevisionPtr good = find_last_good(observed);
+  if (!names.empty() && good) names.push_back(good->metadata.name);
+  if (find_revision(observed, running)) names.push_back(running);
   if (names.empty()) return names;
-  if (const RevisionPtr good = find_last_good(observed)) names.push_back(good->metadata.name);
   std::erase(names, resources::pod_revision(observed.classifier).name);
   return names;
 }

@@ -32,8 +32,9 @@ struct Rollout {
   std::vector<std::shared_ptr<const api::Revision>> forgiven, outdated;
 };
 
-/// Names of the revisions whose pod templates a decision needs: that of the last good one, which is to run, and those
-/// of failed ones, which may have to be written anew. None unless one has failed. Pure.
+/// Names of the revisions whose pod templates a decision needs, beside the wanted one: of the Deployment's, which is to
+/// stay where new pods could not start; once one has failed, of the last good one, which is to run, and of failed ones,
+/// which may have to be written anew. Pure.
 std::vector<std::string> needed_templates(const Observed& observed);
 
 /// Pure.

@@ -10,10 +10,15 @@ namespace {
 
 constexpr const char* kFetchContainerName = "fetch-model";
 
-/// The operator's, then the user's.
+/// The operator's, then the user's, whose word counts where both name one.
 nlohmann::json environment(const std::vector<EnvironmentVariable>& variables, const api::Spec& spec) {
+  const nlohmann::json own = api::parse_or_null(spec.pod.env_json);
+  const auto is_own = [&](const std::string& name) {
+    return std::any_of(own.begin(), own.end(), [&](const auto& each) { return api::text_of(each, "name") == name; });
+  };
   nlohmann::json list = nlohmann::json::array();
   for (const EnvironmentVariable& variable : variables) {
+    if (is_own(variable.name)) continue;
     if (variable.resource.empty()) {
       list.push_back({{"name", variable.name}, {"value", variable.value}});
     } else {
@@ -23,7 +28,6 @@ nlohmann::json environment(const std::vector<EnvironmentVariable>& variables, co
                          {{"containerName", kContainerName}, {"resource", variable.resource}, {"divisor", "1"}}}}}});
     }
   }
-  const nlohmann::json own = api::parse_or_null(spec.pod.env_json);
   for (const auto& variable : own) list.push_back(variable);
   return list;
 }

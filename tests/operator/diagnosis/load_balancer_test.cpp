@@ -96,9 +96,10 @@ TEST_CASE("a failure outlives its event, which the API server drops after an hou
 }
 
 TEST_CASE("ids that change from try to try do not get into the message") {
-  const auto text = [](const std::string& id) {
-    const api::Event event =
-        warning("SyncLoadBalancerFailed", "Error syncing load balancer: it broke. Correlation ID: " + id);
+  const std::string name =
+      GENERATE(as<std::string>{}, "Correlation ID: ", "RequestID: ", "status code: 400, request id: ");
+  const auto text = [&](const std::string& id) {
+    const api::Event event = warning("SyncLoadBalancerFailed", "Error syncing load balancer: it broke. " + name + id);
     return diagnose_load_balancer(pending(), {&event}, kCreated, {}).finding.text();
   };
   CHECK(text("1") == text("2"));

@@ -47,6 +47,26 @@ TEST_CASE("a Secret that disappears takes nothing down") {
   CHECK(!make_plan(world.observed, kNow).deployment_held);
 }
 
+TEST_CASE("what runs keeps its template while new pods could not be pulled, whatever else of the Deployment changes") {
+  World world = World(kBasic).basic_secret("p").settle();
+  world.deployment_status(1, 1, 1).settle();
+  const std::string image = world.observed.classifier.spec.image;
+  world.observed.source_secret.reset();
+  world.observed.classifier.spec.image = "contoso.azurecr.io/inference-server:newer";
+  world.observed.classifier.spec.replicas = 3;
+  world.observed.classifier.spec.rollout.progress_deadline_seconds = 77;
+  CHECK(planned(world) == "create ControllerRevision, apply Deployment pets, create PodDisruptionBudget pets");
+  world.settle();
+  const std::string running = world.observed.deployment->owned.text();
+  CHECK(world.observed.deployment->replicas == 3);
+  CHECK(running.find("\"progressDeadlineSeconds\":77") != std::string::npos);
+  CHECK(running.find(image + '"') != std::string::npos);
+  CHECK(running.find(":newer") == std::string::npos);
+  CHECK(planned(world) == "");
+  world.basic_secret("p").settle();
+  CHECK(world.observed.deployment->owned.text().find(":newer") != std::string::npos);
+}
+
 TEST_CASE("another password is applied to the pull Secret in place") {
   World world = World(kBasic).basic_secret("old").settle();
   world.basic_secret("new");

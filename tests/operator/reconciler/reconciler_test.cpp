@@ -309,6 +309,17 @@ TEST_CASE("what was written is told, and what the server refused or has not take
   CHECK(rig.told[0].note == "Created Deployment pets.");
 }
 
+TEST_CASE("without the NetworkPolicy, which the API server refuses, neither pods nor an address are made") {
+  Rig rig;
+  rig.server.expect("POST /apis/networking.k8s.io/v1/namespaces/zoo/networkpolicies*", 422,
+                    status_body(422, "Invalid", "no such network"));
+  rig.server.expect("POST /apis/apps/v1/namespaces/zoo/controllerrevisions*", 201,
+                    stored(revision_of(rig.classifier), "10").dump());
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+  CHECK_THAT(rig.server.requests().back().body, Catch::Contains("no such network"));
+}
+
 TEST_CASE("a change of the status is told once it is written; a pass that changes nothing tells nothing") {
   Rig rig;
   rig.cache_children().expect_status();

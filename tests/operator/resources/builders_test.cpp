@@ -191,6 +191,13 @@ TEST_CASE(
   CHECK(guarded.guarded);
 }
 
+TEST_CASE("a variable that the user sets stands once, with the user's value") {
+  const json spec = {{"pod", {{"env", {{{"name", "OMP_WAIT_POLICY"}, {"value", "ACTIVE"}}}}}}};
+  const std::string pods = pod_revision(classifier("pets", spec)).template_json;
+  CHECK(pods.find("OMP_WAIT_POLICY") == pods.rfind("OMP_WAIT_POLICY"));
+  CHECK(pods.find("PASSIVE") == std::string::npos);
+}
+
 TEST_CASE("what does not reach the pods makes no other revision; what does is another specification of them") {
   const api::ImageClassifier plain = classifier("pets", json::object());
   for (const json& same : {json{{"replicas", 3}}, json{{"service", {{"port", 8080}}}},
