@@ -135,9 +135,11 @@ class Options(OperatorTest):
         self.apply(resource("pets"))
         entry = self.wait_for("pets", "Ready", "False", "ObjectRefused")
         self.assertIn("exceeded quota", entry["message"])
-        self.assertTrue(self.uid("deployment", "pets"), "the rest is made")
+        for kind in ("deployment", "service"):
+            self.assertIsNone(self.uid(kind, "pets"), "nobody is let in without the policy")
         self.run_kubectl("delete", "quota", "none")
         wait_until(lambda: self.uid("networkpolicy", "pets"), 40, "the policy")
+        self.wait_for_children("pets")
         wait_until(lambda: condition(self.get("ic", "pets"), "Ready")["reason"] != "ObjectRefused", 40, "the refusal to be forgotten")
 
     def test_the_fields_that_are_passed_on_reach_the_pods_and_stay_as_they_are(self):
