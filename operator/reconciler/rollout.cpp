@@ -187,7 +187,8 @@ Rollout assess_rollout(const Observed& observed, const resources::Scale& scale,
   mark_wanted(rollout, observed, wanted, scale, workload);
   const RevisionPtr failed =
       auto_rollback ? find_failed(observed, rollout.wanted.name, rollout.marks.specification) : nullptr;
-  if (failed && good && good->metadata.name != rollout.wanted.name) {
+  if (failed && good && good->metadata.name != rollout.wanted.name &&
+      observed.templates.contains(good->metadata.name)) {
     rollout.target = {good->metadata.name, observed.templates.at(good->metadata.name)};
     rollout.failure = rolled_back(failed, rollout.last_good);
   }
