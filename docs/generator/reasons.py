@@ -24,7 +24,7 @@ DIAGNOSIS = {"pull_error": "pull", "workload": "workload", "pod_events": "worklo
 RECONCILER = {"credential": "credential", "mounted": "workload", "access": "workload", "plan": "object", "execute": "object", "reconciler": "object"}  # calls only
 ASPECTS = {"credential_aspect": "credential", "workload_aspect": "workload", "endpoint_aspect": "endpoint",
            "probe_aspect": "endpoint", "pending": "endpoint", "self_test_aspect": "workload"}  # functions of the other files there
-CALL = re.compile(r'\b(?:make_finding|about_secret|about|absent|finding|malformed)\(\s*"([A-Za-z]+)"')
+CALL = re.compile(r'\b(?:make_finding|finding_about|about_secret|about|absent|finding|malformed)\(\s*"([A-Za-z]+)"')
 FUNCTION = re.compile(r"^[A-Za-z][\w:<>,*& ]*?\b(\w+)\(", re.MULTILINE)
 
 

@@ -24,8 +24,7 @@ Result<ObjectText> split_object(std::string_view json, const char* kind) {
   return text;
 }
 
-Result<PackedText> pack_owned_part(const ObjectText& object,
-                                   const std::vector<std::pair<std::string_view, std::string>>& more) {
+Result<PackedText> pack_owned_part(const ObjectText& object) {
   std::string part = R"({"metadata":{)";
   for_each_member(object.metadata, [&](std::string_view key, std::string_view value) {
     if (key != "labels" && key != "annotations" && key != "ownerReferences") return true;
@@ -35,7 +34,6 @@ Result<PackedText> pack_owned_part(const ObjectText& object,
   });
   part += '}';
   if (!object.spec.empty()) part.append(R"(,"spec":)").append(object.spec);
-  for (const auto& [name, value] : more) part.append(",\"").append(name).append("\":").append(value);
   part += '}';
   if (!nlohmann::json::accept(part)) {
     return fail(ErrorCode::kInvalidArgument, "Labels, annotations, owners or spec of the object are no valid JSON.");

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "common/result.hpp"
 #include "operator/api/packed_text.hpp"
@@ -23,9 +20,7 @@ struct ObjectText {
 Result<ObjectText> split_object(std::string_view json, const char* kind);
 
 /// metadata.labels, metadata.annotations, metadata.ownerReferences and spec, as the server wrote them, in the shape of
-/// an object: for comparing with what we want (resources::first_drift). `more` are further members, by name, as JSON.
-/// kInvalidArgument if they are no valid JSON.
-Result<PackedText> pack_owned_part(const ObjectText& object,
-                                   const std::vector<std::pair<std::string_view, std::string>>& more = {});
+/// an object: for comparing with what we want (resources::first_drift). kInvalidArgument if they are no valid JSON.
+Result<PackedText> pack_owned_part(const ObjectText& object);
 
 }  // namespace imageclassifier::api

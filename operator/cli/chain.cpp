@@ -81,6 +81,12 @@ Observed as_if_allowed(Observed observed) {
   return observed;
 }
 
+/// Of a condition that is not as it should be.
+State state_for(const std::string& reason) {
+  const auto* known = diagnosis::find_reason(reason);
+  return known != nullptr && known->outlook == Outlook::kWaiting ? State::kWaiting : State::kBroken;
+}
+
 Link pods_link(const Observed& observed, Link seen) {
   const std::string what = unreadable(observed);
   const auto* told = api::find_condition(observed.classifier.status.conditions, "WorkloadAvailable");
@@ -89,8 +95,7 @@ Link pods_link(const Observed& observed, Link seen) {
   Link link{"pods", State::kUnknown, {}, word_of_the_operator(observed, what, told), {}};
   if (told == nullptr) return link;
   link.reason = told->reason;
-  const auto* reason = diagnosis::find_reason(told->reason);
-  link.state = reason != nullptr && reason->outlook == Outlook::kWaiting ? State::kWaiting : State::kBroken;
+  link.state = state_for(told->reason);
   return link;
 }
 
@@ -210,13 +215,7 @@ std::vector<Link> walk(const Observed& observed, const std::optional<reconciler:
   // What no link speaks of, such as an object beside these that the API server refuses.
   const api::Condition* told = api::find_condition(observed.classifier.status.conditions, "Ready");
   if (told != nullptr && told->status == "False" && first_fault(chain) == nullptr) {
-    const auto* reason = diagnosis::find_reason(told->reason);
-    const bool waits = reason != nullptr && reason->outlook == Outlook::kWaiting;
-    chain.push_back({"the rest",
-                     waits ? State::kWaiting : State::kBroken,
-                     told->reason,
-                     "The operator says: " + told->message,
-                     {}});
+    chain.push_back({"the rest", state_for(told->reason), told->reason, "The operator says: " + told->message, {}});
   }
   return chain;
 }

@@ -4,8 +4,6 @@
 #include <utility>
 
 #include "operator/cli/chain.hpp"
-#include "operator/kubernetes/status.hpp"
-#include "operator/kubernetes/watch_decoder.hpp"
 #include "operator/reconciler/kinds.hpp"
 #include "operator/reconciler/mounted.hpp"
 #include "operator/reconciler/observe.hpp"
@@ -40,15 +38,10 @@ Result<void> list(reconciler::Store<T>& store, kubernetes::ApiClient& client,
                   kubernetes::Selectors selectors, Result<T> (*decode)(std::string_view), std::stop_token stop) {
   kubernetes::ListOptions options;
   options.selectors = std::move(selectors);
-  auto answer = client.execute(kubernetes::list_request(resource, namespace_name, options), std::move(stop));
-  if (!answer) return fail(answer.error());
-  if (answer->status >= 300) {
-    return fail(kubernetes::to_error(kubernetes::status_of(answer->status, answer->headers, answer->body),
-                                     "Listing " + kubernetes::to_string(resource)));
-  }
-  const auto page = kubernetes::decode_list(answer->body, [&](std::string_view item) {
+  const auto keep = [&](std::string_view item) {
     if (const auto object = decode(item)) store.upsert(std::make_shared<const api::Record<T>>(*object));
-  });
+  };
+  const auto page = client.list(resource, namespace_name, options, keep, std::move(stop));
   if (!page) return fail(page.error());
   return {};
 }

@@ -4,50 +4,44 @@
 #include <array>
 
 #include "operator/api/time.hpp"
+#include "operator/diagnosis/event_pattern.hpp"
 
 namespace imageclassifier::diagnosis {
 namespace {
 
-/// A row matches if the event has `event_reason` (or that is empty) and its message holds `text`.
-struct Pattern {
-  std::string_view event_reason;
-  std::string_view text;
-  std::string_view reason;
-};
-
 // First hit wins. MetalLB's, the cloud controllers' and Azure's own words.
 constexpr std::array kPatterns = {
-    Pattern{"AllocationFailed", "no available IPs", "LoadBalancerAddressesExhausted"},
-    Pattern{"", "PublicIPCountLimitReached", "QuotaExceeded"},
-    Pattern{"", "MaxPublicIpCountLimitReached", "QuotaExceeded"},
-    Pattern{"", "QuotaExceeded", "QuotaExceeded"},
-    Pattern{"", "quotaExceeded", "QuotaExceeded"},
-    Pattern{"", "LinkedAuthorizationFailed", "LoadBalancerForbidden"},
-    Pattern{"", "AuthorizationFailed", "LoadBalancerForbidden"},
-    Pattern{"", "Basic sku publicIP", "PublicIPInvalid"},
-    Pattern{"", "was not found in resource group", "PublicIPNotFound"},
-    Pattern{"", "SubnetIsFull", "SubnetFull"},
-    Pattern{"", "does not have enough capacity", "SubnetFull"},
-    Pattern{"", "failed to get subnet", "SubnetInvalid"},
-    Pattern{"", "InvalidResourceReference", "SubnetInvalid"},
-    Pattern{"", "consuming the DNS label", "DNSLabelConflict"},
-    Pattern{"", "DnsRecordInUse", "DNSLabelConflict"},
-    Pattern{"", "total probe should be less than", "ProbeConfigInvalid"},
-    Pattern{"", "health-probe", "ProbeConfigInvalid"},
-    Pattern{"SyncLoadBalancerFailed", "", "CloudProviderError"},
-    Pattern{"UnAvailableLoadBalancer", "", "LoadBalancerFailed"},
-    Pattern{"AllocationFailed", "", "LoadBalancerFailed"},
-    Pattern{"CreateOrUpdatePublicIPAddress", "", "CloudProviderError"},
-    Pattern{"CreateOrUpdateInterface", "", "CloudProviderError"},
-    Pattern{"ListLoadBalancers", "", "CloudProviderError"},
-    Pattern{"LoadBalancerBackendPoolUpdateFailed", "", "CloudProviderError"},
-    Pattern{"FailedToFindLoadBalancerForNode", "", "CloudProviderError"},
+    EventPattern{"AllocationFailed", "no available IPs", "LoadBalancerAddressesExhausted"},
+    EventPattern{"", "PublicIPCountLimitReached", "QuotaExceeded"},
+    EventPattern{"", "MaxPublicIpCountLimitReached", "QuotaExceeded"},
+    EventPattern{"", "QuotaExceeded", "QuotaExceeded"},
+    EventPattern{"", "quotaExceeded", "QuotaExceeded"},
+    EventPattern{"", "LinkedAuthorizationFailed", "LoadBalancerForbidden"},
+    EventPattern{"", "AuthorizationFailed", "LoadBalancerForbidden"},
+    EventPattern{"", "Basic sku publicIP", "PublicIPInvalid"},
+    EventPattern{"", "was not found in resource group", "PublicIPNotFound"},
+    EventPattern{"", "SubnetIsFull", "SubnetFull"},
+    EventPattern{"", "does not have enough capacity", "SubnetFull"},
+    EventPattern{"", "failed to get subnet", "SubnetInvalid"},
+    EventPattern{"", "InvalidResourceReference", "SubnetInvalid"},
+    EventPattern{"", "consuming the DNS label", "DNSLabelConflict"},
+    EventPattern{"", "DnsRecordInUse", "DNSLabelConflict"},
+    EventPattern{"", "total probe should be less than", "ProbeConfigInvalid"},
+    EventPattern{"", "health-probe", "ProbeConfigInvalid"},
+    EventPattern{"SyncLoadBalancerFailed", "", "CloudProviderError"},
+    EventPattern{"UnAvailableLoadBalancer", "", "LoadBalancerFailed"},
+    EventPattern{"AllocationFailed", "", "LoadBalancerFailed"},
+    EventPattern{"CreateOrUpdatePublicIPAddress", "", "CloudProviderError"},
+    EventPattern{"CreateOrUpdateInterface", "", "CloudProviderError"},
+    EventPattern{"ListLoadBalancers", "", "CloudProviderError"},
+    EventPattern{"LoadBalancerBackendPoolUpdateFailed", "", "CloudProviderError"},
+    EventPattern{"FailedToFindLoadBalancerForNode", "", "CloudProviderError"},
 };
 
 /// Reasons that only this diagnosis gives for a Service without an address.
 bool is_load_balancer_reason(std::string_view name) {
   return std::any_of(kPatterns.begin(), kPatterns.end(),
-                     [&](const Pattern& pattern) { return pattern.reason == name; });
+                     [&](const EventPattern& pattern) { return pattern.reason == name; });
 }
 
 /// The part of a message that names the cause, without ids: clouds put those in quotes or behind a few known words.
@@ -65,15 +59,6 @@ std::string stable_detail(std::string_view message) {
   return clean_text(message, 300);
 }
 
-const Pattern* match(const api::Event& event) {
-  if (event.type != "Warning") return nullptr;
-  for (const Pattern& pattern : kPatterns) {
-    if (!pattern.event_reason.empty() && pattern.event_reason != event.reason) continue;
-    if (event.message.find(pattern.text) != std::string::npos) return &pattern;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 LoadBalancerDiagnosis diagnose_load_balancer(const api::Service& service, const std::vector<const api::Event*>& events,
@@ -85,12 +70,12 @@ LoadBalancerDiagnosis diagnose_load_balancer(const api::Service& service, const 
     return made;
   };
   const api::Event* newest = nullptr;
-  const Pattern* cause = nullptr;
+  const EventPattern* cause = nullptr;
   bool heard = false;
   for (const api::Event* event : events) {
     if (event->involved_uid != service.metadata.uid) continue;
     heard = true;
-    const Pattern* pattern = match(*event);
+    const EventPattern* pattern = match(kPatterns, *event);
     if (pattern == nullptr || (newest != nullptr && newest->last_seen >= event->last_seen)) continue;
     newest = event;
     cause = pattern;

@@ -4,34 +4,21 @@
 #include <array>
 #include <cctype>
 
+#include "operator/diagnosis/event_pattern.hpp"
+
 namespace imageclassifier::diagnosis {
 namespace {
 
-/// A row matches if the event has `event_reason` and its message holds `text` (which may be empty).
-struct Pattern {
-  std::string_view event_reason;
-  std::string_view text;
-  std::string_view reason;
-};
-
 // First hit wins. Words of the kubelet, the attach-detach controller, and of network plug-ins behind them.
 constexpr std::array kPatterns = {
-    Pattern{"FailedAttachVolume", "Multi-Attach error", "VolumeInUse"},
-    Pattern{"FailedAttachVolume", "", "VolumeMountFailed"},
-    Pattern{"FailedMount", "", "VolumeMountFailed"},
-    Pattern{"FailedMapVolume", "", "VolumeMountFailed"},
-    Pattern{"FailedCreatePodSandBox", "No available addresses", "PodAddressesExhausted"},
-    Pattern{"FailedCreatePodSandBox", "no IP addresses available", "PodAddressesExhausted"},
-    Pattern{"FailedCreatePodSandBox", "", "PodSandboxFailed"},
+    EventPattern{"FailedAttachVolume", "Multi-Attach error", "VolumeInUse"},
+    EventPattern{"FailedAttachVolume", "", "VolumeMountFailed"},
+    EventPattern{"FailedMount", "", "VolumeMountFailed"},
+    EventPattern{"FailedMapVolume", "", "VolumeMountFailed"},
+    EventPattern{"FailedCreatePodSandBox", "No available addresses", "PodAddressesExhausted"},
+    EventPattern{"FailedCreatePodSandBox", "no IP addresses available", "PodAddressesExhausted"},
+    EventPattern{"FailedCreatePodSandBox", "", "PodSandboxFailed"},
 };
-
-const Pattern* match(const api::Event& event) {
-  if (event.type != "Warning") return nullptr;
-  const auto found = std::find_if(kPatterns.begin(), kPatterns.end(), [&](const Pattern& pattern) {
-    return pattern.event_reason == event.reason && event.message.find(pattern.text) != std::string::npos;
-  });
-  return found == kPatterns.end() ? nullptr : &*found;
-}
 
 /// Length of a generated id at the beginning of the text (a digest, a uid), or 0: hexadecimal digits and dashes, at
 /// least twelve, with a digit among them.
@@ -83,10 +70,10 @@ std::optional<Finding> diagnose_pod_events(const api::Pod& pod, const std::vecto
     if (event.involved_uid != pod.metadata.uid) continue;
     // Of the same second the failure: events tell no finer time.
     const bool later = newest == nullptr || event.last_seen > newest->last_seen ||
-                       (event.last_seen == newest->last_seen && match(event) != nullptr);
+                       (event.last_seen == newest->last_seen && match(kPatterns, event) != nullptr);
     if (later) newest = &event;
   }
-  const Pattern* cause = newest == nullptr ? nullptr : match(*newest);
+  const EventPattern* cause = newest == nullptr ? nullptr : match(kPatterns, *newest);
   if (cause == nullptr) return std::nullopt;
   return make_finding(cause->reason, {{"detail", stable_detail(newest->message, pod.metadata.name)}});
 }

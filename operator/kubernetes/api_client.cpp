@@ -197,6 +197,17 @@ Result<ObjectReply> ApiClient::get(const GroupVersionResource& resource, const O
   return to_object(execute(get_request(resource, object), stop), describe("Reading", resource, object));
 }
 
+Result<ListPage> ApiClient::list(const GroupVersionResource& resource, std::string_view namespace_name,
+                                 const ListOptions& options, const std::function<void(std::string_view item)>& visit,
+                                 std::stop_token stop) {
+  const auto answer = execute(list_request(resource, namespace_name, options), std::move(stop));
+  if (!answer) return fail(answer.error());
+  if (answer->status >= 300) {
+    return fail(to_error(status_of(answer->status, answer->headers, answer->body), "Listing " + to_string(resource)));
+  }
+  return decode_list(answer->body, visit);
+}
+
 Result<ObjectReply> ApiClient::create(const GroupVersionResource& resource, std::string_view namespace_name,
                                       std::string body, std::string_view field_manager, std::stop_token stop) {
   const ObjectName object{std::string(namespace_name), find_string(body, {"metadata", "name"})};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -10,6 +11,7 @@
 #include "operator/kubernetes/request.hpp"
 #include "operator/kubernetes/token_source.hpp"
 #include "operator/kubernetes/transport.hpp"
+#include "operator/kubernetes/watch_decoder.hpp"
 #include "operator/kubernetes/write_fence.hpp"
 
 namespace imageclassifier::kubernetes {
@@ -63,6 +65,11 @@ class ApiClient {
   /// Named `remove` because `delete` is a keyword. kNotFound when it was gone already.
   Result<void> remove(const GroupVersionResource& resource, const ObjectName& object, const DeleteOptions& options,
                       std::stop_token stop);
+
+  /// One page of a list; `visit` gets each item as JSON. kDataLoss as well if the answer is no list.
+  Result<ListPage> list(const GroupVersionResource& resource, std::string_view namespace_name,
+                        const ListOptions& options, const std::function<void(std::string_view item)>& visit,
+                        std::stop_token stop);
 
   /// Any request; the answer's status is not looked at (but retried as above).
   Result<Response> execute(Request request, std::stop_token stop);

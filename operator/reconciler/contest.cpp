@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "operator/reconciler/child_finding.hpp"
+
 namespace imageclassifier::reconciler {
 
 Contest::Entry* Contest::known(Entries& entries, const Place& place, const resources::Manifest& manifest,
@@ -47,11 +49,7 @@ std::vector<diagnosis::Finding> Contest::findings(const runtime::ObjectKey& key,
     const auto entry = entries->find({key, kind});
     if (entry == entries->end() || entry->second.writes < options_.at_once || now - entry->second.last >= options_.calm)
       continue;
-    const std::string& name = entry->second.name;
-    diagnosis::Finding finding = diagnosis::make_finding(
-        "FieldContested", {{"kind", to_string(kind)}, {"object", name}, {"detail", entry->second.why}});
-    finding.object = std::string(to_string(kind)) + " " + name;
-    found.push_back(std::move(finding));
+    found.push_back(finding_about("FieldContested", kind, entry->second.name, entry->second.why));
   }
   return found;
 }

@@ -5,6 +5,7 @@
 #include "common/json_scan.hpp"
 #include "common/log.hpp"
 #include "operator/api/json_access.hpp"
+#include "operator/reconciler/child_finding.hpp"
 #include "operator/reconciler/kinds.hpp"
 
 namespace imageclassifier::reconciler {
@@ -23,12 +24,8 @@ ObjectName name_of(const Action& action) {
 }
 
 Finding about(std::string_view reason, const Action& action, std::string_view detail = {}) {
-  const char* kind = to_string(action.manifest.kind);
   while (!detail.empty() && detail.back() == '.') detail.remove_suffix(1);
-  Finding finding =
-      diagnosis::make_finding(reason, {{"kind", kind}, {"object", action.manifest.name}, {"detail", detail}});
-  finding.object = std::string(kind) + " " + action.manifest.name;
-  return finding;
+  return finding_about(reason, action.manifest.kind, action.manifest.name, detail);
 }
 
 /// A refusal that stays until something changes becomes a finding, everything else an error to retry after.

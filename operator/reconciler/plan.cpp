@@ -4,6 +4,7 @@
 #include <set>
 
 #include "operator/reconciler/access.hpp"
+#include "operator/reconciler/child_finding.hpp"
 #include "operator/reconciler/mounted.hpp"
 #include "operator/resources/builders.hpp"
 #include "operator/resources/drift.hpp"
@@ -26,13 +27,6 @@ std::optional<Present> present(const std::shared_ptr<const T>& child) {
   return Present{child->metadata, child->owned.text()};
 }
 
-diagnosis::Finding about(std::string_view reason, const Manifest& wanted) {
-  diagnosis::Finding finding =
-      diagnosis::make_finding(reason, {{"kind", to_string(wanted.kind)}, {"object", wanted.name}});
-  finding.object = std::string(to_string(wanted.kind)) + " " + wanted.name;
-  return finding;
-}
-
 void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std::optional<Present>& child) {
   if (!child) {
     // Of a resource that was worked on before, the children may have gone with it. A ServiceMonitor comes and goes with
@@ -43,7 +37,7 @@ void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std
   }
   const api::ObjectMeta& metadata = child->metadata;
   if (metadata.owner_uid != observed.classifier.metadata.uid) {
-    plan.obstacles.push_back(about("NameConflict", wanted));
+    plan.obstacles.push_back(finding_about("NameConflict", wanted.kind, wanted.name));
     return;
   }
   if (metadata.deleting) return;  // it is made anew when it is gone
@@ -227,7 +221,8 @@ Plan make_plan(const Observed& observed, WallTime now) {
     if (!child.wanted || (!exists && plan.deployment_held)) return;
     if (child.kind == Kind::kServiceMonitor && !observed.serves_monitors) {
       const bool asked_for = observed.classifier.spec.monitoring.service_monitor == api::MonitoringSpec::kEnabled;
-      if (asked_for) plan.obstacles.push_back(about("ServiceMonitorKindMissing", *child.wanted));
+      if (asked_for)
+        plan.obstacles.push_back(finding_about("ServiceMonitorKindMissing", child.kind, child.wanted->name));
       return;
     }
     plan_child(plan, observed, std::move(*child.wanted), present(exists));

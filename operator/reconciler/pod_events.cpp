@@ -5,7 +5,6 @@
 
 #include "common/log.hpp"
 #include "operator/diagnosis/pod_events.hpp"
-#include "operator/kubernetes/watch_decoder.hpp"
 #include "operator/reconciler/kinds.hpp"
 
 namespace imageclassifier::reconciler {
@@ -60,15 +59,14 @@ std::optional<std::vector<api::Event>> PodEvents::list(const api::Pod& pod, std:
   kubernetes::ListOptions options;
   options.selectors.fields = "involvedObject.uid=" + pod.metadata.uid;
   options.limit = kMostEvents;
-  const auto answer = client_.execute(list_request(events(), pod.metadata.namespace_name, options), std::move(stop));
   std::vector<api::Event> listed;
-  const bool read = answer && answer->status < 300 && kubernetes::decode_list(answer->body, [&](std::string_view item) {
-                      if (auto event = api::decode_event(item)) listed.push_back(std::move(*event));
-                    });
+  const auto keep = [&](std::string_view item) {
+    if (auto event = api::decode_event(item)) listed.push_back(std::move(*event));
+  };
+  const auto read = client_.list(events(), pod.metadata.namespace_name, options, keep, std::move(stop));
   if (read) return listed;
   log::warning("Could not read the events of a pod; it is looked at again later",
-               {{"pod", pod.metadata.name},
-                {"error", answer ? "HTTP " + std::to_string(answer->status) : answer.error().describe()}});
+               {{"pod", pod.metadata.name}, {"error", read.error().describe()}});
   return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/log.hpp"
+#include "operator/reconciler/child_finding.hpp"
 #include "operator/reconciler/events.hpp"
 #include "operator/reconciler/kinds.hpp"
 #include "operator/reconciler/status.hpp"
@@ -100,10 +101,7 @@ Outcome Reconciler::reconcile(const runtime::ObjectKey& key, std::stop_token sto
 Outcome Reconciler::show_missing_right(const Observed& observed, Plan plan, Error error, std::stop_token stop) {
   if (error.code == ErrorCode::kPermissionDenied && !plan.actions.empty()) {
     const resources::Manifest& wanted = plan.actions.front().manifest;
-    const char* kind = to_string(wanted.kind);
-    diagnosis::Finding finding =
-        diagnosis::make_finding("RightMissing", {{"kind", kind}, {"object", wanted.name}, {"detail", error.message}});
-    finding.object = std::string(kind) + " " + wanted.name;
+    const diagnosis::Finding finding = finding_about("RightMissing", wanted.kind, wanted.name, error.message);
     plan.actions.clear();
     const Report report = make_report(observed, plan, {finding}, clock_.wall_now());
     if (const auto written = write_status(observed, report.status, stop); !written) return after(written.error());

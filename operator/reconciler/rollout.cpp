@@ -167,6 +167,10 @@ std::vector<std::string> needed_templates(const Observed& observed) {
   }
   const std::string running = observed.deployment ? observed.deployment->metadata.pod_revision : "";
   const RevisionPtr good = find_last_good(observed);
+  // As long as the status says that what runs is wanted, the digest need not be computed for every pass.
+  const api::Status& told = observed.classifier.status;
+  const bool settled = told.observed_generation == observed.classifier.metadata.generation;
+  if (names.empty() && settled && told.update_revision == running) return names;
   if (!names.empty() && good) names.push_back(good->metadata.name);
   if (find_revision(observed, running)) names.push_back(running);
   if (names.empty()) return names;
@@ -187,9 +191,9 @@ Rollout assess_rollout(const Observed& observed, const resources::Scale& scale,
   mark_wanted(rollout, observed, wanted, scale, workload);
   const RevisionPtr failed =
       auto_rollback ? find_failed(observed, rollout.wanted.name, rollout.marks.specification) : nullptr;
-  if (failed && good && good->metadata.name != rollout.wanted.name &&
-      observed.templates.contains(good->metadata.name)) {
-    rollout.target = {good->metadata.name, observed.templates.at(good->metadata.name)};
+  const auto restored = observed.templates.find(rollout.last_good);
+  if (failed && rollout.last_good != rollout.wanted.name && restored != observed.templates.end()) {
+    rollout.target = {restored->first, restored->second};
     rollout.failure = rolled_back(failed, rollout.last_good);
   }
   rollout.surge = may_surge(observed, scale, workload, rollout.target.name);
