@@ -72,6 +72,11 @@ Guarded<std::deque<Concealed>>& secrets() {
   return known;
 }
 
+std::vector<Secret>& confidential() {
+  thread_local std::vector<Secret> texts;
+  return texts;
+}
+
 }  // namespace
 
 Field::Field(std::string_view key, std::string_view value) : key_(key), json_(quote(value)) {}
@@ -122,7 +127,16 @@ void conceal(std::string_view secret) {
   if (known->size() > kMostSecrets) known->pop_back();
 }
 
+Confidential::Confidential(std::vector<Secret> texts) {
+  confidential() = std::move(texts);
+}
+
+Confidential::~Confidential() {
+  confidential().clear();
+}
+
 void redact_concealed(std::string& text) {
+  for (const Secret& each : confidential()) redact_parts(text, each.reveal());
   const auto known = secrets().lock();
   for (const Concealed& each : *known) {
     redact(text, each.text);

@@ -6,6 +6,9 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
+
+#include "common/secret.hpp"
 
 namespace imageclassifier::log {
 
@@ -56,7 +59,18 @@ bool parse_level(std::string_view text, Level& level);
 /// request, for example. What is shorter than 8 bytes is no credential but may be part of any word, and is left alone.
 /// The last 16 texts count. Thread safe; cheap if the text is known.
 void conceal(std::string_view secret);
-/// The same for a text that goes elsewhere, or is cut: what is left of a secret would not be known any more.
+/// As long as it lives, what this thread writes shows nothing of these texts, nor any part of them (redact_parts). For
+/// what is in use for one request only. Scopes do not nest; destroy it on the thread that made it.
+class Confidential {
+ public:
+  explicit Confidential(std::vector<Secret> texts);
+  ~Confidential();
+  Confidential(const Confidential&) = delete;
+  Confidential& operator=(const Confidential&) = delete;
+};
+
+/// What conceal() and Confidential do, for a text that goes elsewhere, is cut, or is yet to be escaped: what is left of
+/// a secret would not be known any more.
 void redact_concealed(std::string& text);
 
 /// The line that write() puts behind time and level, without braces; for tests.

@@ -33,12 +33,15 @@ class CounterOf final : public Counter {
 
 class GaugeOf final : public Gauge {
  public:
-  explicit GaugeOf(prometheus::Gauge& metric) : metric_(metric) {}
+  GaugeOf(prometheus::Family<prometheus::Gauge>& family, prometheus::Gauge& metric)
+      : family_(family), metric_(metric) {}
+  ~GaugeOf() override { family_.Remove(&metric_); }
   void set(double value) override { metric_.Set(value); }
   void add(double delta) override { metric_.Increment(delta); }
   double value() const override { return metric_.Value(); }
 
  private:
+  prometheus::Family<prometheus::Gauge>& family_;
   prometheus::Gauge& metric_;
 };
 
@@ -129,9 +132,14 @@ Gauge& MetricsRegistry::gauge(std::string_view name, std::string_view help, cons
   auto& slot = impl_->gauges[Key(name, labels)];
   if (!slot) {
     auto& family = prometheus::BuildGauge().Name(std::string(name)).Help(std::string(help)).Register(impl_->registry);
-    slot = std::make_unique<GaugeOf>(family.Add(labels));
+    slot = std::make_unique<GaugeOf>(family, family.Add(labels));
   }
   return *slot;
+}
+
+void MetricsRegistry::remove_gauge(std::string_view name, const MetricLabels& labels) {
+  std::lock_guard hold(impl_->mutex);
+  impl_->gauges.erase(Key(name, labels));
 }
 
 Histogram& MetricsRegistry::histogram(std::string_view name, std::string_view help,

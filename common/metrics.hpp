@@ -47,6 +47,9 @@ class MetricsRegistry {
 
   Counter& counter(std::string_view name, std::string_view help, const MetricLabels& labels = {});
   Gauge& gauge(std::string_view name, std::string_view help, const MetricLabels& labels = {});
+  /// From now on this gauge is not served any more, and references to it are dangling. For what comes and goes with an
+  /// object.
+  void remove_gauge(std::string_view name, const MetricLabels& labels);
   /// `upper_bounds` ascending, without +Inf.
   Histogram& histogram(std::string_view name, std::string_view help, const std::vector<double>& upper_bounds,
                        const MetricLabels& labels = {});

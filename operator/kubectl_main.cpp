@@ -26,7 +26,15 @@ int print(const Result<std::string>& text) {
   return 0;
 }
 
-int doctor(const app::RunOptions& options, const std::string& name) {
+int print_rendered(const Result<cli::Rendered>& rendered) {
+  if (!rendered) return print(fail(rendered.error()));
+  std::fputs(rendered->warnings.c_str(), stderr);
+  return print(rendered->objects);
+}
+
+int doctor(const app::RunOptions& options, const std::string& argument) {
+  const auto name = cli::resource_name(argument);
+  if (!name) return print(fail(name.error()));
   SystemClock clock;
   MetricsRegistry metrics;
   const auto identity = app::load_identity(options, clock, metrics, {});
@@ -37,7 +45,7 @@ int doctor(const app::RunOptions& options, const std::string& name) {
   if (!connection) return print(fail(connection.error()));
   const std::string& space =
       options.namespace_name.empty() ? identity->config.default_namespace : options.namespace_name;
-  const auto verdict = cli::examine(*connection->client, {space, name}, clock, {});
+  const auto verdict = cli::examine(*connection->client, {space, *name}, clock, {});
   if (!verdict) return print(fail(verdict.error()));
   std::fputs(verdict->text.c_str(), stdout);
   return verdict->well ? 0 : kNotWell;
@@ -52,7 +60,8 @@ int main(int argc, char** argv) {
   app.fallthrough();  // options may stand behind the subcommand, as kubectl's do
   app::RunOptions options;
   options.transport = kubernetes::TransportKind::kCurl;  // which knows every address and proxy that kubectl does
-  std::string name, reason, file;
+  std::string name, reason, file, account = "imageclassifier-system:imageclassifier-operator";
+  bool grant = false;
   app.add_option("-n,--namespace", options.namespace_name, "Default: that of the kubeconfig's context");
   app.add_option("--kubeconfig", options.client.kubeconfig, "Default: $KUBECONFIG, then ~/.kube/config");
   app.add_option("--context", options.client.context, "Context of the kubeconfig; default: its current one");
@@ -60,12 +69,17 @@ int main(int argc, char** argv) {
       "doctor",
       "Walk from the resource to its answer over HTTP and show the first broken link: 0 all is well, 1 not, "
       "2 it could not be told");
-  doctor_command.add_option("NAME", name, "The ImageClassifier")->required();
+  doctor_command.add_option("NAME", name, "The ImageClassifier: pets, or ic/pets")->required();
   CLI::App& explain = *app.add_subcommand("explain", "Say what a reason in a status means and what to do");
   explain.add_option("REASON", reason, "The reason; without one: all of them");
   CLI::App& render = *app.add_subcommand("render", "Print the objects that the operator makes from a resource");
   render.add_option("-f,--filename", file, "YAML or JSON file with the ImageClassifier; - is standard input")
       ->required();
+  CLI::Option* alone = render.add_flag(
+      "--grant", grant, "Print nothing but the Role and RoleBinding that spec.registry.auth.workloadIdentity needs");
+  render.add_option("--operator", account, "NAMESPACE:NAME of the operator's ServiceAccount")
+      ->needs(alone)
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -73,6 +87,7 @@ int main(int argc, char** argv) {
   }
   log::initialize(log::Level::kError);
   if (doctor_command) return doctor(options, name);
-  if (render) return print(cli::render_file(file));
+  if (grant) return print(cli::grant_file(file, account));
+  if (render) return print_rendered(cli::render_file(file));
   return print(reason.empty() ? Result<std::string>(cli::list_reasons()) : cli::explain(reason));
 }

@@ -18,10 +18,10 @@ STRINGS = r'((?:"[^"\\\n]*"\s*)+)'
 ROW = re.compile(r'\s*Reason\{\s*"([A-Za-z]+)",\s*(k[A-Za-z]+),\s*\d+,\s*' + STRINGS + r",\s*" + STRINGS + r"\},")
 
 # Which part of the status a source speaks about. The first place that fits is a reason's.
-PLACES = ("object", "pull", "credential", "workload", "endpoint", "autoscaler", "summary")
-DIAGNOSIS = {"pull_error": "pull", "workload": "workload", "pod_events": "workload", "load_balancer": "endpoint",
-             "autoscaler": "autoscaler"}  # any mention of a reason
-RECONCILER = {"credential": "credential", "mounted": "workload", "access": "workload", "plan": "object", "execute": "object", "reconciler": "object"}  # calls only
+PLACES = ("object", "pull", "credential", "image", "workload", "endpoint", "autoscaler", "advice", "summary")
+DIAGNOSIS = {"pull_error": "pull", "workload": "workload", "pod": "workload", "pod_events": "workload", "load_balancer": "endpoint",
+             "autoscaler": "autoscaler"}  # any mention of a reason, but as the name of a condition
+RECONCILER = {"credential": "credential", "mint_finding": "credential", "image": "image", "mounted": "workload", "access": "workload", "plan": "object", "execute": "object", "reconciler": "object", "advice": "advice"}  # calls only
 ASPECTS = {"credential_aspect": "credential", "workload_aspect": "workload", "endpoint_aspect": "endpoint",
            "probe_aspect": "endpoint", "pending": "endpoint", "self_test_aspect": "workload"}  # functions of the other files there
 CALL = re.compile(r'\b(?:make_finding|finding_about|about_secret|about|absent|finding|malformed)\(\s*"([A-Za-z]+)"')
@@ -65,7 +65,7 @@ def _places(root, names):
     found = collections.defaultdict(set)
     for path in sorted((root / "operator/diagnosis").glob("*.cpp")):
         if path.stem in DIAGNOSIS:
-            for name in re.findall(r'"([A-Za-z]+)"', path.read_text(encoding="utf-8")):
+            for name in re.findall(r'(?<!conditions, )"([A-Za-z]+)"', path.read_text(encoding="utf-8")):
                 found[name].add(DIAGNOSIS[path.stem])
     for path in sorted((root / "operator/reconciler").glob("*.cpp")):
         text = path.read_text(encoding="utf-8")

@@ -6,35 +6,39 @@ from .unexpected import Unexpected
 
 # What stands for a placeholder of the table, and where the word before it says already of what it is the name.
 PLACEHOLDERS = {
-    "container": "name of the container", "detail": "cause", "field": "field", "image": "image", "key": "key", "label": "label", "kind": "kind", "limit": "its limit, or the node has", "name": "name of the ImageClassifier", "why": "what in the specification asks for that",
+    "advice": "what to do about the cause", "claim": "name of the claim", "container": "name of the container", "digest": "digest", "detail": "cause", "field": "field", "image": "image", "key": "key", "label": "label", "kind": "kind", "limit": "its limit, or the node has", "name": "name of the ImageClassifier", "platforms": "platforms", "who": "a node or the operator", "why": "what in the specification asks for that",
     "namespace": "namespace", "object": "name of the object", "secret": "name of the Secret", "server": "host of the registry",
-    "service": "name of the Service", "source": "Secret of yours", "url": "URL",
-    "revision": "the one that failed", "good": "the one before", "remedy": "What to do about the cause.",
+    "service": "name of the Service", "source": "Secret or identity of yours", "url": "URL",
+    "account": "name of the ServiceAccount", "annotation": "client-id or tenant-id", "cause": "Why.", "cloud": "cloud",
+    "identity": "identity",
+    "revision": "the one that failed", "running": "the image before", "good": "the one before", "remedy": "What to do about the cause.",
 }
 BEHIND_A_NOUN = {
     "image": {"image": "name"}, "namespace": {"namespace": "name"}, "registry": {"server": "host"},
     "Service": {"service": "name", "object": "name"}, "Deployment": {"name": "name", "object": "name"},
-    "Secret": {"secret": "name", "source": "name of yours"}, "ConfigMap": {"object": "name"},
-    "PersistentVolumeClaim": {"object": "name"}, "container": {"container": "name"}, "key": {"key": "name"},
+    "Secret": {"secret": "name"}, "ServiceAccount": {"account": "name"}, "ConfigMap": {"object": "name"},
+    "PersistentVolumeClaim": {"claim": "name", "object": "name"}, "container": {"container": "name"}, "key": {"key": "name"},
 }
 WHOLE = {
     "Ready": "The summary: the classifier answers, or is meant to run no pod. If not, reason and message are those of the cause: what "
-             "is broken goes before what is on its way, and of several the first in the order credential, pods, "
+             "is broken goes before what is on its way, and of several the first in the order credential, image, pods, "
              "rollback, endpoint, other objects.",
     "Reconciling": "Not ready, and it goes on by itself or is tried again. Waiting may help.",
     "Stalled": "Not ready, and trying again cannot help until somebody changes something; the message says what. Never True together "
                "with Reconciling.",
-    "RolledBack": "The wanted revision has failed, with this reason, and the last good one runs in its place. Ready is False with the "
-                  "same reason, Stalled is True, until the specification of the pods changes.",
+    "RolledBack": "The wanted revision has failed, with this reason, and the last good one runs in its place. Where pods are "
+                  "wanted, Ready is False with the same reason and Stalled is True, until their specification changes.",
     "Suspended": "No pod is wanted, on purpose; the Service and its address stay. Ready is True once the last has ended, if nothing "
                  "else is broken.",
 }
 CONDITIONS = WHOLE | {
     "CredentialReady": "There is a pull credential that works as far as is known, or none is needed.",
+    "ImageResolved": "The registry holds the image: the operator has looked it up before a node has to. Unknown where it cannot or may not "
+                     "ask; the nodes pull all the same. Ready does not depend on it while the wanted pods run.",
     "WorkloadAvailable": "The wanted pods run and pass readiness. It stays True while new pods are rolled out beside the ones that "
                          "serve, though Ready is False until they took over.",
     "EndpointReady": "The address answered HTTP 200 to the operator. Unknown where nothing is to answer.",
-    "SelfTestPassed": "A pod of the present revision has classified the reference picture as expected. Only with `spec.selfTest`.",
+    "SelfTestPassed": "A pod of the wanted revision has classified the reference picture as expected. Only with `spec.selfTest`.",
     "AutoscalerActive": "The autoscaler finds out how busy the pods are and may change their number. Only with `spec.autoscaling`; Ready "
                         "does not depend on it, because as many pods as before serve.",
 }
@@ -42,11 +46,13 @@ GROUPS = {
     "pull": ("Image pull", "In `WorkloadAvailable`; where the credential or the image's name is the cause also, or only, in "
              "`CredentialReady`. They come from what the node's container runtime says."),
     "credential": ("Credential", "In `CredentialReady`. While there is no usable credential, no first pod is started."),
+    "image": ("Image in the registry", "In `ImageResolved`. They come from the operator's own look at the registry."),
     "workload": ("Pods", "In `WorkloadAvailable`; those of the self-test also, or only, in `SelfTestPassed`."),
     "endpoint": ("Load balancer and endpoint", "In `EndpointReady`. Those of the load balancer come from the Events of the Service."),
     "autoscaler": ("Autoscaler", "In `AutoscalerActive`. They come from the conditions of the HorizontalPodAutoscaler."),
     "object": ("Objects that the operator makes", "In the condition of the object that the message names: `CredentialReady` for a "
                "Secret, `WorkloadAvailable` for the Deployment, `EndpointReady` for the Service; for every other in `Ready` alone."),
+    "advice": ("Advice", "In no condition: told by an Event when the specification changes, and by `kubectl imageclassifier doctor`."),
     "summary": ("The whole resource", "In the conditions that speak of the whole: {whole}."),
 }
 WAITING = {"kGood": "-", "kWaiting": "yes", "kFailing": "perhaps", "kStalled": "no"}

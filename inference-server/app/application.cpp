@@ -305,7 +305,10 @@ Result<std::unique_ptr<model::Model>> load(const ModelOptions& options) {
                          .expected_sha256 = options.sha256,
                          .name = options.name,
                          .labels = {},
+                         .transform = {},
                          .threads = options.threads};
+  if (options.preprocessing == "imagenet-v1") how.transform = preprocess::kImagenetV1;
+  if (options.preprocessing == "imagenet-v2") how.transform = preprocess::kImagenetV2;
   if (!options.labels.empty()) {
     auto labels = read_labels(options.labels);
     if (!labels) return fail(labels.error());

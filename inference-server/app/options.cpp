@@ -37,6 +37,9 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   add(command, "--model-name", options.name, "Name of the model in answers; default: its architecture");
   add(command, "--labels", options.labels, "File with one label per line; default: the model's own");
   add(command, "--precision", options.precision, "Arithmetic of the model")->check(CLI::IsMember({"auto", "float32"}));
+  add(command, "--preprocessing", options.preprocessing,
+      "How pictures are resized and cropped; auto: as the model says")
+      ->check(CLI::IsMember({"auto", "imagenet-v1", "imagenet-v2"}));
   add(command, "--threads", options.threads, "Threads of the model; 0: the cores this process may use")
       ->check(CLI::Range(0, 1024));
   add(command, "--top-k", options.top_k, "Predictions per picture unless the request says k")

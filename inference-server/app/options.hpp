@@ -12,14 +12,15 @@ namespace imageclassifier::app {
 
 /// Where the model is and how it is run; shared by `serve` and `classify`.
 struct ModelOptions {
-  std::string model;               ///< --model, INFERENCE_MODEL: a .safetensors file
-  std::string sha256;              ///< --model-sha256: 64 lower-case hex digits; empty: not checked
-  std::string architecture;        ///< --architecture: refuse another network; empty: whatever the file holds
-  std::string name;                ///< --model-name; empty: the architecture
-  std::string labels;              ///< --labels: a file with one label per line; empty: the model's own
-  std::string precision = "auto";  ///< --precision: auto or float32
-  int threads = 0;                 ///< --threads; 0: the cores of the cgroup's quota
-  int top_k = 5;                   ///< --top-k, 1..100
+  std::string model;                   ///< --model, INFERENCE_MODEL: a .safetensors file
+  std::string sha256;                  ///< --model-sha256: 64 lower-case hex digits; empty: not checked
+  std::string architecture;            ///< --architecture: refuse another network; empty: whatever the file holds
+  std::string name;                    ///< --model-name; empty: the architecture
+  std::string labels;                  ///< --labels: a file with one label per line; empty: the model's own
+  std::string precision = "auto";      ///< --precision: auto or float32
+  std::string preprocessing = "auto";  ///< --preprocessing: auto (the model's own), imagenet-v1 or imagenet-v2
+  int threads = 0;                     ///< --threads; 0: the cores of the cgroup's quota
+  int top_k = 5;                       ///< --top-k, 1..100
   std::uint64_t max_image_pixels = 50000000;  ///< --max-image-pixels
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,8 +50,9 @@ struct LoadOptions {
   std::string expected_sha256;  ///< 64 lower-case hex digits; empty: not checked, only reported
   std::string name;             ///< overrides ModelInfo::name when not empty
   std::vector<std::string>
-      labels;       ///< overrides the manifest's labels when not empty; the count must match the classes
-  int threads = 0;  ///< for the forward pass; 0: the cores this process may use
+      labels;  ///< overrides the manifest's labels when not empty; the count must match the classes
+  std::optional<preprocess::TransformSpec> transform;  ///< overrides the manifest's
+  int threads = 0;                                     ///< for the forward pass; 0: the cores this process may use
 };
 
 /// Maps and validates the file (safetensors, README and tensor.rs of the format), builds the network and checks every

@@ -68,6 +68,7 @@ Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const 
   if (!file) return fail(Error(file.error().code, "the weights file " + options.path + " is unusable", file.error()));
   auto manifest = parse_manifest(file->metadata);
   if (!manifest) return tl::unexpected(manifest.error());
+  if (options.transform) manifest->transform = *options.transform;
   const auto architecture = find_architecture(manifest->architecture);
   if (!architecture) return tl::unexpected(architecture.error());
   const auto weights = check_weights(*architecture, *file);

@@ -15,6 +15,10 @@ struct TransformSpec {
   std::array<float, 3> std{0.229F, 0.224F, 0.225F};
 };
 
+/// As the first (V1) and the second (V2) of torchvision's weights for ImageNet were evaluated.
+inline constexpr TransformSpec kImagenetV1{.resize = 256};
+inline constexpr TransformSpec kImagenetV2{.resize = 232};
+
 /// One network input: 3 x crop x crop float32, channel planes R, G, B, row-major; (value / 255 - mean) / std.
 struct Input {
   int channels = 3;

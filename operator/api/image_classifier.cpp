@@ -78,16 +78,19 @@ Status parse_status(const nlohmann::json& source) {
   status.selector = text_of(source, "selector");
   if (const nlohmann::json& endpoint = member(source, "endpoint"); endpoint.is_object()) {
     status.endpoint = Endpoint{text_of(endpoint, "url"), text_of(endpoint, "address"), text_of(endpoint, "scope"),
-                               text_of(endpoint, "probedFrom")};
+                               text_of(endpoint, "probedFrom"), text_of(endpoint, "lastTransitionTime")};
   }
   if (const nlohmann::json& image = member(source, "image"); image.is_object()) {
-    status.image = ImageStatus{text_of(image, "requested"), text_of(image, "resolved"), text_of(image, "digest")};
+    status.image = ImageStatus{text_of(image, "requested"), text_of(image, "resolved"), text_of(image, "digest"),
+                               text_list_of(image, "platforms"), text_of(image, "tagDigest")};
   }
   if (const nlohmann::json& model = member(source, "model"); model.is_object()) {
     status.model =
         ModelStatus{text_of(model, "architecture"), text_of(model, "weightsSHA256"), text_of(model, "precision")};
   }
-  status.pull_secret_name = text_of(member(source, "pullSecret"), "name");
+  const nlohmann::json& pull_secret = member(source, "pullSecret");
+  status.pull_secret = {text_of(pull_secret, "name"), text_of(pull_secret, "expiresAt"),
+                        text_of(pull_secret, "rotateAt")};
   status.access_secret_name = text_of(member(source, "accessSecret"), "name");
   status.current_revision = text_of(source, "currentRevision");
   status.update_revision = text_of(source, "updateRevision");
@@ -111,12 +114,15 @@ nlohmann::json to_json(const Status& status) {
     put_text(endpoint, "address", status.endpoint->address);
     put_text(endpoint, "scope", status.endpoint->scope);
     put_text(endpoint, "probedFrom", status.endpoint->probed_from);
+    put_text(endpoint, "lastTransitionTime", status.endpoint->last_transition_time);
   }
   if (status.image) {
     nlohmann::json& image = object["image"] = nlohmann::json::object();
     put_text(image, "requested", status.image->requested);
     put_text(image, "resolved", status.image->resolved);
     put_text(image, "digest", status.image->digest);
+    if (!status.image->platforms.empty()) image["platforms"] = status.image->platforms;
+    put_text(image, "tagDigest", status.image->tag_digest);
   }
   if (status.model) {
     nlohmann::json& model = object["model"] = nlohmann::json::object();
@@ -124,7 +130,11 @@ nlohmann::json to_json(const Status& status) {
     put_text(model, "weightsSHA256", status.model->weights_sha256);
     put_text(model, "precision", status.model->precision);
   }
-  if (!status.pull_secret_name.empty()) object["pullSecret"] = {{"name", status.pull_secret_name}};
+  if (const PullSecretStatus& secret = status.pull_secret; !secret.name.empty()) {
+    nlohmann::json& pull_secret = object["pullSecret"] = {{"name", secret.name}};
+    put_text(pull_secret, "expiresAt", secret.expires_at);
+    put_text(pull_secret, "rotateAt", secret.rotate_at);
+  }
   if (!status.access_secret_name.empty()) object["accessSecret"] = {{"name", status.access_secret_name}};
   put_text(object, "currentRevision", status.current_revision);
   put_text(object, "updateRevision", status.update_revision);

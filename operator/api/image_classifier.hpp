@@ -23,14 +23,17 @@ struct Endpoint {
   std::string address;
   std::string scope;
   std::string probed_from;  ///< where the operator's probe went: LoadBalancer or ClusterNetwork; empty: not known yet
+  std::string last_transition_time = {};  ///< RFC 3339; when any of the others changed
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
-/// The image of the specification, and what the nodes found under that name.
+/// The image of the specification, and what the registry, or else the nodes, found under that name.
 struct ImageStatus {
-  std::string requested;  ///< spec.image
-  std::string resolved;   ///< host/repository@sha256:...; empty: no pod has told yet
-  std::string digest;     ///< "sha256:..."; empty likewise
+  std::string requested;                    ///< spec.image
+  std::string resolved;                     ///< host/repository@sha256:...; empty: nobody has told yet
+  std::string digest;                       ///< "sha256:..."; empty likewise
+  std::vector<std::string> platforms = {};  ///< "linux/arm64"; empty: not known
+  std::string tag_digest = {};              ///< what the tag stands for by now; empty: the same, or not known
   friend bool operator==(const ImageStatus&, const ImageStatus&) = default;
 };
 
@@ -53,6 +56,14 @@ struct Failure {
   friend bool operator==(const Failure&, const Failure&) = default;
 };
 
+/// The Secret with which the image is pulled; times in RFC 3339, empty if it does not end.
+struct PullSecretStatus {
+  std::string name = {};
+  std::string expires_at = {};
+  std::string rotate_at = {};
+  friend bool operator==(const PullSecretStatus&, const PullSecretStatus&) = default;
+};
+
 struct Status {
   std::int64_t observed_generation = -1;
   std::int64_t replicas = 0;
@@ -61,7 +72,7 @@ struct Status {
   std::optional<Endpoint> endpoint;
   std::optional<ImageStatus> image;
   std::optional<ModelStatus> model;
-  std::string pull_secret_name;
+  PullSecretStatus pull_secret;
   std::string access_secret_name;
   /// Names of ControllerRevisions: of the pods that serve, of the specification, of what was rolled out last.
   std::string current_revision;
@@ -77,6 +88,9 @@ struct ImageClassifier {
   ObjectMeta metadata;
   Spec spec;
   Status status;
+  /// Of no resource: what its pods run in place of a tag, "server/repository:tag@sha256:...", as the Deployment says.
+  /// One that is of another image than spec.image counts for nothing.
+  std::string pinned_image = {};
 };
 
 /// From the API server's JSON. Members of a wrong type read as their default; only a missing image is an error.

@@ -8,6 +8,8 @@ namespace imageclassifier::api {
 
 inline constexpr const char* kFieldManager = "imageclassifier-operator";
 inline constexpr const char* kRevisionAnnotation = "imageclassifier.dev/revision";
+/// Of a Deployment: ImageClassifier::pinned_image.
+inline constexpr const char* kPinnedAnnotation = "imageclassifier.dev/pinned-image";
 
 /// The part of metav1.ObjectMeta that we use. Caches hold one of these per object: what nobody reads is not kept.
 struct ObjectMeta {

@@ -44,9 +44,9 @@ void members(Archive& archive, T& status) {
 
 template <typename Archive, Like<Deployment> T>
 void members(Archive& archive, T& deployment) {
-  archive(deployment.metadata, deployment.replicas, deployment.observed_generation, deployment.status_replicas,
-          deployment.updated_replicas, deployment.ready_replicas, deployment.available_replicas, deployment.conditions,
-          deployment.owned);
+  archive(deployment.metadata, deployment.replicas, deployment.paused, deployment.observed_generation,
+          deployment.status_replicas, deployment.updated_replicas, deployment.ready_replicas,
+          deployment.available_replicas, deployment.conditions, deployment.owned);
 }
 
 template <typename Archive, Like<ReplicaSet> T>
@@ -56,7 +56,8 @@ void members(Archive& archive, T& replica_set) {
 
 template <typename Archive, Like<Pod> T>
 void members(Archive& archive, T& pod) {
-  archive(pod.metadata, pod.phase, pod.reason, pod.message, pod.node_name, pod.conditions, pod.containers);
+  archive(pod.metadata, pod.phase, pod.reason, pod.message, pod.node_name, pod.conditions, pod.containers,
+          pod.lost_readiness);
 }
 
 template <typename Archive, Like<Service> T>
@@ -72,7 +73,8 @@ void members(Archive& archive, T& child) {
 template <typename Archive, Like<Revision> T>
 void members(Archive& archive, T& revision) {
   archive(revision.metadata, revision.marks.number, revision.marks.specification, revision.marks.completed,
-          revision.marks.failure, revision.secrets, revision.guarded, revision.model_port, revision.owned);
+          revision.marks.failure, revision.images, revision.secrets, revision.guarded, revision.model_port,
+          revision.tls_secret, revision.owned);
 }
 
 template <typename Archive, Like<Event> T>

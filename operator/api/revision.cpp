@@ -21,9 +21,11 @@ Result<Revision> decode_revision(std::string_view json) {
   revision.marks.specification = find_string(annotations, {kSpecificationAnnotation});
   revision.marks.completed = std::strtoll(find_string(annotations, {kCompletedAnnotation}).c_str(), nullptr, 10);
   revision.marks.failure = find_string(annotations, {kFailureAnnotation});
+  revision.images = find_string(annotations, {kImagesAnnotation});
   revision.secrets = find_string(annotations, {kSecretsAnnotation});
   revision.guarded = !find_string(annotations, {kAuthenticationAnnotation}).empty();
   revision.model_port = std::strtoll(find_string(annotations, {kModelPortAnnotation}).c_str(), nullptr, 10);
+  revision.tls_secret = find_string(annotations, {kTlsSecretAnnotation});
   Result<PackedText> owned = pack_owned_part(*text);
   if (!owned) return fail(owned.error());
   revision.owned = std::move(*owned);

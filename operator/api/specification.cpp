@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -38,6 +39,18 @@ RegistryAuth parse_auth(const nlohmann::json& source) {
     return BasicCredential{text_of(basic, "secretName"), text_or(basic, "usernameKey", "username"),
                            text_or(basic, "passwordKey", "password")};
   }
+  if (const nlohmann::json& principal = member(source, "servicePrincipal"); principal.is_object()) {
+    const nlohmann::json& secret = member(principal, "clientSecret");
+    return ServicePrincipal{text_of(principal, "tenantID"), text_of(principal, "clientID"), text_of(secret, "name"),
+                            text_of(secret, "key")};
+  }
+  if (const nlohmann::json& workload = member(source, "workloadIdentity"); workload.is_object()) {
+    return WorkloadIdentity{text_of(workload, "serviceAccountName"), text_of(workload, "clientID"),
+                            text_of(workload, "tenantID")};
+  }
+  if (const nlohmann::json& managed = member(source, "managedIdentity"); managed.is_object()) {
+    return ManagedIdentity{text_of(managed, "clientID"), text_of(managed, "resourceID")};
+  }
   return NodeIdentity{};
 }
 
@@ -45,6 +58,46 @@ std::optional<ConfigMapKey> parse_config_map_key(const nlohmann::json& source) {
   const nlohmann::json& reference = member(source, "configMapKeyRef");
   if (!reference.is_object()) return std::nullopt;
   return ConfigMapKey{text_of(reference, "name"), text_of(reference, "key")};
+}
+
+/// "1h30m"; nothing for "Never" and all else.
+std::optional<std::chrono::seconds> parse_interval(std::string_view text) {
+  std::chrono::seconds total{};
+  while (!text.empty()) {
+    std::int64_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    constexpr std::int64_t kMost = 999'999;
+    if (error != std::errc() || text.empty() || count < 0 || count > kMost) return std::nullopt;
+    switch (text.front()) {
+      case 'h':
+        total += std::chrono::hours(count);
+        break;
+      case 'm':
+        total += std::chrono::minutes(count);
+        break;
+      case 's':
+        total += std::chrono::seconds(count);
+        break;
+      default:
+        return std::nullopt;
+    }
+    text.remove_prefix(1);
+  }
+  if (total == std::chrono::seconds::zero()) return std::nullopt;
+  return total;
+}
+
+ImageCheck parse_image_check(const nlohmann::json& registry) {
+  ImageCheck check;
+  const std::string mode = text_of(registry, "preflight");
+  check.mode = mode == "Off"       ? ImageCheck::Mode::kOff
+               : mode == "Enforce" ? ImageCheck::Mode::kEnforce
+                                   : ImageCheck::Mode::kWarn;
+  check.pin = text_of(registry, "pin") != "None";
+  check.tag_refresh = parse_interval(text_of(registry, "tagRefresh"));
+  check.ca_bundle = parse_config_map_key(member(registry, "caBundle"));
+  return check;
 }
 
 ModelSource parse_model_source(const nlohmann::json& source) {
@@ -61,15 +114,19 @@ ModelSource parse_model_source(const nlohmann::json& source) {
 }
 
 ModelSpec parse_model(const nlohmann::json& source) {
-  return {text_of(source, "architecture"), parse_model_source(member(source, "source")), text_of(source, "sha256"),
-          parse_config_map_key(member(source, "labels")), text_or(source, "precision", "auto")};
+  return {text_of(source, "architecture"),
+          parse_model_source(member(source, "source")),
+          text_of(source, "sha256"),
+          parse_config_map_key(member(source, "labels")),
+          text_or(source, "precision", "auto"),
+          text_or(source, "preprocessing", "auto")};
 }
 
 ServiceSpec parse_service(const nlohmann::json& source) {
   ServiceSpec service;
   service.type = text_or(source, "type", service.type);
   service.tls_secret_name = text_of(member(source, "tls"), "secretName");
-  service.port = integer_of(source, "port", service.tls_secret_name.empty() ? 80 : 443);
+  service.port = optional_integer_of(source, "port");
   const nlohmann::json& authentication = member(source, "authentication");
   service.authentication = {text_of(authentication, "type") == "Basic", text_of(authentication, "secretName")};
   service.scope = text_or(source, "scope", service.scope);
@@ -176,6 +233,23 @@ PodSpec parse_pod(const nlohmann::json& source) {
 
 }  // namespace
 
+bool is_minted(const RegistryAuth& auth) noexcept {
+  return std::holds_alternative<ServicePrincipal>(auth) || std::holds_alternative<WorkloadIdentity>(auth) ||
+         std::holds_alternative<ManagedIdentity>(auth);
+}
+
+bool makes_pull_secret(const RegistryAuth& auth) noexcept {
+  return is_minted(auth) || std::holds_alternative<BasicCredential>(auth);
+}
+
+bool serves_tls(const ServiceSpec& service) noexcept {
+  return !service.tls_secret_name.empty();
+}
+
+std::int64_t port_of(const ServiceSpec& service) noexcept {
+  return service.port.value_or(serves_tls(service) ? 443 : 80);
+}
+
 Result<Spec> parse_specification(const nlohmann::json& source) {
   Spec spec;
   spec.image = text_of(source, "image");
@@ -184,7 +258,10 @@ Result<Spec> parse_specification(const nlohmann::json& source) {
   spec.suspend = boolean_of(source, "suspend", spec.suspend);
   spec.model = parse_model(member(source, "model"));
   spec.serving = parse_serving(member(source, "serving"));
-  spec.auth = parse_auth(member_at(source, {"registry", "auth"}));
+  const nlohmann::json& registry = member(source, "registry");
+  spec.auth = parse_auth(member(registry, "auth"));
+  spec.minting = {text_or(registry, "cloud", spec.minting.cloud), text_of(registry, "tokenScope") == "Registry"};
+  spec.image_check = parse_image_check(registry);
   spec.service = parse_service(member(source, "service"));
   if (const nlohmann::json& self_test = member(source, "selfTest"); self_test.is_object()) {
     spec.self_test = parse_self_test(self_test);

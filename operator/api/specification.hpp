@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
@@ -36,12 +37,54 @@ struct BasicCredential {
   std::string username_key = "username";
   std::string password_key = "password";
 };
-using RegistryAuth = std::variant<NodeIdentity, ExistingSecret, BasicCredential>;
+/// An application of Entra's that shows its secret.
+struct ServicePrincipal {
+  std::string tenant_id;
+  std::string client_id;
+  std::string secret_name;
+  std::string secret_key;
+};
+/// One that trusts a ServiceAccount of the cluster.
+struct WorkloadIdentity {
+  std::string service_account_name;
+  std::string client_id;  ///< empty: as the account's annotation says
+  std::string tenant_id;  ///< likewise
+};
+/// One of the machines that the operator runs on; neither ID: the only one that its configuration lists.
+struct ManagedIdentity {
+  std::string client_id;
+  std::string resource_id;
+};
+using RegistryAuth =
+    std::variant<NodeIdentity, ExistingSecret, BasicCredential, ServicePrincipal, WorkloadIdentity, ManagedIdentity>;
+
+/// Whether the operator is to mint the credential, and to mint it anew before it ends.
+bool is_minted(const RegistryAuth& auth) noexcept;
+/// Whether the operator makes a Secret for the pull.
+bool makes_pull_secret(const RegistryAuth& auth) noexcept;
+
+struct MintingSpec {
+  std::string cloud = "Public";
+  bool whole_registry = false;  ///< tokenScope Registry
+};
 
 /// One key of a ConfigMap in the same namespace.
 struct ConfigMapKey {
   std::string name;
   std::string key;
+};
+
+/// How the image is looked up in its registry before a node pulls it.
+struct ImageCheck {
+  enum class Mode {
+    kOff,
+    kWarn,    ///< what is wrong is told
+    kEnforce  ///< and no pod is started with it
+  };
+  Mode mode = Mode::kWarn;
+  bool pin = true;                                  ///< pods run the digest that the tag stood for first
+  std::optional<std::chrono::seconds> tag_refresh;  ///< how often the pods follow a tag that has moved; nothing: never
+  std::optional<ConfigMapKey> ca_bundle;            ///< trusted beside the system's authorities
 };
 
 struct ImageFile {
@@ -64,6 +107,7 @@ struct ModelSpec {
   std::string sha256;  ///< empty: not checked
   std::optional<ConfigMapKey> labels;
   std::string precision = "auto";
+  std::string preprocessing = "auto";
 };
 
 /// Who may call: everybody, or who has the user name and the password.
@@ -74,7 +118,7 @@ struct AuthenticationSpec {
 
 struct ServiceSpec {
   std::string type = "LoadBalancer";
-  std::int64_t port = 80;  ///< 443 with a certificate
+  std::optional<std::int64_t> port;  ///< left out: see port_of
   std::string scope = "Internal";
   std::vector<std::string> source_ranges;
   std::string dns_label;       ///< on Azure
@@ -85,6 +129,10 @@ struct ServiceSpec {
   AuthenticationSpec authentication;
   std::string tls_secret_name;  ///< of type kubernetes.io/tls; empty: plain HTTP
 };
+
+bool serves_tls(const ServiceSpec& service) noexcept;
+/// Of the Service: unless said, 443 with a certificate and 80 without.
+std::int64_t port_of(const ServiceSpec& service) noexcept;
 
 /// The picture is a key of a ConfigMap, else a file of the image.
 struct SelfTestSpec {
@@ -170,6 +218,8 @@ struct Spec {
   ModelSpec model;
   ServingSpec serving;
   RegistryAuth auth;
+  MintingSpec minting;
+  ImageCheck image_check;
   ServiceSpec service;
   std::optional<SelfTestSpec> self_test;
   std::optional<AutoscalingSpec> autoscaling;

@@ -67,7 +67,7 @@ void add_containers(Pod& pod, std::string_view statuses, std::string_view specs,
   });
 }
 
-/// Nobody asks how old these are.
+/// Nobody asks how old these are, but of pods that have ended.
 ObjectMeta child_meta(std::string_view metadata) {
   ObjectMeta meta = decode_object_meta(metadata);
   meta.creation_timestamp = {};
@@ -88,6 +88,21 @@ std::vector<Condition> conditions_of(std::string_view list, std::initializer_lis
   return kept;
 }
 
+/// The times of both have whole seconds.
+bool lost_readiness(std::string_view conditions, std::string_view containers) {
+  std::string since, started;
+  for_each_element(conditions, [&](std::string_view json) {
+    const Condition condition = decode_condition(json);
+    if (condition.type == "Ready" && condition.status == "False") since = condition.last_transition_time;
+    return true;
+  });
+  for_each_element(containers, [&](std::string_view json) {
+    started = std::max(started, find_string(json, {"state", "running", "startedAt"}));
+    return true;
+  });
+  return !started.empty() && since > started;
+}
+
 std::int64_t replicas_in(std::string_view spec, std::int64_t otherwise) {
   return json_integer(find_member(spec, "replicas").value_or("")).value_or(otherwise);
 }
@@ -105,16 +120,18 @@ void read_status(Deployment& deployment, std::string_view status) {
 }
 
 void read_status(Pod& pod, std::string_view status, std::string_view spec) {
-  std::string_view containers, init_containers;
+  std::string_view containers, init_containers, conditions;
   for_each_member(status, [&](std::string_view key, std::string_view value) {
     if (key == "phase") pod.phase = json_text(value);
     if (key == "reason") pod.reason = json_text(value);
     if (key == "message") pod.message = json_text(value);
-    if (key == "conditions") pod.conditions = conditions_of(value, {"Ready", "PodScheduled"});
+    if (key == "conditions") conditions = value;
     if (key == "initContainerStatuses") init_containers = value;
     if (key == "containerStatuses") containers = value;
     return true;
   });
+  pod.conditions = conditions_of(conditions, {"Ready", "PodScheduled"});
+  pod.lost_readiness = lost_readiness(conditions, containers);
   add_containers(pod, init_containers, find_member(spec, "initContainers").value_or(""), true);
   add_containers(pod, containers, find_member(spec, "containers").value_or(""), false);
 }
@@ -129,6 +146,7 @@ Result<Deployment> decode_deployment(std::string_view json) {
   Deployment deployment;
   deployment.metadata = child_meta(text->metadata);
   deployment.replicas = replicas_in(text->spec, 1);
+  deployment.paused = json_boolean(find_member(text->spec, "paused").value_or(""));
   read_status(deployment, text->status);
   deployment.owned = std::move(*owned);
   return deployment;
@@ -151,12 +169,17 @@ Result<Pod> decode_pod(std::string_view json) {
   pod.metadata = child_meta(text->metadata);
   pod.node_name = find_string(text->spec, {"nodeName"});
   read_status(pod, text->status, text->spec);
+  if (has_ended(pod)) pod.metadata.creation_timestamp = find_string(text->metadata, {"creationTimestamp"});
   return pod;
 }
 
 bool is_ready(const Pod& pod) {
   const Condition* ready = find_condition(pod.conditions, "Ready");
   return ready != nullptr && ready->status == "True";
+}
+
+bool has_ended(const Pod& pod) {
+  return pod.phase == "Failed" || pod.phase == "Succeeded";
 }
 
 }  // namespace imageclassifier::api

@@ -19,6 +19,7 @@ namespace imageclassifier::api {
 struct Deployment {
   ObjectMeta metadata;
   std::int64_t replicas = 1;
+  bool paused = false;  ///< spec.paused: no change reaches the pods
   std::int64_t observed_generation = 0;
   std::int64_t status_replicas = 0;
   std::int64_t updated_replicas = 0;
@@ -52,13 +53,15 @@ struct ContainerStatus {
 };
 
 struct Pod {
-  ObjectMeta metadata;
+  ObjectMeta metadata;  ///< with a creation timestamp only if the pod has ended
   std::string phase;
   std::string reason;   ///< status.reason, for example Evicted
   std::string message;  ///< status.message
   std::string node_name;
   std::vector<Condition> conditions;
   std::vector<ContainerStatus> containers;  ///< init containers first
+  /// It was ready, and is so no longer: Ready became False after the last of its containers had started.
+  bool lost_readiness = false;
 };
 
 /// From the API server's JSON; kInvalidArgument if it is not a JSON object.
@@ -68,5 +71,9 @@ Result<Pod> decode_pod(std::string_view json);
 
 /// Whether the pod's Ready condition is True.
 bool is_ready(const Pod& pod);
+
+/// Whether none of its containers runs or will run again (phase Failed or Succeeded). A ReplicaSet makes another pod in
+/// its place at once, and it is left lying.
+bool has_ended(const Pod& pod);
 
 }  // namespace imageclassifier::api

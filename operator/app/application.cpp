@@ -10,10 +10,15 @@
 #include "common/uuid.hpp"
 #include "operator/app/connection.hpp"
 #include "operator/app/health.hpp"
+#include "operator/app/metadata_ask.hpp"
+#include "operator/app/registry_config.hpp"
 #include "operator/app/watches.hpp"
 #include "operator/kubernetes/api_client.hpp"
 #include "operator/kubernetes/transport_factory.hpp"
+#include "operator/reconciler/endpoint.hpp"
 #include "operator/reconciler/reconciler.hpp"
+#include "operator/registry/request_metrics.hpp"
+#include "operator/registry/web.hpp"
 #include "operator/runtime/event_recorder.hpp"
 #include "operator/runtime/leader_election.hpp"
 
@@ -64,16 +69,28 @@ Result<Election> make_election(const RunOptions& options, const Identity& identi
   return election;
 }
 
+/// Trusts the system's authorities and those of the settings.
+Result<registry::Web> make_web(const registry::Settings& settings, Clock& clock) {
+  auto authorities = registry::system_authorities();
+  if (!authorities) {
+    log::warning("Found no certificate authorities of the system: registries are trusted by those of --registry-config",
+                 {{"error", authorities.error().describe()}});
+    authorities = std::string();
+  }
+  return registry::Web::make(*authorities + "\n" + settings.ca_pem, &reconciler::may_connect, clock);
+}
+
 /// Until `stop`. Only who has seen everything stands for election, so that a leader begins at once. The last events are
 /// written while writing is still allowed, before the Lease is given back.
-Result<void> work(runtime::Controller& controller, runtime::EventRecorder& recorder, runtime::LeaderElection* leader,
-                  std::stop_token stop) {
+Result<void> work(runtime::Controller& controller, reconciler::Reconciler& reconciler, runtime::EventRecorder& recorder,
+                  runtime::LeaderElection* leader, std::stop_token stop) {
   if (Result<void> filled = controller.wait_for_caches(stop); !filled) {
     return stop.stop_requested() ? Result<void>{} : filled;
   }
   if (leader == nullptr) return controller.run(stop);
   return leader->run(stop, [&](std::stop_token lost) {
     Result<void> ended = controller.run(lost);
+    reconciler.stand_by();
     if (stop.stop_requested()) recorder.stop();
     return ended;
   });
@@ -97,6 +114,10 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
         "Injecting faults into requests to the API server, as --inject-faults says: never do this in production",
         {{"faults", options.faults}});
   }
+  const auto registries = load_registry_config(options.registry_config);
+  if (!registries) return give_up("Could not use the file of --registry-config", registries.error());
+  const auto web = make_web(*registries, clock);
+  if (!web) return give_up("Could not use certificateAuthorities of --registry-config", web.error());
   const auto identity = load_identity(options, clock, metrics, signals.token());
   if (!identity) return give_up("Found no way to reach the cluster", identity.error());
   log::info("Using the API server",
@@ -120,14 +141,33 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   reconciler::EndpointProber prober(
       {},
       [&clock](const reconciler::ProbeTarget& target, std::stop_token stop) {
-        return reconciler::probe_over_http(target, clock, stop);
+        return reconciler::probe_over_http(target, clock, stop, &reconciler::may_connect);
       },
       [&queue](const ObjectKey& key) { queue.add(key); }, clock);
+  registry::RequestMetrics requests(*registries, metrics, clock);
+  reconciler::MintDesk mint_desk(
+      *registries,
+      requests.count_and_time(
+          [&web, stop = signals.token()](const std::string& host, const kubernetes::Request& request) {
+            return web->ask({}, stop)(host, request);
+          }),
+      requests.count_and_time(ask_metadata(registries->imds, clock, signals.token())), client,
+      [&queue](const ObjectKey& key) { queue.add(key); }, clock, metrics);
+  reconciler::ImageChecker images(
+      {.servers = registries->servers, .again = std::chrono::milliseconds(options.image_check_milliseconds)},
+      [&](const registry::ImageReference& reference, const reconciler::ImageQuestion& question,
+          const registry::Preflight* known, std::stop_token stop) {
+        return registry::look_up(reference, question.credential, registries->servers,
+                                 requests.count(web->ask(question.authorities, stop)), clock.wall_now(), known);
+      },
+      [&queue](const ObjectKey& key) { queue.add(key); }, clock, metrics);
+  reconciler::NodeArchitectures nodes(
+      client, [&queue](const ObjectKey& key) { queue.add(key); }, clock);
   runtime::EventRecorder::Options recorder_options;
   recorder_options.source = {api::kFieldManager, std::string(api::kFieldManager) + "-" + host_name()};
   runtime::EventRecorder recorder(recorder_options, client, clock, metrics);
   reconciler::Reconciler reconciler(
-      watches.stores(), client, prober, barrier,
+      watches.stores(), client, prober, mint_desk, images, nodes, barrier,
       [&recorder](runtime::Event event) { recorder.record(std::move(event)); }, clock, metrics);
   runtime::Controller::Options controller_options;
   controller_options.name = "imageclassifier";
@@ -154,10 +194,16 @@ int run_operator(const RunOptions& options, const SignalStop& signals) {
   log::info("Serving health and metrics", {{"address", options.listen_address}, {"port", (*health)->port()}});
   watches.start();
   prober.start();
+  mint_desk.start();
+  images.start();
+  nodes.start();
   recorder.start();
-  const Result<void> ended = work(controller, recorder, election->leader.get(), signals.token());
+  const Result<void> ended = work(controller, reconciler, recorder, election->leader.get(), signals.token());
   log::info("Stopping");
   recorder.stop();
+  nodes.stop();
+  images.stop();
+  mint_desk.stop();
   prober.stop();
   watches.stop();
   health->reset();

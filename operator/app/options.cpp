@@ -80,6 +80,7 @@ Result<void> check(RunOptions& run, const std::string& listen) {
   if (const auto plan = kubernetes::parse_fault_plan(run.faults); !run.faults.empty() && !plan) {
     return refuse("--inject-faults: " + plan.error().message);
   }
+  if (run.image_check_milliseconds < 1000) return refuse("--image-check-interval: it must be 1s at least");
   if (const auto timing = run.leader.timing.check(); !timing) {
     return refuse("--leader-elect-...: " + timing.error().message);
   }
@@ -152,6 +153,12 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->capture_default_str();
   app.add_flag("--stream-lists,!--no-stream-lists", line.run.stream_lists,
                "Fill caches by streams (WatchList), or by lists page by page");
+  add_duration(app, "--image-check-interval", line.run.image_check_milliseconds,
+               "How often registries are asked again for images that are well, to see whether tags move or images "
+               "vanish (10m)");
+  app.add_option("--registry-config", line.run.registry_config,
+                 "YAML file: which registries may be asked and sent credentials, clouds, certificate authorities, "
+                 "identities; read once; default: Azure's public registries");
   app.add_option("--inject-faults", line.run.faults,
                  "For tests only: make requests to the API server fail, for example "
                  "seed=7,any=reset:0.1,watch=cut:0.5; docs/testing.md has the grammar");

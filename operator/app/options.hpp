@@ -34,8 +34,10 @@ struct RunOptions {
   std::uint16_t listen_port = 8080;        ///< 0: any free port, written to the log
   int watch_idle_seconds = 75;             ///< at least; plus a random share of 20/75 of it
   LeaderOptions leader = {};
-  bool stream_lists = true;  ///< WatchList; false: lists page by page
-  std::string faults;        ///< kubernetes::parse_fault_plan; checked; empty: none
+  bool stream_lists = true;                         ///< WatchList; false: lists page by page
+  std::int64_t image_check_milliseconds = 600'000;  ///< how often registries are asked for images that are well
+  std::string registry_config;                      ///< file with registry::Settings; empty: the default ones
+  std::string faults;                               ///< kubernetes::parse_fault_plan; checked; empty: none
 };
 
 struct CommandLine {

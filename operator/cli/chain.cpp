@@ -1,9 +1,12 @@
 #include "operator/cli/chain.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "operator/diagnosis/pull_error.hpp"
+#include "operator/reconciler/advice.hpp"
 #include "operator/reconciler/aspects.hpp"
+#include "operator/reconciler/mounted.hpp"
 #include "operator/reconciler/plan.hpp"
 #include "operator/resources/builders.hpp"
 #include "operator/resources/mounts.hpp"
@@ -27,6 +30,17 @@ Link link_of(std::string name, const Finding& finding) {
 
 Link link_of(std::string name, const Aspect& aspect) {
   return link_of(std::move(name), aspect.blocker ? *aspect.blocker : aspect.finding);
+}
+
+/// What the operator has said, with what to do.
+Link told_link(std::string name, State state, const api::Condition& told) {
+  std::string text = told.message, remedy;
+  if (diagnosis::find_reason(told.reason) != nullptr) {
+    const Finding finding = diagnosis::as_told(diagnosis::make_finding(told.reason), told);
+    text = finding.message;
+    remedy = finding.remedy;
+  }
+  return {std::move(name), state, told.reason, "The operator says: " + text, remedy};
 }
 
 Link resource_link(const Observed& observed) {
@@ -87,6 +101,18 @@ State state_for(const std::string& reason) {
   return known != nullptr && known->outlook == Outlook::kWaiting ? State::kWaiting : State::kBroken;
 }
 
+/// What the API server has refused is not there to be seen: the condition of the operator, which tried, says more than
+/// that something is waited for.
+Link or_refused(const Observed& observed, const char* type, Link seen) {
+  constexpr std::array<std::string_view, 5> kRefusals = {"ObjectInvalid", "ObjectRefused", "PodTemplateInvalid",
+                                                         "RightMissing", "ServiceInvalid"};
+  const auto* told = api::find_condition(observed.classifier.status.conditions, type);
+  const bool refused =
+      told != nullptr && std::find(kRefusals.begin(), kRefusals.end(), told->reason) != kRefusals.end();
+  if (!refused) return seen;
+  return told_link(std::move(seen.name), State::kBroken, *told);
+}
+
 Link pods_link(const Observed& observed, Link seen) {
   const std::string what = unreadable(observed);
   const auto* told = api::find_condition(observed.classifier.status.conditions, "WorkloadAvailable");
@@ -114,7 +140,7 @@ Link secret_link(const Observed& observed, const Aspect& credential) {
 }
 
 bool is_held_up(const Link& link) {
-  return link.reason == "CredentialNotReady" || link.reason == "NoReadyPods";
+  return link.reason == "CredentialNotReady" || link.reason == "CredentialPending" || link.reason == "NoReadyPods";
 }
 
 Link image_link(const Observed& observed, const Aspect& credential, const Link& pods) {
@@ -130,33 +156,43 @@ Link image_link(const Observed& observed, const Aspect& credential, const Link& 
     });
   });
   const std::string& image = observed.classifier.spec.image;
+  const auto* told = api::find_condition(observed.classifier.status.conditions, "ImageResolved");
+  if (told != nullptr && told->status == "False") {
+    return told_link("image", pulled ? State::kNote : State::kBroken, *told);
+  }
   if (pulled) return {"image", State::kGood, {}, "A node has pulled " + image + ".", {}};
-  return {"image", State::kUnknown, {}, "No node has pulled " + image + " yet.", {}};
+  const std::string none = "No node has pulled " + image + " yet.";
+  if (told != nullptr && told->status == "True") {
+    return {"image", State::kGood, told->reason, told->message + " " + none, {}};
+  }
+  if (told != nullptr && told->reason == "CheckingImage") return {"image", State::kWaiting, {}, told->message, {}};
+  return {"image", State::kUnknown, {}, none, {}};
 }
 
 Link http_link(const Observed& observed, const std::optional<reconciler::ProbeResult>& probe,
-               const std::optional<std::string>& url) {
+               const std::optional<reconciler::ProbeTarget>& target) {
   Link link{"http", State::kWaiting, {}, "It is not asked before there is an address and a pod that is ready.", {}};
   const auto* told = api::find_condition(observed.classifier.status.conditions, "EndpointReady");
   const bool operator_got_through = told != nullptr && told->status == "True";
   const bool only_inside = operator_got_through && told->reason == "AnsweringInside";
-  if (!url || !probe) {
+  if (!target || !probe) {
     if (only_inside) link = {"http", State::kUnknown, told->reason, "The operator says: " + told->message, {}};
     return link;
   }
   if (probe->ok) {
     link.state = State::kGood;
-    link.text = *url + " answers HTTP 200 to this machine.";
+    link.text = target->url + " answers HTTP 200 to this machine.";
   } else if (only_inside) {
     link.state = State::kUnknown;
     link.reason = told->reason;
-    link.text = *url + " does not answer this machine (" + probe->detail + "). The operator says: " + told->message;
+    link.text =
+        target->url + " does not answer this machine (" + probe->detail + "). The operator says: " + told->message;
   } else if (operator_got_through) {
     link.state = State::kGood;
-    link.text = *url + " answers HTTP 200 to the operator, but not to this machine: " + probe->detail + ".";
+    link.text = target->url + " answers HTTP 200 to the operator, but not to this machine: " + probe->detail + ".";
   } else {
     link.state = State::kBroken;
-    link.text = *url + " does not answer HTTP 200 on /readyz to this machine: " + probe->detail + ".";
+    link.text = target->url + " does not answer HTTP 200 on /readyz to this machine: " + probe->detail + ".";
     if (told != nullptr) {
       link.reason = told->reason;
       link.text += " The operator says: " + told->message;
@@ -178,17 +214,20 @@ const char* to_string(Link::State state) noexcept {
       return "waiting";
     case State::kBroken:
       return "BROKEN";
+    case State::kNote:
+      return "note";
     case State::kUnknown:
       return "?";
   }
   return "";
 }
 
-std::optional<std::string> url_to_ask(const Observed& observed) {
+std::optional<reconciler::ProbeTarget> target_to_ask(const Observed& observed, const reconciler::Plan& plan) {
   if (!observed.service || !observed.deployment || observed.deployment->ready_replicas == 0) return std::nullopt;
-  const auto address = reconciler::address_of(observed.classifier, *observed.service);
+  const auto address = reconciler::address_of(observed.classifier, plan.exposure.service, *observed.service);
   if (!address || address->probe_url.empty()) return std::nullopt;
-  return address->probe_url;
+  return reconciler::ProbeTarget{address->probe_url,
+                                 reconciler::served_certificate(observed, plan.exposure.service.tls_secret_name)};
 }
 
 std::vector<Link> walk(const Observed& observed, const std::optional<reconciler::ProbeResult>& probe, WallTime now) {
@@ -198,24 +237,34 @@ std::vector<Link> walk(const Observed& observed, const std::optional<reconciler:
   const Aspect credential = reconciler::credential_aspect(plan, plan.obstacles, seen, workload);
   const reconciler::EndpointAspect endpoint = reconciler::endpoint_aspect(seen, plan, plan.obstacles, now);
   // Those of the last good revision may well run in place of the wanted ones.
-  const Aspect rollback = reconciler::rollback_aspect(plan.rollout);
+  const Aspect rollback = reconciler::rollback_aspect(plan);
   Link pods = pods_link(observed, link_of("pods", rollback.blocker && !workload.blocker ? rollback : workload));
   const Link image = image_link(observed, credential, pods);
   if (is_held_up(pods)) pods.state = State::kWaiting;
   if (image.state == State::kBroken) pods = {"pods", State::kWaiting, {}, "They wait for the image.", {}};
+  pods = or_refused(observed, "WorkloadAvailable", std::move(pods));
   Link balancer = link_of("load balancer", endpoint.aspect);
   const bool given = endpoint.address.has_value() && balancer.reason != "EndpointPublic";
   if (given) balancer = {"load balancer", State::kGood, {}, endpoint.address->endpoint.url + " is the address.", {}};
-  std::vector<Link> chain = {resource_link(observed), secret_link(observed, credential), image, pods, balancer};
+  balancer = or_refused(observed, "EndpointReady", std::move(balancer));
+  const Link secret = or_refused(observed, "CredentialReady", secret_link(observed, credential));
+  std::vector<Link> chain = {resource_link(observed), secret, image, pods, balancer};
   if (reconciler::without_pods(plan.scale)) {
     chain.push_back({"http", State::kGood, {}, "Nothing answers, on purpose.", {}});
   } else {
-    chain.push_back(http_link(observed, probe, url_to_ask(observed)));
+    chain.push_back(http_link(observed, probe, target_to_ask(observed, plan)));
+  }
+  for (const Finding& finding : reconciler::advice(observed.classifier)) {
+    chain.push_back({"beside that", State::kNote, std::string(finding.name()), finding.text(), {}});
   }
   // What no link speaks of, such as an object beside these that the API server refuses.
   const api::Condition* told = api::find_condition(observed.classifier.status.conditions, "Ready");
-  if (told != nullptr && told->status == "False" && first_fault(chain) == nullptr) {
-    chain.push_back({"the rest", state_for(told->reason), told->reason, "The operator says: " + told->message, {}});
+  const Link* fault = first_fault(chain);
+  const Link rest = or_refused(observed, "Ready", {"the rest", State::kGood, {}, {}, {}});
+  if (rest.state == State::kBroken && (fault == nullptr || fault->state != State::kBroken)) {
+    chain.push_back(rest);
+  } else if (told != nullptr && told->status == "False" && fault == nullptr) {
+    chain.push_back(told_link("the rest", state_for(told->reason), *told));
   }
   return chain;
 }

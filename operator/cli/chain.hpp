@@ -6,6 +6,7 @@
 
 #include "common/clock.hpp"
 #include "operator/reconciler/observed.hpp"
+#include "operator/reconciler/plan.hpp"
 #include "operator/reconciler/prober.hpp"
 
 namespace imageclassifier::cli {
@@ -17,6 +18,7 @@ struct Link {
     kGood,
     kWaiting,  ///< goes on by itself, or waits for an earlier link
     kBroken,
+    kNote,    ///< nothing is wrong, but somebody may be sorry later
     kUnknown  ///< cannot be told from here
   };
   std::string name;
@@ -28,10 +30,11 @@ struct Link {
 
 const char* to_string(Link::State state) noexcept;
 
-/// Where the address would be asked from here; nothing if there is none, or nobody to answer.
-std::optional<std::string> url_to_ask(const reconciler::Observed& observed);
+/// What would be asked from here; nothing if there is no address, or nobody to answer.
+std::optional<reconciler::ProbeTarget> target_to_ask(const reconciler::Observed& observed,
+                                                     const reconciler::Plan& plan);
 
-/// The chain as it is in the cluster; `probe` is the answer to url_to_ask(). Pure.
+/// The chain as it is in the cluster; `probe` is the answer to target_to_ask(). Pure.
 std::vector<Link> walk(const reconciler::Observed& observed, const std::optional<reconciler::ProbeResult>& probe,
                        WallTime now);
 

@@ -1,11 +1,17 @@
 #include "operator/cli/commands.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "common/file.hpp"
 #include "operator/api/image_classifier.hpp"
 #include "operator/api/json_access.hpp"
+#include "operator/cli/definition.hpp"
+#include "operator/cli/token_request_grant.hpp"
 #include "operator/cli/yaml.hpp"
 #include "operator/diagnosis/reasons.hpp"
 #include "operator/resources/builders.hpp"
@@ -29,10 +35,77 @@ const char* outlook_text(diagnosis::Outlook outlook) {
   return "";
 }
 
-}  // namespace
+/// What `kubectl get pods` and the pods' events show, and the reason that says it here.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 29> kKubernetesWords = {{
+    {"BackOff", "CrashLoop"},
+    {"ContainerCreating", "PodsStarting"},
+    {"CrashLoopBackOff", "CrashLoop"},
+    {"CreateContainerConfigError", "ContainerConfigInvalid"},
+    {"CreateContainerError", "ContainerStartFailed"},
+    {"ErrImageNeverPull", "ImageNotPresent"},
+    {"ErrImagePull", "ImagePullFailed"},
+    {"Error", "CrashLoop"},
+    {"Evicted", "PodEvicted"},
+    {"FailedAttachVolume", "VolumeMountFailed"},
+    {"FailedCreate", "PodCreationForbidden"},
+    {"FailedCreatePodSandBox", "PodSandboxFailed"},
+    {"FailedMount", "VolumeMountFailed"},
+    {"FailedScheduling", "Unschedulable"},
+    {"ImageInspectError", "ImageUnreadable"},
+    {"ImagePullBackOff", "ImagePullFailed"},
+    {"InvalidImageName", "InvalidReference"},
+    {"NodeAffinity", "PodRejected"},
+    {"Pending", "Unschedulable"},
+    {"PodInitializing", "PodsStarting"},
+    {"Preempting", "PodPreempted"},
+    {"RunContainerError", "ContainerStartFailed"},
+    {"SignatureValidationFailed", "SignatureRefused"},
+    {"StartError", "ContainerStartFailed"},
+    {"Terminating", "PodsEnding"},
+    {"TopologyAffinityError", "PodRejected"},
+    {"UnexpectedAdmissionError", "PodRejected"},
+    {"Unhealthy", "ReadinessFailing"},
+    {"Unknown", "NodeLost"},
+}};
 
-Result<std::string> render(std::string_view text) {
-  const auto object = read_yaml(text);
+bool same_word(std::string_view left, std::string_view right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
+}
+
+using Word = std::pair<std::string_view, std::string_view>;
+
+/// A word of Kubernetes and the reason. Kubelets put some together: OutOfcpu of what is short, and Init:Error of what
+/// comes before the server.
+std::optional<Word> find_word(std::string_view name) {
+  constexpr std::string_view kShort = "OutOf", kBefore = "Init:";
+  if (name.size() > kShort.size() && same_word(name.substr(0, kShort.size()), kShort)) return Word{name, "PodRejected"};
+  if (same_word(name.substr(0, kBefore.size()), kBefore)) name.remove_prefix(kBefore.size());
+  const auto found = std::find_if(kKubernetesWords.begin(), kKubernetesWords.end(),
+                                  [&](const Word& each) { return same_word(each.first, name); });
+  return found == kKubernetesWords.end() ? std::nullopt : std::optional(*found);
+}
+
+/// In whatever case it is written.
+const diagnosis::Reason* find_reason(std::string_view name) {
+  const auto all = diagnosis::all_reasons();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& each) { return same_word(each.name, name); });
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::string text_of(const diagnosis::Reason& reason) {
+  std::string text = std::string(reason.name) + "\n\n  " + std::string(reason.message) + "\n";
+  if (!reason.remedy.empty()) text += "  What to do: " + std::string(reason.remedy) + "\n";
+  return text + "  " + outlook_text(reason.outlook) + "\n";
+}
+
+struct Read {
+  nlohmann::json object;
+  api::ImageClassifier classifier;
+};
+
+Result<Read> read_classifier(std::string_view text) {
+  auto object = read_yaml(text);
   if (!object) return fail(object.error());
   const std::string version = api::text_of(*object, "apiVersion"), kind = api::text_of(*object, "kind");
   if (version != api::kApiVersion || kind != api::kKind) {
@@ -40,8 +113,22 @@ Result<std::string> render(std::string_view text) {
                                                  api::kApiVersion + " and kind " + api::kKind + ", not \"" + version +
                                                  "\" and \"" + kind + "\".");
   }
-  const auto classifier = api::decode_image_classifier(object->dump());
+  auto classifier = api::decode_image_classifier(object->dump());
   if (!classifier) return fail(classifier.error());
+  return Read{std::move(*object), std::move(*classifier)};
+}
+
+Result<std::string> read_text(const std::string& file) {
+  constexpr std::uint64_t kMaximumFile = 10 * 1024 * 1024;
+  return read_file(file == "-" ? "/dev/stdin" : file, kMaximumFile);
+}
+
+}  // namespace
+
+Result<Rendered> render(std::string_view text) {
+  const auto read = read_classifier(text);
+  if (!read) return fail(read.error());
+  const api::ImageClassifier* const classifier = &read->classifier;
   std::string out = "# Not checked against the schema: kubectl apply --dry-run=server does that.\n";
   if (const auto* basic = std::get_if<api::BasicCredential>(&classifier->spec.auth)) {
     out += "# Secret " + resources::pull_secret_name(*classifier) + " is made by the operator from Secret " +
@@ -51,28 +138,72 @@ Result<std::string> render(std::string_view text) {
     out +=
         "# Secret " + resources::access_secret_name(*classifier) + " is made by the operator with a random password.\n";
   }
+  if (api::is_minted(classifier->spec.auth))
+    out += "# Secret " + resources::pull_secret_name(*classifier) +
+           " is made by the operator with a credential that it mints.\n";
+  if (const std::string grant = token_request_grant(*classifier, {}); !grant.empty()) {
+    out +=
+        "# To be applied by you, as kubectl imageclassifier render --grant prints it: it lets the operator ask for "
+        "tokens of the account.\n" +
+        grant + "# What the operator makes:\n";
+  }
   for (const resources::Manifest& manifest : resources::desired_state(*classifier)) {
     out += "---\n" + write_yaml(api::parse_or_null(manifest.body));
   }
-  return out;
+  std::string warnings;
+  for (const std::string& field : unknown_fields(read->object)) {
+    warnings += "Warning: an ImageClassifier has no field " + field + ", and kubectl apply would refuse it.\n";
+  }
+  return Rendered{std::move(out), std::move(warnings)};
 }
 
-Result<std::string> render_file(const std::string& file) {
-  constexpr std::uint64_t kMaximumFile = 10 * 1024 * 1024;
-  const auto text = read_file(file == "-" ? "/dev/stdin" : file, kMaximumFile);
+Result<Rendered> render_file(const std::string& file) {
+  const auto text = read_text(file);
   if (!text) return fail(text.error());
   return render(*text);
 }
 
+Result<std::string> grant(std::string_view text, std::string_view account) {
+  const auto operator_account = parse_account(account);
+  if (!operator_account) return fail(operator_account.error());
+  const auto read = read_classifier(text);
+  if (!read) return fail(read.error());
+  std::string roles = token_request_grant(read->classifier, *operator_account);
+  if (!roles.empty()) return roles;
+  return fail(ErrorCode::kInvalidArgument,
+              "ImageClassifier " + read->classifier.metadata.name +
+                  " needs no grant: only spec.registry.auth.workloadIdentity has the operator ask for tokens.");
+}
+
+Result<std::string> grant_file(const std::string& file, std::string_view account) {
+  const auto text = read_text(file);
+  if (!text) return fail(text.error());
+  return grant(*text, account);
+}
+
 Result<std::string> explain(std::string_view name) {
-  const diagnosis::Reason* reason = diagnosis::find_reason(name);
-  if (reason == nullptr) {
-    return fail(ErrorCode::kNotFound, "There is no reason \"" + std::string(name) +
-                                          "\". \"imageclassifier-operator explain\" lists all of them.");
+  if (const diagnosis::Reason* reason = find_reason(name)) return text_of(*reason);
+  if (const auto known = find_word(name)) {
+    return std::string(known->first) + " is a word of Kubernetes; the resource says this, or the cause:\n\n" +
+           text_of(*diagnosis::find_reason(known->second));
   }
-  std::string text = std::string(reason->name) + "\n\n  " + std::string(reason->message) + "\n";
-  if (!reason->remedy.empty()) text += "  What to do: " + std::string(reason->remedy) + "\n";
-  return text + "  " + outlook_text(reason->outlook) + "\n";
+  return fail(ErrorCode::kNotFound,
+              "There is no reason \"" + std::string(name) + "\"; \"explain\" without one lists all of them.");
+}
+
+Result<std::string> resource_name(std::string_view argument) {
+  constexpr std::array<std::string_view, 5> kTypes = {"ic", "imageclassifier", "imageclassifiers",
+                                                      "imageclassifiers.imageclassifier.dev",
+                                                      "imageclassifiers.v1alpha1.imageclassifier.dev"};
+  const std::size_t slash = argument.find('/');
+  const std::string_view type = argument.substr(0, slash);
+  const std::string_view name = slash == std::string_view::npos ? argument : argument.substr(slash + 1);
+  const bool known = slash == std::string_view::npos || std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
+  const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
+  if (known && plain && !name.empty()) return std::string(name);
+  return fail(ErrorCode::kInvalidArgument, "\"" + std::string(argument) +
+                                               "\" names no ImageClassifier: write its name alone, or ic/NAME; "
+                                               "kubectl get imageclassifiers -A lists them.");
 }
 
 std::string list_reasons() {

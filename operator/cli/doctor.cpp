@@ -5,7 +5,6 @@
 
 #include "operator/cli/chain.hpp"
 #include "operator/reconciler/kinds.hpp"
-#include "operator/reconciler/mounted.hpp"
 #include "operator/reconciler/observe.hpp"
 #include "operator/reconciler/pod_events.hpp"
 #include "operator/resources/builders.hpp"
@@ -68,7 +67,7 @@ Result<Verdict> examine(kubernetes::ApiClient& client, const kubernetes::ObjectN
                                   listed.pods,        listed.services,    listed.events,    {},
                                   [] { return true; }};
   const reconciler::EndpointProber nobody({}, {}, {}, clock);  // never started: this program asks by itself
-  auto observed = reconciler::observe({space, name.name}, stores, client, nobody, true, stop);
+  auto observed = reconciler::observe({space, name.name}, stores, client, {nobody}, true, clock.wall_now(), stop);
   if (!observed) return fail(told(observed.error(), space));
   if (!*observed) {
     return fail(ErrorCode::kNotFound, "There is no ImageClassifier " + name.name + " in namespace " + space +
@@ -76,8 +75,8 @@ Result<Verdict> examine(kubernetes::ApiClient& client, const kubernetes::ObjectN
   }
   reconciler::PodEvents({.patience = {}}, client, clock).read(**observed, stop);
   std::optional<reconciler::ProbeResult> probe;
-  if (const auto url = url_to_ask(**observed)) {
-    probe = reconciler::probe_over_http({*url, reconciler::served_certificate(**observed)}, clock, stop);
+  if (const auto target = target_to_ask(**observed, reconciler::make_plan(**observed, clock.wall_now()))) {
+    probe = reconciler::probe_over_http(*target, clock, stop);
   }
   const std::vector<Link> chain = walk(**observed, probe, clock.wall_now());
   return Verdict{format(chain, "ImageClassifier " + space + "/" + name.name), first_fault(chain) == nullptr};

@@ -100,6 +100,15 @@ std::string Finding::text() const {
   return clean_text(message, api::kMaxMessageBytes - remedy.size() - 1) + " " + remedy;
 }
 
+Finding as_told(Finding finding, const api::Condition& condition) {
+  const std::string_view pattern = finding.reason->remedy, known = pattern.substr(0, pattern.find('{'));
+  const std::size_t remedy = known.empty() ? std::string::npos : condition.message.rfind(known);
+  const bool found = remedy != std::string::npos && remedy > 0;
+  finding.message = found ? condition.message.substr(0, remedy - 1) : condition.message;
+  finding.remedy = found ? condition.message.substr(remedy) : std::string();
+  return finding;
+}
+
 const Finding& deeper(const Finding& left, const Finding& right) {
   return right.reason->depth > left.reason->depth ? right : left;
 }

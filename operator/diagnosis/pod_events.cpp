@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "operator/diagnosis/event_pattern.hpp"
+#include "operator/diagnosis/stable_text.hpp"
 
 namespace imageclassifier::diagnosis {
 namespace {
@@ -20,44 +20,18 @@ constexpr std::array kPatterns = {
     EventPattern{"FailedCreatePodSandBox", "", "PodSandboxFailed"},
 };
 
-/// Length of a generated id at the beginning of the text (a digest, a uid), or 0: hexadecimal digits and dashes, at
-/// least twelve, with a digit among them.
-std::size_t id_length(std::string_view text) {
-  std::size_t length = 0;
-  bool digit = false;
-  while (length < text.size()) {
-    const auto byte = static_cast<unsigned char>(text[length]);
-    if (std::isxdigit(byte) == 0 && byte != '-') break;
-    digit = digit || std::isdigit(byte) != 0;
-    ++length;
-  }
-  return digit && length >= 12 ? length : 0;
-}
-
-/// Without the generated names, which differ from pod to pod and from try to try.
-std::string stable_detail(std::string_view message, const std::string& pod_name) {
+/// Without what stands before every such message.
+std::string_view cause_in(std::string_view message) {
   for (const std::string_view prefix : {"Failed to create pod sandbox: ", "rpc error: code = Unknown desc = "}) {
     if (message.starts_with(prefix)) message.remove_prefix(prefix.size());
   }
-  std::string detail;
-  bool inside_word = false;
-  while (!message.empty()) {
-    std::size_t generated = 0;
-    if (!inside_word) {
-      generated = !pod_name.empty() && message.starts_with(pod_name) ? pod_name.size() : id_length(message);
-    }
-    inside_word = generated == 0 && std::isalnum(static_cast<unsigned char>(message.front())) != 0;
-    detail += generated == 0 ? message.substr(0, 1) : "...";
-    message.remove_prefix(std::max<std::size_t>(generated, 1));
-  }
-  while (!detail.empty() && (detail.back() == '.' || detail.back() == ' ' || detail.back() == '\n')) detail.pop_back();
-  return detail;
+  return message;
 }
 
 }  // namespace
 
 bool is_being_created(const api::Pod& pod) {
-  if (pod.node_name.empty() || pod.metadata.deleting || pod.containers.empty()) return false;
+  if (pod.node_name.empty() || pod.metadata.deleting || api::has_ended(pod) || pod.containers.empty()) return false;
   return std::all_of(pod.containers.begin(), pod.containers.end(), [](const api::ContainerStatus& container) {
     return (container.waiting_reason == "ContainerCreating" || container.waiting_reason == "PodInitializing") &&
            !container.exit_code;
@@ -75,7 +49,7 @@ std::optional<Finding> diagnose_pod_events(const api::Pod& pod, const std::vecto
   }
   const EventPattern* cause = newest == nullptr ? nullptr : match(kPatterns, *newest);
   if (cause == nullptr) return std::nullopt;
-  return make_finding(cause->reason, {{"detail", stable_detail(newest->message, pod.metadata.name)}});
+  return make_finding(cause->reason, {{"detail", stable_text(cause_in(newest->message), pod.metadata.name)}});
 }
 
 }  // namespace imageclassifier::diagnosis

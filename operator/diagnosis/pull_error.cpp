@@ -19,6 +19,7 @@ struct Pattern {
 };
 
 constexpr std::string_view kByCredential = "?";
+constexpr std::string_view kOutOfTime = "it has expired or is not yet valid";
 
 // First hit wins: what is certain comes before what is likely. Texts of containerd 1.6 to 2.1, of CRI-O and of the
 // kubelet.
@@ -27,8 +28,15 @@ constexpr std::array kPatterns = {
     Pattern{"no image found in manifest list for architecture", "", "PlatformMismatch", ""},
     Pattern{"exec format error", "", "PlatformMismatch", ""},
     Pattern{"no space left on device", "", "NodeDiskFull", ""},
+    Pattern{"pull QPS exceeded", "", "ImagePullFailed",
+            ": its node pulls no faster than its kubelet allows (pull QPS exceeded), and tries again by itself"},
+    Pattern{"SignatureValidationFailed", "", "SignatureRefused", ""},
+    Pattern{"signature validation failed", "", "SignatureRefused", ""},
+    Pattern{"Source image rejected", "", "SignatureRefused", ""},
+    Pattern{"Failed to inspect image", "", "ImageUnreadable", ""},
+    Pattern{"ImageInspectError", "", "ImageUnreadable", ""},
     Pattern{"certificate signed by unknown authority", "", "TLSUntrusted", "its issuer is unknown to the node"},
-    Pattern{"certificate has expired or is not yet valid", "", "TLSUntrusted", "it has expired or is not yet valid"},
+    Pattern{"certificate has expired or is not yet valid", "", "TLSUntrusted", kOutOfTime},
     Pattern{"x509: certificate is valid for", "", "TLSUntrusted", "it was issued for another name"},
     Pattern{"doesn't contain any IP SANs", "", "TLSUntrusted", "it was not issued for the address"},
     Pattern{"x509:", "", "TLSUntrusted", "the node could not verify it"},
@@ -72,9 +80,59 @@ constexpr std::array kPatterns = {
     Pattern{"repository does not exist or may require authorization", "", kByCredential, ""},
     Pattern{": not found", "", "ManifestUnknown", ""},
     Pattern{"code = NotFound", "", "ManifestUnknown", ""},
+    Pattern{"registry is unavailable", "", "RegistryUnreachable", "it is unavailable"},
+    Pattern{"RegistryUnavailable", "", "RegistryUnreachable", "it is unavailable"},
     Pattern{"couldn't parse image", "", "InvalidReference", "the container runtime refuses it."},
     Pattern{"invalid reference format", "", "InvalidReference", "the container runtime refuses it."},
 };
+
+struct Joined {
+  std::string_view reason;
+  std::string_view sentence;
+};
+
+constexpr std::string_view kLetInByNow =
+    "The operator is let in with the same credential by now, so the node's next try may succeed, within five minutes.";
+
+constexpr std::array kAlthoughFound = {
+    Joined{"CredentialNotAttached", "The operator finds the image with it."},
+    Joined{"CredentialRefused", kLetInByNow},
+    Joined{"MintedCredentialRefused", kLetInByNow},
+    Joined{
+        "InsufficientScope",
+        "The operator may read the image with the same credential by now, so the node's next try may succeed, within "
+        "five minutes."},
+    Joined{
+        "ManifestUnknown",
+        "The operator finds the image by now, so the node's next try may succeed, within five minutes; if not, a proxy "
+        "or mirror of the node does not know it."},
+    Joined{"RegistryUnreachable", "The operator reaches the registry, so the cause lies between it and that node."},
+    Joined{"RegistryForbidden",
+           "The operator is let in from where it runs, so it is the node's network that is refused."},
+    Joined{"TLSUntrusted", "The operator trusts the certificate, so the authority is missing on the node alone."},
+    Joined{"DigestMismatch",
+           "The operator got what the digest says, so the content was changed or cut short on the way to the node."},
+};
+
+/// Where content lies that a registry redirects to: "*.blob.core.windows.net", of which another one may be named each
+/// time, or the registry's own data endpoint; empty: the registry itself failed.
+std::string content_host(std::string_view message) {
+  constexpr std::string_view kHostCharacters = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+  for (const std::string_view storage :
+       {".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn"}) {
+    if (message.find(storage) != std::string_view::npos) return "*" + std::string(storage);
+  }
+  for (const std::string_view suffix : {".data.azurecr.io", ".data.azurecr.us", ".data.azurecr.cn"}) {
+    const std::size_t at = message.find(suffix);
+    if (at == std::string_view::npos) continue;
+    const std::size_t before = message.substr(0, at).find_last_not_of(kHostCharacters);
+    const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
+    constexpr std::size_t kLongestHost = 253;
+    if (at - begin > kLongestHost) return "*" + std::string(suffix);
+    return std::string(message.substr(begin, at - begin)) + std::string(suffix);
+  }
+  return {};
+}
 
 std::optional<PullCause> classify_one(std::string_view message, bool has_credential) {
   for (const Pattern& pattern : kPatterns) {
@@ -82,7 +140,12 @@ std::optional<PullCause> classify_one(std::string_view message, bool has_credent
     if (message.find(pattern.second) == std::string_view::npos) continue;
     std::string_view reason = pattern.reason;
     if (reason == kByCredential) reason = has_credential ? "CredentialRefused" : "CredentialMissing";
-    return PullCause{reason, std::string(pattern.detail)};
+    PullCause cause{reason, std::string(pattern.detail)};
+    const std::string host = reason == "RegistryUnreachable" ? content_host(message) : std::string();
+    if (!host.empty())
+      cause.detail +=
+          ", on the way to " + host + ", where the image's content lies and which a firewall must allow too";
+    return cause;
   }
   return std::nullopt;
 }
@@ -102,9 +165,13 @@ std::vector<std::string_view> split_aggregate(std::string_view message) {
 
 /// What is left of an unknown error once the wrappers that every pull error has are taken off.
 std::string innermost(std::string_view message) {
-  const bool has_cause =
-      message.find("rpc error:") != std::string_view::npos || message.find("failed to pull") != std::string_view::npos;
-  if (!has_cause) return {};
+  constexpr std::string_view kMark = "ErrImagePull: ";
+  if (const std::size_t mark = message.find(kMark); mark != std::string_view::npos) {
+    message.remove_prefix(mark + kMark.size());
+  } else if (message.starts_with("Back-off pulling image")) {
+    return {};
+  }
+  if (message.empty()) return {};
   const std::size_t last = message.rfind("\": ");
   return ": " + clean_text(last == std::string_view::npos ? message : message.substr(last + 3), 300);
 }
@@ -123,8 +190,25 @@ PullCause classify_pull_error(std::string_view message, bool has_credential) {
   return {"ImagePullFailed", innermost(message)};
 }
 
+bool is_clock_of_node(const PullCause& cause) {
+  return cause.reason == "TLSUntrusted" && cause.detail == kOutOfTime;
+}
+
+std::string_view although_found(std::string_view reason) {
+  for (const Joined& joined : kAlthoughFound) {
+    if (joined.reason == reason) return joined.sentence;
+  }
+  return {};
+}
+
+bool is_refusal(std::string_view reason) {
+  return reason == "CredentialMissing" || reason == "CredentialNotAttached" || reason == "CredentialRefused" ||
+         reason == "MintedCredentialRefused" || reason == "InsufficientScope" || reason == "RegistryForbidden";
+}
+
 bool is_pull_reason(std::string_view reason) {
-  return reason == "ImagePullFailed" || reason == "CredentialRefused" || reason == "CredentialMissing" ||
+  return reason == "ImagePullFailed" || reason == "ImageNotPresent" || reason == "PullSecretMissing" ||
+         is_refusal(reason) ||
          std::any_of(kPatterns.begin(), kPatterns.end(), [&](const Pattern& each) { return each.reason == reason; });
 }
 

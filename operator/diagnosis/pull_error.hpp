@@ -18,7 +18,16 @@ struct PullCause {
 /// the anonymous try decides. A message without a cause gives ImagePullFailed.
 PullCause classify_pull_error(std::string_view message, bool has_credential);
 
-/// Whether `reason` is one that classify_pull_error() gives.
+/// What it means for such a cause that the operator has found the image in its registry: a sentence, or nothing.
+std::string_view although_found(std::string_view reason);
+
+/// Whether it is the node's clock that is wrong, if the operator trusts the same certificate.
+bool is_clock_of_node(const PullCause& cause);
+
+/// Whether a registry refuses for want of the right credential, for such a reason of classify_pull_error().
+bool is_refusal(std::string_view reason);
+
+/// Whether `reason` says that the image does not come to the node.
 bool is_pull_reason(std::string_view reason);
 
 }  // namespace imageclassifier::diagnosis

@@ -57,6 +57,10 @@ using Values = std::initializer_list<std::pair<std::string_view, std::string_vie
 /// control characters become spaces, at most 400 bytes each. An unknown placeholder stays empty.
 Finding make_finding(std::string_view name, Values values = {});
 
+/// The finding with the message and the remedy that the condition shows for the same reason: what is no news is not
+/// told in other words.
+Finding as_told(Finding finding, const api::Condition& condition);
+
 /// The deeper of the two; the first if they are equal.
 const Finding& deeper(const Finding& left, const Finding& right);
 

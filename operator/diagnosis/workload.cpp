@@ -2,32 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
-#include "operator/api/json_access.hpp"
-#include "operator/diagnosis/pod_events.hpp"
-#include "operator/diagnosis/pull_error.hpp"
+#include "operator/diagnosis/pod.hpp"
+#include "operator/diagnosis/stable_text.hpp"
 
 namespace imageclassifier::diagnosis {
 namespace {
-
-/// The server's own exit status for "cannot ever become ready" (EX_CONFIG of sysexits.h).
-constexpr std::int64_t kExitNeverReady = 78;
-
-Finding at_pod(Finding finding, const api::Pod& pod, const api::ContainerStatus* container) {
-  finding.object = "Pod";
-  finding.pod_name = pod.metadata.name;
-  if (container != nullptr) {
-    finding.container_name = container->name;
-    finding.exit_code = container->exit_code;
-  }
-  return finding;
-}
-
-/// Cuts what the scheduler adds about preemption: it changes from try to try.
-std::string_view without_preemption(std::string_view message) {
-  return message.substr(0, std::min({message.find(". preemption:"), message.find(". no new claims")}));
-}
 
 /// "pods "x-7d4f-abcde" is forbidden: why" without the generated name.
 std::string_view without_pod_name(std::string_view message) {
@@ -36,88 +16,6 @@ std::string_view without_pod_name(std::string_view message) {
   const std::size_t invalid = message.find(" is invalid: ");
   return invalid == std::string_view::npos ? message
                                            : message.substr(invalid + std::string_view(" is invalid: ").size());
-}
-
-std::string without_final_dot(std::string_view text) {
-  while (!text.empty() && (text.back() == '.' || text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  return std::string(text);
-}
-
-Finding pull_finding(const Workload& workload, const std::string& message) {
-  const PullCause cause = classify_pull_error(message, !workload.credential_source.empty());
-  const std::string& image = workload.classifier->spec.image;
-  return make_finding(cause.reason, {{"server", workload.server},
-                                     {"image", image},
-                                     {"source", workload.credential_source},
-                                     {"name", workload.classifier->metadata.name},
-                                     {"detail", cause.detail}});
-}
-
-std::optional<Finding> diagnose_waiting(const Workload& workload, const api::ContainerStatus& container) {
-  const std::string& reason = container.waiting_reason;
-  const auto image = std::pair<std::string_view, std::string_view>("image", workload.classifier->spec.image);
-  if (reason == "ErrImagePull" || reason == "ImagePullBackOff" || reason == "ImageInspectError" ||
-      reason == "RegistryUnavailable" || reason == "SignatureValidationFailed") {
-    return pull_finding(workload, container.waiting_message);
-  }
-  if (reason == "InvalidImageName") {
-    return make_finding("InvalidReference", {{"detail", "the kubelet refuses it."}});
-  }
-  if (reason == "ErrImageNeverPull") {
-    return make_finding(
-        "ImagePullFailed",
-        {image, {"name", workload.classifier->metadata.name}, {"detail", ": its pull policy is Never"}});
-  }
-  if (reason == "CreateContainerConfigError") {
-    return make_finding("ContainerConfigInvalid", {{"detail", without_final_dot(container.waiting_message)}});
-  }
-  if (reason == "CreateContainerError" || reason == "RunContainerError") {
-    return make_finding("ContainerStartFailed", {image, {"detail", without_final_dot(container.waiting_message)}});
-  }
-  return std::nullopt;
-}
-
-/// The server says why in /dev/termination-log: {"reason", "message"}.
-std::optional<Finding> diagnose_own_words(const std::string& termination_message) {
-  constexpr std::array<std::string_view, 5> kOwnReasons = {"ModelInvalid", "ModelDigestMismatch", "ModelUnavailable",
-                                                           "SelfTestFailed", "ConfigurationInvalid"};
-  const nlohmann::json object = api::parse_or_null(termination_message);
-  const std::string reason = api::text_of(object, "reason");
-  if (std::find(kOwnReasons.begin(), kOwnReasons.end(), reason) == kOwnReasons.end()) return std::nullopt;
-  return make_finding(reason, {{"detail", without_final_dot(api::text_of(object, "message"))}});
-}
-
-std::optional<Finding> diagnose_terminated(const Workload& workload, const api::ContainerStatus& container) {
-  if (!container.exit_code) return std::nullopt;
-  const auto name = std::pair<std::string_view, std::string_view>("name", workload.classifier->metadata.name);
-  if (container.terminated_reason == "OOMKilled") {
-    const std::string limit =
-        container.memory_limit.empty() ? "the node has" : "its limit of " + container.memory_limit;
-    return make_finding("OOMKilled", {{"limit", limit}});
-  }
-  if (auto own = diagnose_own_words(container.terminated_message)) return own;
-  if (container.terminated_reason == "ContainerCannotRun" || container.terminated_reason == "StartError") {
-    if (container.terminated_message.find("exec format error") != std::string::npos) {
-      return make_finding("PlatformMismatch", {{"image", workload.classifier->spec.image}});
-    }
-    return make_finding("ContainerStartFailed", {{"image", workload.classifier->spec.image},
-                                                 {"detail", without_final_dot(container.terminated_message)}});
-  }
-  // 137 and 143 without OOMKilled are the kubelet's own kill: a probe failed.
-  if (container.exit_code == 137 || container.exit_code == 143) return make_finding("ProbeFailing", {name});
-  const std::string status = *container.exit_code == kExitNeverReady
-                                 ? "and says that it can never become ready (exit status 78)"
-                                 : "with exit status " + std::to_string(*container.exit_code);
-  return make_finding("CrashLoop", {name, {"container", container.name}, {"detail", status}});
-}
-
-std::optional<Finding> diagnose_container(const Workload& workload, const api::ContainerStatus& container) {
-  if (auto waiting = diagnose_waiting(workload, container)) return waiting;
-  if (container.ready || (container.init && container.exit_code == 0)) return std::nullopt;
-  if (container.waiting_reason == "CrashLoopBackOff" || container.restart_count > 0 || !container.running) {
-    if (auto terminated = diagnose_terminated(workload, container)) return terminated;
-  }
-  return std::nullopt;
 }
 
 bool ends_for_ever(const api::Pod& pod, const Finding& finding) {
@@ -151,12 +49,39 @@ bool earlier_pods_serve(const Workload& workload, const api::ReplicaSet& current
   });
 }
 
+bool counts(const api::Pod& pod) {
+  return !pod.metadata.deleting && !api::has_ended(pod);
+}
+
+/// What the last of the pods says that have ended and are not replaced yet: that is, as long as kubelets have taken
+/// fewer pods than are wanted. One that they have taken has states of its containers.
+std::optional<Finding> diagnose_ended(const Workload& workload, const api::ReplicaSet& current) {
+  const api::Pod* last = nullptr;
+  std::int64_t taken = 0;
+  for (const api::Pod* pod : workload.pods) {
+    if (pod->metadata.owner_uid != current.metadata.uid || pod->metadata.deleting) continue;
+    if (counts(*pod)) {
+      taken += pod->containers.empty() ? 0 : 1;
+    } else if (last == nullptr || pod->metadata.creation_timestamp > last->metadata.creation_timestamp) {
+      last = pod;
+    }
+  }
+  return last == nullptr || taken >= current.replicas ? std::nullopt : diagnose_pod(workload, *last);
+}
+
+/// Nothing of it is the fault of what the pods are to run.
+bool finds_no_node(const Finding& cause) {
+  constexpr std::array<std::string_view, 4> kReasons = {"PodCreationForbidden", "SchedulingGated", "Unschedulable",
+                                                        "VolumeClaimUnbound"};
+  return std::find(kReasons.begin(), kReasons.end(), cause.name()) != kReasons.end();
+}
+
 std::optional<Finding> diagnose_creation(const Workload& workload, const std::vector<api::Condition>& conditions) {
   const api::Condition* failure = api::find_condition(conditions, "ReplicaFailure");
   if (failure == nullptr || failure->status != "True") return std::nullopt;
-  Finding finding =
-      make_finding("PodCreationForbidden", {{"name", workload.classifier->metadata.name},
-                                            {"detail", without_final_dot(without_pod_name(failure->message))}});
+  Finding finding = make_finding("PodCreationForbidden",
+                                 {{"name", workload.classifier->metadata.name},
+                                  {"detail", without_final_dot(without_usage(without_pod_name(failure->message)))}});
   finding.object = "Deployment " + workload.classifier->metadata.name;
   return finding;
 }
@@ -173,40 +98,25 @@ const api::ReplicaSet* current_replica_set(const Workload& workload) {
   return newest;
 }
 
-std::optional<Finding> diagnose_pod(const Workload& workload, const api::Pod& pod) {
-  if (api::is_ready(pod) || pod.metadata.deleting) return std::nullopt;
-  if (pod.phase == "Failed" && pod.reason == "Evicted") {
-    return at_pod(make_finding("PodEvicted", {{"detail", without_final_dot(pod.message)}}), pod, nullptr);
-  }
-  if (const api::Condition* scheduled = api::find_condition(pod.conditions, "PodScheduled");
-      scheduled != nullptr && scheduled->status == "False") {
-    const std::string detail = without_final_dot(without_preemption(scheduled->message));
-    return at_pod(make_finding("Unschedulable", {{"detail", detail}}), pod, nullptr);
-  }
-  std::optional<Finding> deepest;
-  for (const api::ContainerStatus& container : pod.containers) {
-    auto found = diagnose_container(workload, container);
-    if (!found) continue;
-    *found = at_pod(std::move(*found), pod, &container);
-    if (!deepest || found->reason->depth > deepest->reason->depth) deepest = std::move(found);
-  }
-  if (deepest || workload.pod_events == nullptr || !is_being_created(pod)) return deepest;
-  auto told = diagnose_pod_events(pod, *workload.pod_events);
-  return told ? std::optional<Finding>(at_pod(std::move(*told), pod, nullptr)) : std::nullopt;
-}
-
 std::optional<Finding> diagnose_blocked(const Workload& workload) {
   const api::ReplicaSet* current = current_replica_set(workload);
   if (current == nullptr || !earlier_pods_serve(workload, *current)) return std::nullopt;
   for (const api::Pod* pod : workload.pods) {
     if (pod->metadata.owner_uid != current->metadata.uid || pod->metadata.deleting) continue;
-    const api::Condition* scheduled = api::find_condition(pod->conditions, "PodScheduled");
-    if (scheduled == nullptr || scheduled->status != "False") continue;
-    return at_pod(
-        make_finding("RolloutBlocked", {{"detail", without_final_dot(without_preemption(scheduled->message))}}), *pod,
-        nullptr);
+    if (auto no_room = diagnose_room(*pod)) return no_room;
   }
   return std::nullopt;
+}
+
+std::optional<Finding> diagnose_pause(const Workload& workload) {
+  const api::Deployment* deployment = workload.deployment;
+  if (deployment == nullptr || !deployment->paused) return std::nullopt;
+  const bool holds_back =
+      current_replica_set(workload) == nullptr || deployment->updated_replicas < deployment->status_replicas;
+  if (!holds_back) return std::nullopt;
+  Finding finding = make_finding("DeploymentPaused", {{"name", workload.classifier->metadata.name}});
+  finding.object = "Deployment " + workload.classifier->metadata.name;
+  return finding;
 }
 
 std::optional<Finding> diagnose_hopeless(const Workload& workload) {
@@ -215,7 +125,7 @@ std::optional<Finding> diagnose_hopeless(const Workload& workload) {
   std::optional<Finding> deepest;
   std::size_t pods = 0, ending = 0;
   for (const api::Pod* pod : workload.pods) {
-    if (pod->metadata.owner_uid != current->metadata.uid || pod->metadata.deleting) continue;
+    if (pod->metadata.owner_uid != current->metadata.uid || !counts(*pod)) continue;
     ++pods;
     auto found = diagnose_pod(workload, *pod);
     if (!found || !ends_for_ever(*pod, *found)) continue;
@@ -229,8 +139,7 @@ std::optional<Finding> diagnose_hopeless(const Workload& workload) {
                     progressing->message.find('"' + current->metadata.name + '"') != std::string::npos;
   if (!late || pods_are_loading(workload, *current)) return std::nullopt;
   auto cause = diagnose_workload(workload);
-  const bool no_room = cause && (cause->name() == "Unschedulable" || cause->name() == "PodCreationForbidden");
-  return no_room && earlier_pods_serve(workload, *current) ? std::nullopt : cause;
+  return cause && finds_no_node(*cause) && earlier_pods_serve(workload, *current) ? std::nullopt : cause;
 }
 
 std::optional<Finding> diagnose_workload(const Workload& workload) {
@@ -242,11 +151,13 @@ std::optional<Finding> diagnose_workload(const Workload& workload) {
   if (current != nullptr) {
     consider(diagnose_creation(workload, current->conditions));
     for (const api::Pod* pod : workload.pods) {
-      if (pod->metadata.owner_uid == current->metadata.uid) consider(diagnose_pod(workload, *pod));
+      const bool of_now = pod->metadata.owner_uid == current->metadata.uid && counts(*pod);
+      if (of_now) consider(diagnose_pod(workload, *pod));
     }
   }
   if (workload.deployment != nullptr) {
     consider(diagnose_creation(workload, workload.deployment->conditions));
+    if (!deepest && current != nullptr) deepest = diagnose_ended(workload, *current);
     const api::Condition* progressing = api::find_condition(workload.deployment->conditions, "Progressing");
     if (!deepest && progressing != nullptr && progressing->status == "False") {
       const bool loading = current != nullptr && pods_are_loading(workload, *current);

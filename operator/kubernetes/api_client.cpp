@@ -107,6 +107,7 @@ struct ApiClient::Impl {
       if (!find_header({header}, "Warning")) continue;
       std::string text(warning_text(header.value));
       redact(text, token.reveal());
+      log::redact_concealed(text);
       text.resize(std::min(text.size(), kMaximumWarning));
       if (is_first(warnings, text)) log::warning("API server sent a warning", {{"warning", text}});
     }
@@ -127,7 +128,7 @@ struct ApiClient::Impl {
   }
 
   Result<Response> send_fenced(const Request& request, const Secret& token, SteadyTime deadline, std::stop_token stop) {
-    if (request.method == Method::kGet || options.fence == nullptr) return send_once(request, token, deadline, stop);
+    if (is_read(request.method) || options.fence == nullptr) return send_once(request, token, deadline, stop);
     const std::optional<SteadyTime> until = options.fence->enter();
     if (!until) return fail(ErrorCode::kUnavailable, "this process does not lead: it may not write");
     struct Leave {
@@ -154,7 +155,7 @@ struct ApiClient::Impl {
       if (!answer && answer.error().code == ErrorCode::kDeadlineExceeded && refusal) return std::move(*refusal);
       const auto delay = retry_delay(request.method, tries, options.max_tries, answer);
       if (!delay || clock.steady_now() + *delay >= deadline) return answer;
-      if (answer && request.method == Method::kGet) refusal = std::move(*answer);
+      if (answer && is_read(request.method)) refusal = std::move(*answer);
       if (!clock.sleep_for(*delay, stop)) return fail(ErrorCode::kCancelled, "stopped while waiting to retry");
     }
   }

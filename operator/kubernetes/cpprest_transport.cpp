@@ -489,7 +489,7 @@ class CpprestTransport final : public Transport {
       made.headers().add(header.name, header.value);
     }
     if (!server_name_.empty()) made.headers().add("Host", server_name_);  // row 15
-    if (request.method != Method::kGet) made.set_body(read_once(request.body), request.body.size(), content_type);
+    if (!is_read(request.method)) made.set_body(read_once(request.body), request.body.size(), content_type);
     made.set_response_stream(make_byte_sink(
         [grip = std::move(grip)](const char* data, std::size_t count) { return grip->put(data, count); }));
     return made;

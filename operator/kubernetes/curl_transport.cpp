@@ -1,5 +1,6 @@
 #include "operator/kubernetes/curl_transport.hpp"
 
+#include <openssl/x509_vfy.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -66,6 +67,7 @@ struct Way {
   ProxyConfig proxy;
   bool verify = true;
   bool verify_name = true;
+  bool (*may_connect)(const sockaddr&) = nullptr;
 };
 
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
@@ -144,6 +146,9 @@ struct Exchange {
   SteadyTime last_byte;
   std::size_t head_bytes = 0;
   int attempts = 0;
+  bool (*may_connect)(const sockaddr&) = nullptr;
+  bool refused = false;       // an address, by may_connect
+  bool connecting = false;    // to another one
   std::exception_ptr thrown;  // by the sink: no exception may pass through libcurl
 };
 
@@ -170,7 +175,15 @@ std::size_t on_write(char* data, std::size_t, std::size_t size, void* exchange) 
 // Called each time that a request is about to be sent.
 int on_attempt(void* exchange, char*, char*, int, int) {
   auto& of = *static_cast<Exchange*>(exchange);
-  return ++of.attempts == 1 || of.request.method == Method::kGet ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+  return ++of.attempts == 1 || is_read(of.request.method) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+curl_socket_t on_address(void* exchange, curlsocktype, curl_sockaddr* address) {
+  auto& of = *static_cast<Exchange*>(exchange);
+  const bool allowed = of.may_connect(address->addr);
+  (allowed ? of.connecting : of.refused) = true;
+  if (!allowed) return CURL_SOCKET_BAD;
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 CURLcode on_tls_context(CURL*, void* context, void* identity) {
@@ -178,15 +191,59 @@ CURLcode on_tls_context(CURL*, void* context, void* identity) {
   return applied ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 
-Error classify(CURLcode code, const std::string& text) {
-  const std::string why = text.empty() ? curl().easy_strerror(code) : text;
+// What libcurl tells of an exchange that went wrong beside its code.
+struct Trouble {
+  std::string text;
+  long verified = X509_V_OK;
+  long os_error = 0;
+};
+
+Error refused_certificate(long verified) {
+  switch (verified) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return Error(ErrorCode::kDeadlineExceeded, "it has ended, by the clock of this machine");
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return Error(ErrorCode::kDeadlineExceeded, "it has not begun, by the clock of this machine");
+    case X509_V_OK:
+    case X509_V_ERR_UNSPECIFIED:  // libcurl's before the authority is looked at: it checks the name first
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return Error(ErrorCode::kUnauthenticated, "it was issued for another name");
+    default:
+      return Error(ErrorCode::kUnauthenticated, "it was issued by an authority that is not known");
+  }
+}
+
+Error lost_connection(CURLcode code, long os_error) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return Error(ErrorCode::kNotFound, "its name does not resolve");
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return Error(ErrorCode::kNotFound, "the name of the proxy before it does not resolve");
+    case CURLE_COULDNT_CONNECT:
+      if (os_error == ECONNREFUSED) return Error(ErrorCode::kUnavailable, "it refuses the connection");
+      if (os_error == ENETUNREACH || os_error == EHOSTUNREACH)
+        return Error(ErrorCode::kUnavailable, "there is no route to it");
+      return Error(ErrorCode::kUnavailable, "no connection to it comes about");
+    case CURLE_PARTIAL_FILE:
+      return Error(ErrorCode::kDataLoss, "its answer is cut short");
+    case CURLE_SSL_CONNECT_ERROR:
+      return Error(ErrorCode::kUnavailable, "no TLS comes about with it");
+    default:
+      return Error(ErrorCode::kUnavailable, "the connection to it is lost");
+  }
+}
+
+Error classify(CURLcode code, const Trouble& trouble) {
+  const std::string why = trouble.text.empty() ? curl().easy_strerror(code) : trouble.text;
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return Error(ErrorCode::kDeadlineExceeded, "the API server did not answer in time: " + why);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
       return Error(ErrorCode::kUnauthenticated,
-                   "the API server's certificate is not trusted or has another name: " + why);
+                   "the API server's certificate is not trusted or has another name: " + why,
+                   refused_certificate(trouble.verified));
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CLIENTCERT:
       return Error(ErrorCode::kUnauthenticated, "the client certificate was refused: " + why);
@@ -200,7 +257,8 @@ Error classify(CURLcode code, const std::string& text) {
     case CURLE_NOT_BUILT_IN:
       return Error(ErrorCode::kUnsupported, "libcurl cannot send the request: " + why);
     default:
-      return Error(ErrorCode::kUnavailable, "the connection to the API server failed or was lost: " + why);
+      return Error(ErrorCode::kUnavailable, "the connection to the API server failed or was lost: " + why,
+                   lost_connection(code, trouble.os_error));
   }
 }
 
@@ -236,12 +294,14 @@ class Line {
     attached_ = true;
     const std::optional<CURLcode> code = drive(exchange, until, stop);
     if (curl().easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket_) != CURLE_OK) socket_ = CURL_SOCKET_BAD;
+    curl().easy_getinfo(easy_.get(), CURLINFO_SSL_VERIFYRESULT, &verified_);
+    curl().easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error_);
     detach();
     if (exchange.thrown) std::rethrow_exception(exchange.thrown);
     return code;
   }
 
-  std::string error_text() const { return error_text_; }
+  Trouble trouble() const { return {error_text_, verified_, os_error_}; }
 
  private:
   // Whatever an idle connection has to say is its end, which libcurl overlooks under TLS.
@@ -302,6 +362,11 @@ class Line {
     set(CURLOPT_WRITEDATA, &exchange);
     set(CURLOPT_PREREQFUNCTION, &on_attempt);
     set(CURLOPT_PREREQDATA, &exchange);
+    exchange.may_connect = way.may_connect;
+    if (way.may_connect != nullptr) {
+      set(CURLOPT_OPENSOCKETFUNCTION, &on_address);
+      set(CURLOPT_OPENSOCKETDATA, &exchange);
+    }
     set_trust(way);
     set_proxy(way.proxy);
     set_request(way, exchange.request);
@@ -340,7 +405,8 @@ class Line {
       append(connect_to_, way.connect_to);
       set(CURLOPT_CONNECT_TO, connect_to_.get());
     }
-    if (request.method != Method::kGet) {
+    if (request.method == Method::kHead) set(CURLOPT_NOBODY, 1L);
+    if (!is_read(request.method)) {
       const bool body = !request.body.empty() || request.method != Method::kDelete;
       if (body) {
         set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
@@ -366,6 +432,8 @@ class Line {
   const SteadyTime made_at_;
   char error_text_[CURL_ERROR_SIZE] = {};
   CURLcode refused_ = CURLE_OK;
+  long verified_ = X509_V_OK;
+  long os_error_ = 0;
   bool attached_ = false;
   curl_socket_t socket_ = CURL_SOCKET_BAD;
   Strings headers_;
@@ -403,7 +471,10 @@ class CurlTransport final : public Transport {
     if (!code) return too_late(stop);
     if (too_large) return body_too_large(options_.maximum_body);
     if (is_head_too_large(exchange, code)) return head_too_large(kMaximumHead);
-    if (*code != CURLE_OK || !exchange.answered) return fail(classify(*code, line->error_text()));
+    if (exchange.refused && !exchange.connecting) {
+      return fail(ErrorCode::kPermissionDenied, way_.base + " stands for an address that must not be connected to");
+    }
+    if (*code != CURLE_OK || !exchange.answered) return fail(classify(*code, line->trouble()));
     pool_.lock()->push_back(std::move(line));
     return Response{exchange.status, std::move(exchange.headers), std::move(body), share};
   }
@@ -427,7 +498,7 @@ class CurlTransport final : public Transport {
         way_, exchange, [&] { return exchange.last_byte + idle_timeout; }, stop);
     if (stop.stop_requested() || (!code && !exchange.answered)) return too_late(stop);
     if (!exchange.answered && is_head_too_large(exchange, code)) return head_too_large(kMaximumHead);
-    if (!exchange.answered) return fail(classify(*code, line.error_text()));
+    if (!exchange.answered) return fail(classify(*code, line.trouble()));
     end.status = exchange.status;
     end.headers = std::move(exchange.headers);
     if (cause) {
@@ -493,6 +564,7 @@ Result<std::unique_ptr<Transport>> make_curl_transport(const ClientConfig& confi
   auto way = find_way(config);
   if (!way) return fail(way.error());
   way->verify_name = name == CertificateName::kServer;
+  way->may_connect = options.may_connect;
   return std::make_unique<CurlTransport>(std::move(*way), options, std::move(identity), clock);
 }
 

@@ -31,6 +31,10 @@ enum class CertificateName {
 ///
 /// `clock` must run with the system's steady clock: waiting is in real time. Errors: kInvalidArgument (not a server
 /// URL), kUnsupported (this build of libcurl lacks something).
+///
+/// Of a connection that fails the error's `cause` says why in words that name no host and are always the same:
+/// kNotFound (a name does not resolve), kDataLoss (the answer is cut short), kDeadlineExceeded (the certificate is
+/// outside its time), kUnauthenticated (another fault of it), kUnavailable (all else).
 Result<std::unique_ptr<Transport>> make_curl_transport(const ClientConfig& config, const TransportOptions& options,
                                                        std::shared_ptr<TlsIdentitySource> identity, Clock& clock,
                                                        CertificateName name = CertificateName::kServer);

@@ -193,7 +193,7 @@ Result<FaultPlan> parse_fault_plan(std::string_view text) {
 
 bool concerns(const FaultRule& rule, const Request& request, bool streamed) {
   if (!rule.part.empty() && request.target.find(rule.part) == std::string::npos) return false;
-  const bool read = request.method == Method::kGet;
+  const bool read = is_read(request.method);
   switch (rule.selector) {
     case Selector::kAny:
       return true;

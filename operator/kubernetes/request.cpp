@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/percent_encode.hpp"
+
 namespace imageclassifier::kubernetes {
 namespace {
 
@@ -63,25 +65,6 @@ const char* content_type(PatchType type) {
 
 std::string to_string(const GroupVersionResource& resource) {
   return resource.group.empty() ? resource.plural : resource.plural + "." + resource.group;
-}
-
-std::string percent_encode(std::string_view text) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  std::string encoded;
-  encoded.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-                       byte == '-' || byte == '.' || byte == '_' || byte == '~';
-    if (plain) {
-      encoded += c;
-    } else {
-      encoded += '%';
-      encoded += kHex[byte >> 4];
-      encoded += kHex[byte & 15];
-    }
-  }
-  return encoded;
 }
 
 Request list_request(const GroupVersionResource& resource, std::string_view namespace_name,

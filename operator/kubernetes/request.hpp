@@ -85,7 +85,4 @@ Request patch_request(const GroupVersionResource& resource, const ObjectName& ob
                       std::string_view field_manager, std::string_view subresource = "");
 Request delete_request(const GroupVersionResource& resource, const ObjectName& object, const DeleteOptions& options);
 
-/// Escapes everything but RFC 3986 unreserved characters.
-std::string percent_encode(std::string_view text);
-
 }  // namespace imageclassifier::kubernetes

@@ -8,6 +8,7 @@
 #include "common/file.hpp"
 #include "common/guarded.hpp"
 #include "common/log.hpp"
+#include "common/percent_encode.hpp"
 #include "operator/kubernetes/exec_credential.hpp"
 #include "operator/kubernetes/request.hpp"
 

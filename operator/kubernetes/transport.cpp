@@ -9,6 +9,8 @@ const char* to_string(Method method) noexcept {
   switch (method) {
     case Method::kGet:
       return "GET";
+    case Method::kHead:
+      return "HEAD";
     case Method::kPost:
       return "POST";
     case Method::kPut:

@@ -14,10 +14,15 @@
 
 namespace imageclassifier::kubernetes {
 
-enum class Method { kGet, kPost, kPut, kPatch, kDelete };
+enum class Method { kGet, kHead, kPost, kPut, kPatch, kDelete };
 
 /// Upper-case HTTP token, for example "GET".
 const char* to_string(Method method) noexcept;
+
+/// It changes nothing, and has no body.
+constexpr bool is_read(Method method) noexcept {
+  return method == Method::kGet || method == Method::kHead;
+}
 
 struct Header {
   std::string name;

@@ -4,6 +4,8 @@
 
 #include "common/clock.hpp"
 
+struct sockaddr;
+
 namespace imageclassifier::kubernetes {
 
 /// The HTTP libraries that a Transport can stand on; docs/designs/20261125-second-transport.md says how they differ.
@@ -25,6 +27,9 @@ struct TransportOptions {
   Duration maximum_connection_age = std::chrono::minutes(5);
   /// Requests of send() at once; further ones wait, within their deadline. Streams are not counted: each watch is one.
   int maximum_requests = 32;
+  /// libcurl only: asked about every address that a name stands for, just before it is connected to, on the caller's
+  /// thread. If it refuses all of them, the request fails with kPermissionDenied. Null: any address is as good.
+  bool (*may_connect)(const sockaddr& address) = nullptr;
 };
 
 }  // namespace imageclassifier::kubernetes

@@ -55,20 +55,6 @@ resources::Manifest access_secret(const Observed& observed) {
                                         Secret(registry::base64_encode(observed.drawn_password.reveal())));
 }
 
-bool has_open_pods(const Observed& observed) {
-  const auto guarded = [&](const api::Pod& pod) {
-    for (const auto& replica_set : observed.replica_sets) {
-      if (replica_set->metadata.uid != pod.metadata.owner_uid) continue;
-      for (const auto& revision : observed.revisions) {
-        if (revision->metadata.name == replica_set->metadata.pod_revision) return revision->guarded;
-      }
-    }
-    return false;
-  };
-  return std::any_of(observed.pods.begin(), observed.pods.end(),
-                     [&](const auto& pod) { return api::is_ready(*pod) && !guarded(*pod); });
-}
-
 Result<Secret> random_password() {
   std::array<unsigned char, 24> bytes{};
   if (RAND_priv_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {

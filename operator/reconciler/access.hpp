@@ -18,9 +18,6 @@ Result<void> check_credentials(const ObservedSecret& secret);
 /// The Secret that we make: with what it holds as long as that can be used, else with `observed.drawn_password`.
 resources::Manifest access_secret(const Observed& observed);
 
-/// Whether a pod answers that would answer anybody: it is ready, and of a revision that knows no password.
-bool has_open_pods(const Observed& observed);
-
 /// 32 letters, digits, '-' and '_' from OpenSSL's generator for secrets: 192 bits. kUnavailable: it has none.
 Result<Secret> random_password();
 

@@ -25,7 +25,9 @@ constexpr const char* kLoadBalancer = "LoadBalancer";
 constexpr const char* kClusterNetwork = "ClusterNetwork";
 
 bool is_about_credential(const Finding& finding) {
-  constexpr std::array<std::string_view, 3> kNames = {"CredentialMissing", "CredentialRefused", "InsufficientScope"};
+  constexpr std::array<std::string_view, 6> kNames = {"CredentialMissing",       "CredentialNotAttached",
+                                                      "CredentialRefused",       "InsufficientScope",
+                                                      "MintedCredentialRefused", "PullSecretMissing"};
   return std::find(kNames.begin(), kNames.end(), finding.name()) != kNames.end();
 }
 
@@ -52,18 +54,16 @@ Finding unreadable_schedule(const resources::Scale& scale) {
   return make_finding("TimeZoneInvalid", {{"detail", scale.problem}});
 }
 
-bool changes(const Plan& plan, resources::Kind kind) {
-  return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const Action& action) {
-    return action.manifest.kind == kind && (action.step == Step::kCreate || action.step == Step::kApply);
-  });
+/// None is wanted and none is there, but the Deployment does not say so yet.
+Aspect without_pods_yet(const Finding& none) {
+  return {"True", none, make_finding("Reconciling")};
 }
 
-/// The finding with the message that the condition shows for the same reason: what is no news is not told in other
-/// words.
-Finding as_told(Finding finding, const api::Condition& condition) {
-  const std::size_t remedy = finding.remedy.empty() ? std::string::npos : condition.message.rfind(finding.remedy);
-  if (remedy != std::string::npos && remedy > 0) finding.message = condition.message.substr(0, remedy - 1);
-  return finding;
+bool changes(const Plan& plan, resources::Kind kind) {
+  return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const Action& action) {
+    return action.manifest.kind == kind &&
+           (action.step == Step::kCreate || action.step == Step::kApply || action.step == Step::kScale);
+  });
 }
 
 /// What the condition said of this address before: an operator that has just started, and has not asked yet, does not
@@ -73,19 +73,21 @@ std::optional<Aspect> known_before(const api::Status& before, const api::Endpoin
   const api::Condition* condition = api::find_condition(before.conditions, "EndpointReady");
   if (condition == nullptr || !before.endpoint || before.endpoint->url != endpoint.url) return std::nullopt;
   if (condition->reason == "AnsweringInside") {
-    return good(as_told(make_finding("AnsweringInside", {{"url", endpoint.url}}), *condition));
+    return good(diagnosis::as_told(make_finding("AnsweringInside", {{"url", endpoint.url}}), *condition));
   }
   if (condition->status == "True") return good(make_finding("Answering", {{"url", endpoint.url}}));
+  if (condition->reason == "EndpointNotAsked") {
+    return blocked("False", make_finding("EndpointNotAsked", {{"url", endpoint.url}}));
+  }
   if (condition->reason != "EndpointUnhealthy") return std::nullopt;
-  Finding finding = as_told(make_finding("EndpointUnhealthy", {{"url", endpoint.url}}), *condition);
+  Finding finding = diagnosis::as_told(make_finding("EndpointUnhealthy", {{"url", endpoint.url}}), *condition);
   finding.object = "Service " + service;
   return blocked("False", std::move(finding));
 }
 
-Finding pending(const api::ImageClassifier& classifier) {
-  const auto service = std::pair<std::string_view, std::string_view>("service", classifier.metadata.name);
-  if (classifier.spec.service.type == "ClusterIP") return make_finding("ServicePending", {service});
-  return make_finding("LoadBalancerPending", {service});
+Finding pending(const api::ServiceSpec& wanted, const std::string& name) {
+  if (wanted.type == "ClusterIP") return make_finding("ServicePending", {{"service", name}});
+  return make_finding("LoadBalancerPending", {{"service", name}});
 }
 
 /// What the status says of where the answer came from, if it speaks of this very specification.
@@ -110,15 +112,17 @@ Aspect probe_aspect(const Observed& observed, Address& address) {
   };
   std::string& from = address.endpoint.probed_from;
   if (refused && known && state.kind == EndpointState::Kind::kHealthy) {
-    return answering_inside("it connects to no loopback, link-local or multicast address");
+    return answering_inside("it connects to no loopback, link-local, multicast or metadata address");
   }
+  const Finding not_asked = make_finding("EndpointNotAsked", {{"url", url}});
   if (asked.empty() || (refused && known && state.kind == EndpointState::Kind::kUnhealthy)) {
-    return blocked("False", make_finding("EndpointNotAsked", {{"url", url}}));
+    return blocked("False", not_asked);
   }
   if (known && state.reached) from = address.endpoint.scope == "Cluster" ? kClusterNetwork : kLoadBalancer;
   if (known && state.kind == EndpointState::Kind::kHealthy) return good(make_finding("Answering", {{"url", url}}));
   if (known && state.kind == EndpointState::Kind::kUnhealthy) {
     if (state.inside && from != kLoadBalancer) return answering_inside(state.detail);
+    if (state.forbidden) return blocked("False", not_asked);
     const char* inside = state.inside ? "; in the cluster network its Service answers" : "";
     Finding finding = make_finding("EndpointUnhealthy", {{"url", url}, {"detail", state.detail + inside}});
     finding.object = "Service " + observed.classifier.metadata.name;
@@ -148,13 +152,20 @@ Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::ve
   std::optional<Finding> refused = failure_about(failures, "Deployment " + classifier.metadata.name);
   if (!refused) refused = failure_about(failures, "Secret " + resources::access_secret_name(classifier));
   const api::Deployment* deployment = observed.deployment.get();
+  const resources::Scale& scale = plan.scale;
+  const auto none = without_pods(scale);
+  const bool unknown = scale.mode == resources::Scale::Mode::kUnknown;
   if (deployment == nullptr || deployment->metadata.owner_uid != classifier.metadata.uid) {
     if (refused) return blocked("False", *refused);
     if (plan.unusable_reference) return blocked("False", *plan.unusable_reference);
-    if (plan.deployment_held) return blocked("False", make_finding("CredentialNotReady"));
-    return blocked("Unknown", make_finding("PodsStarting"));
+    if (plan.deployment_held && !plan.credential.usable) {
+      const bool waiting = plan.credential.finding.reason->outlook == diagnosis::Outlook::kWaiting;
+      return blocked("False", waiting ? make_finding("CredentialPending") : make_finding("CredentialNotReady"));
+    }
+    if (plan.deployment_held) return blocked("Unknown", make_finding("PodsStarting"));
+    if (unknown) return blocked("False", unreadable_schedule(scale));
+    return none ? without_pods_yet(*none) : blocked("Unknown", make_finding("PodsStarting"));
   }
-  const resources::Scale& scale = plan.scale;
   const std::int64_t wanted = resources::wanted_replicas(scale, deployment->replicas).value_or(deployment->replicas);
   const bool current = !changes(plan, resources::Kind::kDeployment) &&
                        deployment->observed_generation >= deployment->metadata.generation;
@@ -165,15 +176,18 @@ Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::ve
   if (plan.unusable_reference) {
     return {available && wanted > 0 ? "True" : "False", *plan.unusable_reference, plan.unusable_reference};
   }
-  if (scale.mode == resources::Scale::Mode::kUnknown) {
+  if (unknown) {
     return {available && wanted > 0 ? "True" : "False", unreadable_schedule(scale), unreadable_schedule(scale)};
   }
-  if (const auto none = without_pods(scale); none && current) {
-    if (deployment->status_replicas == 0) return good(*none);
-    return {"True", *none, make_finding("PodsEnding")};
+  if (none) {
+    if (deployment->status_replicas > 0) return {"True", *none, make_finding("PodsEnding")};
+    return current ? good(*none) : without_pods_yet(*none);
   }
   if (rolled && deployment->status_replicas == wanted) return good(make_finding("Available"));
   const diagnosis::Workload workload = workload_of(observed, plan.credential);
+  if (const auto paused = diagnosis::diagnose_pause(workload); paused && current) {
+    return {available && wanted > 0 ? "True" : "False", *paused, paused};
+  }
   const auto cause = with_known_cause(diagnosis::diagnose_workload(workload), classifier.status);
   if (available && wanted > 0) {
     if (const auto room = diagnosis::diagnose_blocked(workload); room && current) return {"True", *room, room};
@@ -187,9 +201,23 @@ Aspect credential_aspect(const Plan& plan, const std::vector<Finding>& failures,
                          const Aspect& workload) {
   const std::string secret = "Secret " + resources::pull_secret_name(observed.classifier);
   if (const auto refused = failure_about(failures, secret)) return blocked("False", *refused);
-  if (!plan.credential.usable) return blocked("False", plan.credential.finding);
+  if (!plan.credential.usable) {
+    const bool waiting = plan.credential.finding.reason->outlook == diagnosis::Outlook::kWaiting;
+    return blocked(waiting ? "Unknown" : "False", plan.credential.finding);
+  }
   if (workload.blocker && is_about_credential(*workload.blocker)) return blocked("False", *workload.blocker);
   return good(plan.credential.finding);
+}
+
+Aspect image_aspect(const Observed& observed, const Plan& plan, const Aspect& workload) {
+  const ImageAssessment& image = plan.image;
+  Aspect aspect{image.status, image.finding, std::nullopt};
+  const std::string instead = image_instead(observed, plan.rollout);
+  if (image.status == "True" && !instead.empty() && !image.digest.empty() && !instead.ends_with("@" + image.digest)) {
+    aspect.finding = resolved_not_run(observed, plan.credential, image.digest, instead);
+  }
+  if (!image.may_start || (image.rejected && workload.blocker)) aspect.blocker = image.finding;
+  return aspect;
 }
 
 EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan, const std::vector<Finding>& failures,
@@ -199,23 +227,24 @@ EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan, const
   if (const auto refused = failure_about(failures, "Service " + name)) return {blocked("False", *refused), {}, {}};
   const api::Service* service = observed.service.get();
   if (service == nullptr || service->metadata.owner_uid != classifier.metadata.uid) {
-    return {blocked("Unknown", pending(classifier)), {}, {}};
+    return {blocked("Unknown", pending(plan.exposure.service, name)), {}, {}};
   }
-  std::optional<Address> address = address_of(classifier, *service);
+  std::optional<Address> address = address_of(classifier, plan.exposure.service, *service);
   if (address) address->endpoint.probed_from = probed_from_before(classifier, address->endpoint);
   if (const auto none = without_pods(plan.scale)) {
     return {{"Unknown", *none, {}}, address, {}};
   }
-  if (!address && classifier.spec.service.type == "ClusterIP") return {blocked("Unknown", pending(classifier)), {}, {}};
+  if (!address && plan.exposure.service.type == "ClusterIP")
+    return {blocked("Unknown", pending(plan.exposure.service, name)), {}, {}};
   if (!address) {
     std::vector<const api::Event*> events;
     for (const auto& event : observed.service_events) events.push_back(event.get());
     const api::Condition* before = api::find_condition(classifier.status.conditions, "EndpointReady");
     auto found = diagnosis::diagnose_load_balancer(*service, events, now, before == nullptr ? "" : before->reason);
-    if (found.remembered) found.finding = as_told(std::move(found.finding), *before);
+    if (found.remembered) found.finding = diagnosis::as_told(std::move(found.finding), *before);
     return {blocked("False", std::move(found.finding)), {}, found.look_again};
   }
-  if (classifier.spec.service.scope == "Internal" && address->endpoint.scope == "Public") {
+  if (plan.exposure.service.scope == "Internal" && address->endpoint.scope == "Public") {
     Finding finding = make_finding("EndpointPublic", {{"url", address->endpoint.url}, {"service", name}});
     finding.object = "Service " + name;
     return {blocked("False", std::move(finding)), address, {}};
@@ -229,6 +258,9 @@ EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan, const
 std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& plan, const Aspect& workload) {
   const auto& self_test = observed.classifier.spec.self_test;
   if (!self_test) return std::nullopt;
+  if (const auto& failure = plan.rollout.failure) {
+    return Aspect{failure->name() == "SelfTestFailed" ? "False" : "Unknown", *failure, {}};
+  }
   if (workload.blocker && workload.blocker->name() == "SelfTestFailed") return blocked("False", *workload.blocker);
   if (const auto none = without_pods(plan.scale)) return Aspect{"Unknown", *none, {}};
   const diagnosis::Workload all = workload_of(observed, plan.credential);
@@ -256,9 +288,10 @@ std::optional<Aspect> autoscaler_aspect(const Observed& observed, const Plan& pl
   return Aspect{outlook == diagnosis::Outlook::kWaiting ? "Unknown" : "False", std::move(finding), std::nullopt};
 }
 
-Aspect rollback_aspect(const Rollout& rollout) {
-  if (rollout.failure) return blocked("True", *rollout.failure);
-  return {"False", make_finding("NotRolledBack"), std::nullopt};
+Aspect rollback_aspect(const Plan& plan) {
+  const auto& failure = plan.rollout.failure;
+  if (!failure) return {"False", make_finding("NotRolledBack"), std::nullopt};
+  return {"True", *failure, without_pods(plan.scale) ? std::nullopt : failure};
 }
 
 Aspect other_children_aspect(const api::MonitoringSpec& monitoring, const std::vector<Finding>& failures) {

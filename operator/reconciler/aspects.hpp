@@ -35,14 +35,18 @@ std::optional<diagnosis::Finding> without_pods(const resources::Scale& scale);
 Aspect workload_aspect(const Observed& observed, const Plan& plan, const std::vector<diagnosis::Finding>& failures);
 Aspect credential_aspect(const Plan& plan, const std::vector<diagnosis::Finding>& failures, const Observed& observed,
                          const Aspect& workload);
+/// Not in the way of Ready while the pods that are wanted run: what they pulled they have.
+Aspect image_aspect(const Observed& observed, const Plan& plan, const Aspect& workload);
 EndpointAspect endpoint_aspect(const Observed& observed, const Plan& plan,
                                const std::vector<diagnosis::Finding>& failures, WallTime now);
-/// Nothing without spec.selfTest. What stands in the way is the workload's to tell.
+/// Nothing without spec.selfTest. Always of the wanted revision: once that has failed, its failure, whatever runs in
+/// its place. What stands in the way is the workload's to tell.
 std::optional<Aspect> self_test_aspect(const Observed& observed, const Plan& plan, const Aspect& workload);
 /// Nothing without spec.autoscaling. Never in the way of Ready: as many pods as before serve.
 std::optional<Aspect> autoscaler_aspect(const Observed& observed, const Plan& plan);
-/// True, and in the way of Ready, while the last good revision runs in place of the wanted one.
-Aspect rollback_aspect(const Rollout& rollout);
+/// True, and in the way of Ready, while the last good revision runs in place of the wanted one. Where no pod is wanted
+/// none is missed.
+Aspect rollback_aspect(const Plan& plan);
 /// Of the children that have no condition of their own; its finding is empty if nothing is wrong with them.
 Aspect other_children_aspect(const api::MonitoringSpec& monitoring, const std::vector<diagnosis::Finding>& failures);
 

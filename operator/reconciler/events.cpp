@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "operator/diagnosis/reasons.hpp"
+#include "operator/reconciler/advice.hpp"
 
 namespace imageclassifier::reconciler {
 namespace {
@@ -23,6 +24,7 @@ std::optional<Deed> deed_of(const Action& action) {
   switch (action.step) {
     case Step::kCreate:
       return Deed{"Created", "Create"};
+    case Step::kScale:
     case Step::kApply:
       return Deed{"Updated", "Update"};
     case Step::kDelete:
@@ -48,6 +50,16 @@ bool is_failure(const api::Condition& condition) {
   return reason != nullptr && (reason->outlook == Outlook::kFailing || reason->outlook == Outlook::kStalled);
 }
 
+Event event_of(const diagnosis::Finding& finding, const api::ImageClassifier& classifier) {
+  Event event;
+  event.type = EventType::kWarning;
+  event.reason = finding.name();
+  event.action = "Reconcile";
+  event.regarding = reference_to(classifier);
+  event.note = finding.text();
+  return event;
+}
+
 Event event_of(const api::Condition& condition, const api::ImageClassifier& classifier) {
   Event event;
   event.type = is_failure(condition) ? EventType::kWarning : EventType::kNormal;
@@ -62,6 +74,7 @@ Event event_of(const api::Condition& condition, const api::ImageClassifier& clas
 bool is_news(const api::Condition* before, const api::Condition& now, const std::string& ready_reason) {
   if (before != nullptr && before->reason == now.reason && before->status == now.status) return false;
   if (now.reason == ready_reason) return false;
+  if (now.reason == "TagMoved") return true;
   if (is_failure(now)) return before == nullptr || before->reason != now.reason;
   return now.status == "True" && before != nullptr && before->status != "True";
 }
@@ -108,7 +121,8 @@ std::optional<Event> outcome_of(const api::ImageClassifier& before, const api::S
 std::vector<Event> events_of(const api::ImageClassifier& before, const api::Status& after) {
   std::vector<Event> events;
   const api::Condition* ready = api::find_condition(after.conditions, "Ready");
-  for (const char* type : {"CredentialReady", "WorkloadAvailable", "EndpointReady", "AutoscalerActive"}) {
+  for (const char* type :
+       {"CredentialReady", "ImageResolved", "WorkloadAvailable", "EndpointReady", "AutoscalerActive"}) {
     const api::Condition* now = api::find_condition(after.conditions, type);
     const api::Condition* known = api::find_condition(before.status.conditions, type);
     if (now != nullptr && is_news(known, *now, ready == nullptr ? "" : ready->reason)) {
@@ -122,6 +136,9 @@ std::vector<Event> events_of(const api::ImageClassifier& before, const api::Stat
                                             (was_ready->status == "True") != (ready->status == "True"));
   const bool told = outcome && ready != nullptr && outcome->note == ready->message;
   if (changed && !told) events.push_back(event_of(*ready, before));
+  if (after.observed_generation != before.status.observed_generation) {
+    for (const diagnosis::Finding& finding : advice(before)) events.push_back(event_of(finding, before));
+  }
   return events;
 }
 

@@ -22,6 +22,7 @@ std::optional<runtime::Event> event_of(const Action& action, const api::ImageCla
 /// - Ready: every new reason, so every step on the way to it.
 /// - CredentialReady, WorkloadAvailable, EndpointReady: a failure that Ready does not name already, and becoming True
 ///   after they were not.
+/// - advice(), when a specification is seen for the first time.
 /// - RolledOut, when another revision is the last good one; RolledBack, when the last good one runs again.
 std::vector<runtime::Event> events_of(const api::ImageClassifier& before, const api::Status& after);
 

@@ -1,5 +1,6 @@
 #include "operator/reconciler/execute.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/json_scan.hpp"
@@ -7,6 +8,8 @@
 #include "operator/api/json_access.hpp"
 #include "operator/reconciler/child_finding.hpp"
 #include "operator/reconciler/kinds.hpp"
+#include "operator/registry/docker_config.hpp"
+#include "operator/resources/mend.hpp"
 
 namespace imageclassifier::reconciler {
 namespace {
@@ -15,8 +18,8 @@ using diagnosis::Finding;
 using kubernetes::ObjectName;
 using kubernetes::ObjectReply;
 
-/// Holds spec.replicas of a Deployment from when we let go of it until the autoscaler writes it. Not by force: what the
-/// autoscaler has written meanwhile stays.
+/// Holds spec.replicas of a Deployment where that is all we say of it: from when we let go of it until the autoscaler
+/// writes it (not by force: what the autoscaler has written meanwhile stays), and while its pods are left as they are.
 constexpr const char* kReplicasManager = "imageclassifier-operator-replicas";
 
 ObjectName name_of(const Action& action) {
@@ -28,40 +31,73 @@ Finding about(std::string_view reason, const Action& action, std::string_view de
   return finding_about(reason, action.manifest.kind, action.manifest.name, detail);
 }
 
-/// A refusal that stays until something changes becomes a finding, everything else an error to retry after.
+bool says(const Error& error, std::string_view words) {
+  return error.message.find(words) != std::string::npos;
+}
+
+/// The uid that an apply carries is not the object's: it was deleted and made anew in between.
+bool is_another_object(const Error& error) {
+  return says(error, "metadata.uid");
+}
+
+bool is_denied(const Error& error) {
+  return says(error, " denied the request") || says(error, " denied request");
+}
+
+/// What an apply would leave is not valid: of our making, or of what others have put beside it.
+bool is_invalid(const Error& error) {
+  return error.code == ErrorCode::kInvalidArgument && !is_another_object(error) && !is_denied(error);
+}
+
+/// A refusal that stays until something changes becomes a finding, everything else an error to retry after. Who refuses
+/// decides whether waiting may help, and only the message tells validation from admission, or a webhook that is down
+/// from an etcd that is.
 Result<std::optional<Finding>> judge(const Action& action, const Error& error) {
   switch (error.code) {
     case ErrorCode::kInvalidArgument:
-      // The uid that an apply carries is not the object's: it was deleted and made anew in between.
-      if (error.message.find("metadata.uid") != std::string::npos) return fail(ErrorCode::kConflict, error.message);
+      if (is_another_object(error)) return fail(ErrorCode::kConflict, error.message);
+      if (is_denied(error)) return about("ObjectRefused", action, error.message);
       if (action.manifest.kind == resources::Kind::kDeployment)
         return about("PodTemplateInvalid", action, error.message);
       if (action.manifest.kind == resources::Kind::kService) return about("ServiceInvalid", action, error.message);
-      return about("ObjectRefused", action, error.message);
+      return about("ObjectInvalid", action, error.message);
     case ErrorCode::kPermissionDenied:
       log::warning("The API server forbids a request", {{"error", error.describe()}});
       // RBAC's words. Quotas and admission forbid by the same code, and no role helps against them.
-      if (error.message.find(" cannot ") != std::string::npos &&
-          error.message.find(" resource ") != std::string::npos) {
-        return about("RightMissing", action, error.message);
-      }
+      if (says(error, " cannot ") && says(error, " resource ")) return about("RightMissing", action, error.message);
       return about("ObjectRefused", action, error.message);
     case ErrorCode::kTooLarge:
-    case ErrorCode::kInternal:  // an admission webhook that fails answers so: people must see it
       return about("ObjectRefused", action, error.message);
+    case ErrorCode::kInternal:
+      if (says(error, "failed calling webhook")) return about("ObjectRefused", action, error.message);
+      return fail(error);
     default:
       return fail(error);
   }
 }
 
+/// The values of a Secret, as they are sent and as they are: a policy or a webhook may quote what it refuses.
+std::vector<Secret> values_of(const resources::Manifest& manifest) {
+  std::vector<Secret> values;
+  if (manifest.kind != resources::Kind::kSecret) return values;
+  for (const auto& [key, value] : api::text_map_of(api::parse_or_null(manifest.body), "data")) {
+    values.emplace_back(value);
+    if (auto decoded = registry::base64_decode(value)) values.emplace_back(std::move(*decoded));
+  }
+  return values;
+}
+
 }  // namespace
 
 Executor::Done Executor::run(const Action& action, const api::ImageClassifier& owner, std::stop_token stop) {
+  const log::Confidential untold(values_of(action.manifest));
   switch (action.step) {
     case Step::kCreate:
       return create(action, owner, stop);
     case Step::kTakeManager:
       return take_manager(action, owner, stop);
+    case Step::kScale:
+      return apply(action, owner, {kReplicasManager}, stop);
     case Step::kHandOver:
       return apply(action, owner, {kReplicasManager, false}, stop);
     case Step::kApply:
@@ -107,11 +143,40 @@ Executor::Done Executor::meet_existing(const Action& action, const api::ImageCla
 
 Executor::Done Executor::apply(const Action& action, const api::ImageClassifier& owner,
                                const kubernetes::ApplyOptions& options, std::stop_token stop) {
-  const auto reply = client_.apply(collection_of(action.manifest.kind), name_of(action),
-                                   resources::with_uid(action.manifest, action.uid), options, stop);
+  const auto attempt = [&] {
+    return client_.apply(collection_of(action.manifest.kind), name_of(action),
+                         resources::with_uid(action.manifest, action.uid), options, stop);
+  };
+  auto reply = attempt();
+  bool mended = false;
+  if (!reply && options.force && is_invalid(reply.error())) {
+    const Result<bool> done = mend(action, owner, stop);
+    if (!done) return fail(done.error());
+    mended = *done;
+    if (mended) reply = attempt();
+  }
   if (!reply) return judge(action, reply.error());
   record(action, owner, reply->resource_version);
-  return std::nullopt;
+  return mended ? convert(action, owner, reply->body, stop) : Done(std::nullopt);
+}
+
+Result<bool> Executor::mend(const Action& action, const api::ImageClassifier& owner, std::stop_token stop) {
+  const auto& collection = collection_of(action.manifest.kind);
+  const auto live = client_.get(collection, name_of(action), stop);
+  if (!live && live.error().code == ErrorCode::kPermissionDenied) return false;
+  if (!live) return fail(live.error());
+  if (live->uid != action.uid) return fail(ErrorCode::kConflict, action.manifest.name + " was made anew");
+  std::string patch = resources::mending_patch(action.manifest, live->body);
+  if (patch.empty()) return false;
+  const auto reply = client_.patch(collection, name_of(action), kubernetes::PatchType::kJson, std::move(patch),
+                                   api::kFieldManager, stop);
+  if (!reply) {
+    const ErrorCode code = reply.error().code;
+    if (code == ErrorCode::kInvalidArgument || code == ErrorCode::kPermissionDenied) return false;
+    return fail(reply.error());
+  }
+  record(action, owner, reply->resource_version);
+  return true;
 }
 
 Executor::Done Executor::take_manager(const Action& action, const api::ImageClassifier& owner, std::stop_token stop) {
@@ -124,16 +189,22 @@ Executor::Done Executor::take_manager(const Action& action, const api::ImageClas
 Executor::Done Executor::convert(const Action& action, const api::ImageClassifier& owner, const std::string& object,
                                  std::stop_token stop) {
   const nlohmann::json managed = api::member_at(api::parse_or_null(object), {"metadata", "managedFields"});
+  const auto is_ours = [](const nlohmann::json& entry, std::string_view operation) {
+    return api::text_of(entry, "manager") == api::kFieldManager && api::text_of(entry, "operation") == operation &&
+           api::text_of(entry, "subresource").empty();
+  };
+  const bool applied =
+      std::any_of(managed.begin(), managed.end(), [&](const nlohmann::json& entry) { return is_ours(entry, "Apply"); });
   for (std::size_t i = 0; i < managed.size(); ++i) {
-    const nlohmann::json& entry = managed[i];
-    if (api::text_of(entry, "manager") != api::kFieldManager || api::text_of(entry, "operation") != "Update" ||
-        !api::text_of(entry, "subresource").empty()) {
-      continue;
-    }
+    if (!is_ours(managed[i], "Update")) continue;
     const std::string path = "/metadata/managedFields/" + std::to_string(i);
-    const nlohmann::json patch = {{{"op", "test"}, {"path", path + "/manager"}, {"value", api::kFieldManager}},
-                                  {{"op", "test"}, {"path", path + "/operation"}, {"value", "Update"}},
-                                  {{"op", "replace"}, {"path", path + "/operation"}, {"value", "Apply"}}};
+    nlohmann::json patch = {{{"op", "test"}, {"path", path + "/manager"}, {"value", api::kFieldManager}},
+                            {{"op", "test"}, {"path", path + "/operation"}, {"value", "Update"}}};
+    if (applied) {
+      patch.push_back({{"op", "remove"}, {"path", path}});
+    } else {
+      patch.push_back({{"op", "replace"}, {"path", path + "/operation"}, {"value", "Apply"}});
+    }
     const auto reply = client_.patch(collection_of(action.manifest.kind), name_of(action), kubernetes::PatchType::kJson,
                                      patch.dump(), api::kFieldManager, stop);
     // A failed test means that the entries moved in between: the next pass sees them again.

@@ -29,11 +29,14 @@ class Executor {
   Done create(const Action& action, const api::ImageClassifier& owner, std::stop_token stop);
   Done apply(const Action& action, const api::ImageClassifier& owner, const kubernetes::ApplyOptions& options,
              std::stop_token stop);
+  /// After a refused apply: takes away what others have put into fields of ours that hold one thing only. False:
+  /// nothing to take away, or that is refused as well.
+  Result<bool> mend(const Action& action, const api::ImageClassifier& owner, std::stop_token stop);
   Done take_manager(const Action& action, const api::ImageClassifier& owner, std::stop_token stop);
   Done remove(const Action& action, std::stop_token stop);
   /// An object of the name is there: ours (then brought into shape) or foreign.
   Done meet_existing(const Action& action, const api::ImageClassifier& owner, std::stop_token stop);
-  /// Turns our Update entry in the object's managedFields into an Apply entry, if there is one.
+  /// Turns our Update entry in the object's managedFields, if there is one, into an Apply entry; beside one, it goes.
   Done convert(const Action& action, const api::ImageClassifier& owner, const std::string& object,
                std::stop_token stop);
   void record(const Action& action, const api::ImageClassifier& owner, const std::string& resource_version);

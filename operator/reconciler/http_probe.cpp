@@ -23,6 +23,8 @@ std::string failure_text(const Error& error) {
       return "the server does not show the certificate of spec.service.tls, or it is not valid now";
     case ErrorCode::kTooLarge:
       return "the answer is too long to come from the server";
+    case ErrorCode::kPermissionDenied:
+      return "its name stands for a loopback, link-local, multicast or metadata address";
     case ErrorCode::kUnsupported:
       return "the operator cannot ask it: " + error.message;
     default:
@@ -36,10 +38,10 @@ bool has_address(std::string_view url) {
   return host.starts_with('[') || host.find_first_not_of("0123456789.:") == std::string_view::npos;
 }
 
-/// Sets `unreachable` if no connection came about, or no answer. Of a name only silence counts: those of new load
-/// balancers cannot be resolved for minutes.
+/// Sets `unreachable` if no connection came about or was allowed, or no answer. Of a name only silence counts: those of
+/// new load balancers cannot be resolved for minutes.
 ProbeResult ask(const std::string& url, const std::string& certificates, bool& unreachable, Clock& clock,
-                std::stop_token stop) {
+                bool (*may_connect)(const sockaddr&), std::stop_token stop) {
   kubernetes::ClientConfig config;
   config.server = url;
   config.tls.ca_pem = certificates;
@@ -47,6 +49,7 @@ ProbeResult ask(const std::string& url, const std::string& certificates, bool& u
   // Whoever may make a resource decides who answers here, and how much; over plain HTTP cpprestsdk has no bound.
   options.kind = kubernetes::TransportKind::kCurl;
   options.maximum_body = kMaxBody;
+  options.may_connect = may_connect;
   auto identity = kubernetes::TlsIdentitySource::make(config.tls, clock);
   if (!identity) return {false, "the certificate of spec.service.tls is not PEM", std::nullopt};
   auto transport =
@@ -58,8 +61,10 @@ ProbeResult ask(const std::string& url, const std::string& certificates, bool& u
   const auto response = (*transport)->send(request, clock.steady_now() + kTimeout, stop);
   if (!response) {
     const ErrorCode code = response.error().code;
-    unreachable = code == ErrorCode::kDeadlineExceeded || (code == ErrorCode::kUnavailable && has_address(url));
-    return {false, failure_text(response.error()), std::nullopt, code == ErrorCode::kUnauthenticated};
+    const bool forbidden = code == ErrorCode::kPermissionDenied;
+    unreachable =
+        forbidden || code == ErrorCode::kDeadlineExceeded || (code == ErrorCode::kUnavailable && has_address(url));
+    return {false, failure_text(response.error()), std::nullopt, code == ErrorCode::kUnauthenticated, false, forbidden};
   }
   if (response->status != 200) return {false, "HTTP status " + std::to_string(response->status), std::nullopt};
   return {true, {}, model_in_readiness(response->body)};
@@ -77,11 +82,12 @@ std::optional<api::ModelStatus> model_in_readiness(const std::string& body) {
   return api::ModelStatus{text("architecture", kMaxText), text("weights_sha256", 64), text("precision", kMaxText)};
 }
 
-ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop) {
+ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop,
+                            bool (*may_connect)(const sockaddr&)) {
   bool unreachable = false;
-  ProbeResult result = ask(target.url, target.certificates, unreachable, clock, stop);
+  ProbeResult result = ask(target.url, target.certificates, unreachable, clock, may_connect, stop);
   if (!unreachable || target.inside_url.empty()) return result;
-  ProbeResult inside = ask(target.inside_url, target.certificates, unreachable, clock, stop);
+  ProbeResult inside = ask(target.inside_url, target.certificates, unreachable, clock, may_connect, stop);
   result.inside = inside.ok;
   result.model = std::move(inside.model);
   return result;

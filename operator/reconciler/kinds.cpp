@@ -32,6 +32,10 @@ const GroupVersionResource& secrets() {
   static const GroupVersionResource kResource{"", "v1", "secrets"};
   return kResource;
 }
+const GroupVersionResource& service_accounts() {
+  static const GroupVersionResource kResource{"", "v1", "serviceaccounts"};
+  return kResource;
+}
 const GroupVersionResource& config_maps() {
   static const GroupVersionResource kResource{"", "v1", "configmaps"};
   return kResource;
@@ -42,6 +46,10 @@ const GroupVersionResource& persistent_volume_claims() {
 }
 const GroupVersionResource& events() {
   static const GroupVersionResource kResource{"", "v1", "events"};
+  return kResource;
+}
+const GroupVersionResource& nodes() {
+  static const GroupVersionResource kResource{"", "v1", "nodes", false};
   return kResource;
 }
 

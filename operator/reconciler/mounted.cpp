@@ -95,9 +95,8 @@ std::optional<Finding> unusable_reference(const Observed& observed) {
   return unusable_access_secret(observed);
 }
 
-std::string served_certificate(const Observed& observed) {
-  const auto found =
-      observed.references.find({Reference::Kind::kSecret, observed.classifier.spec.service.tls_secret_name});
+std::string served_certificate(const Observed& observed, const std::string& tls_secret) {
+  const auto found = observed.references.find({Reference::Kind::kSecret, tls_secret});
   if (found == observed.references.end() || !found->second.secret) return {};
   const Result<Secret> chain = value_of(*found->second.secret, "tls.crt");
   if (!chain) return {};

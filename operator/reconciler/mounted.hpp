@@ -12,7 +12,8 @@ namespace imageclassifier::reconciler {
 /// Pure.
 std::optional<diagnosis::Finding> unusable_reference(const Observed& observed);
 
-/// The certificate that the server shows by spec.service.tls, as PEM; empty if there is none, or none that can be used.
-std::string served_certificate(const Observed& observed);
+/// The certificate of a Secret that spec.service.tls or a revision that serves names, as PEM; empty if there is none,
+/// or none that can be used.
+std::string served_certificate(const Observed& observed, const std::string& tls_secret);
 
 }  // namespace imageclassifier::reconciler

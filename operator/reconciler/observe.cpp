@@ -6,13 +6,19 @@
 #include "common/json_scan.hpp"
 #include "common/log.hpp"
 #include "operator/api/json_access.hpp"
+#include "operator/diagnosis/pod.hpp"
 #include "operator/reconciler/access.hpp"
+#include "operator/reconciler/exposure.hpp"
+#include "operator/reconciler/image.hpp"
 #include "operator/reconciler/kinds.hpp"
 #include "operator/reconciler/rollout.hpp"
 #include "operator/resources/builders.hpp"
 
 namespace imageclassifier::reconciler {
 namespace {
+
+/// The questions to registries each keep one.
+constexpr std::size_t kLargestBundle = 64U << 10U;
 
 /// The body, or nothing if the object does not exist.
 Result<std::optional<std::string>> get_if_exists(kubernetes::ApiClient& client,
@@ -117,16 +123,36 @@ Result<void> read_secrets(Observed& observed, kubernetes::ApiClient& client, std
   const api::RegistryAuth& auth = observed.classifier.spec.auth;
   std::string source;
   if (const auto* existing = std::get_if<api::ExistingSecret>(&auth)) source = existing->name;
-  const auto* basic = std::get_if<api::BasicCredential>(&auth);
-  if (basic != nullptr) source = basic->secret_name;
+  if (const auto* basic = std::get_if<api::BasicCredential>(&auth)) source = basic->secret_name;
+  if (const auto* principal = std::get_if<api::ServicePrincipal>(&auth)) source = principal->secret_name;
   if (!source.empty()) {
     auto read = tell_forbidden(observed, read_secret(observed.source_secret, client, {space, source}, stop));
     if (!read || !observed.secrets_forbidden.empty()) return read;
   }
   const std::string ours = resources::pull_secret_name(observed.classifier);
   const api::Status& status = observed.classifier.status;
-  if (basic == nullptr && status.pull_secret_name != ours && is_rolled_out(status)) return {};
+  if (!api::makes_pull_secret(auth) && status.pull_secret.name != ours && is_rolled_out(status)) return {};
   return tell_forbidden(observed, read_secret(observed.pull_secret, client, {space, ours}, stop));
+}
+
+/// As a Secret that cannot be read: shown on the resource, and no reason to end what runs.
+Result<void> read_account(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
+  const auto* workload = std::get_if<api::WorkloadIdentity>(&observed.classifier.spec.auth);
+  if (workload == nullptr) return {};
+  const kubernetes::ObjectName name{observed.classifier.metadata.namespace_name, workload->service_account_name};
+  const auto body = get_if_exists(client, service_accounts(), name, stop);
+  if (!body && body.error().code == ErrorCode::kPermissionDenied) {
+    observed.account_forbidden = body.error().message;
+    return {};
+  }
+  if (!body) return fail(body.error());
+  if (!*body) return {};
+  const nlohmann::json object = api::parse_or_null(**body);
+  const nlohmann::json& metadata = api::member(object, "metadata");
+  const nlohmann::json& annotations = api::member(metadata, "annotations");
+  observed.account = {api::text_of(metadata, "uid"), api::text_of(annotations, "azure.workload.identity/client-id"),
+                      api::text_of(annotations, "azure.workload.identity/tenant-id")};
+  return {};
 }
 
 Result<void> read_access_secret(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
@@ -166,7 +192,14 @@ std::set<std::string> keys_in(const std::string& body) {
 
 Result<void> read_references(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
   const std::string& space = observed.classifier.metadata.namespace_name;
-  for (const resources::Reference& reference : resources::references(observed.classifier)) {
+  std::vector<resources::Reference> references = resources::references(observed.classifier);
+  // Those that answer now may show another certificate than the wanted ones are to.
+  const std::set<std::string> serving = serving_revisions(observed);
+  for (const auto& revision : observed.revisions) {
+    if (revision->tls_secret.empty() || !serving.contains(revision->metadata.name)) continue;
+    references.push_back({resources::Reference::Kind::kSecret, revision->tls_secret, {}, resources::kTlsField});
+  }
+  for (const resources::Reference& reference : references) {
     const ReferenceKey key(reference.kind, reference.name);
     if (observed.references.contains(key)) continue;
     const auto body = get_if_exists(client, collection_of(reference.kind), {space, reference.name}, stop);
@@ -182,6 +215,69 @@ Result<void> read_references(Observed& observed, kubernetes::ApiClient& client, 
       return fail(body.error());
     }
   }
+  return {};
+}
+
+/// The kubelet passes over those that do not exist.
+Result<void> read_named_pull_secrets(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
+  const api::ImageClassifier& classifier = observed.classifier;
+  const bool asked = std::any_of(observed.pods.begin(), observed.pods.end(),
+                                 [](const auto& pod) { return diagnosis::is_pull_failing(*pod); });
+  if (!asked) return {};
+  for (const std::string& name : classifier.spec.pod.image_pull_secrets) {
+    const auto body = get_if_exists(client, secrets(), {classifier.metadata.namespace_name, name}, stop);
+    // Whoever may not read it does not know.
+    if (!body && body.error().code != ErrorCode::kPermissionDenied) return fail(body.error());
+    if (!body || *body) continue;
+    observed.missing_pull_secret = name;
+    return {};
+  }
+  return {};
+}
+
+/// For the operator's own look at the registry alone: the pods do not need it.
+Result<void> read_ca_bundle(Observed& observed, kubernetes::ApiClient& client, std::stop_token stop) {
+  const auto& bundle = observed.classifier.spec.image_check.ca_bundle;
+  if (!bundle) return {};
+  const auto body =
+      get_if_exists(client, config_maps(), {observed.classifier.metadata.namespace_name, bundle->name}, stop);
+  if (!body && body.error().code != ErrorCode::kPermissionDenied) return fail(body.error());
+  const std::string named = "ConfigMap " + bundle->name + ", which spec.registry.caBundle names, ";
+  if (!body) {
+    observed.image.missing_bundle = named + "may not be read by the operator";
+  } else if (!*body) {
+    observed.image.missing_bundle = named + "does not exist";
+  } else {
+    const nlohmann::json object = api::parse_or_null(**body);
+    observed.image.authorities = api::text_of(api::member(object, "data"), bundle->key);
+    const bool large = observed.image.authorities.size() > kLargestBundle;
+    if (large) observed.image.authorities.clear();
+    if (!registry::are_certificates(observed.image.authorities))
+      observed.image.missing_bundle =
+          named + "has no certificates, or one that is damaged, under its key " + bundle->key;
+    if (large) observed.image.missing_bundle = named + "has more than 64 KiB under its key " + bundle->key;
+  }
+  return {};
+}
+
+/// Decides on the pin too: what the specification makes of the pods depends on it.
+Result<void> read_image(Observed& observed, kubernetes::ApiClient& client, const Askers& askers, WallTime now,
+                        std::stop_token stop) {
+  const CredentialAssessment credential = assess_credential(observed, now);
+  const bool asks = observed.classifier.spec.image_check.mode != api::ImageCheck::Mode::kOff;
+  const ImageChecker* images = askers.images;
+  observed.image.asks_nobody = images == nullptr;
+  observed.image.allowed = asks && (images == nullptr || images->may_ask(credential.server));
+  if (observed.image.allowed) {
+    if (auto read = read_ca_bundle(observed, client, stop); !read) return read;
+  }
+  const runtime::ObjectKey key{observed.classifier.metadata.namespace_name, observed.classifier.metadata.name};
+  observed.image.question = image_question(observed, credential);
+  if (observed.image.question && images != nullptr) {
+    observed.image.answer = images->answer(key, *observed.image.question);
+  }
+  if (askers.nodes != nullptr) observed.image.architectures = askers.nodes->answer(key, observed.classifier.spec);
+  observed.classifier.pinned_image = assess_image(observed, credential).pinned;
   return {};
 }
 
@@ -218,7 +314,7 @@ ObservedSecret parse_secret(const std::string& body) {
 }
 
 Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Stores& stores,
-                                        kubernetes::ApiClient& client, const EndpointProber& prober, bool live,
+                                        kubernetes::ApiClient& client, const Askers& askers, bool live, WallTime now,
                                         std::stop_token stop) {
   const kubernetes::ObjectName name{key.namespace_name, key.name};
   Observed observed;
@@ -247,21 +343,25 @@ Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Sto
   if (live) {
     if (auto read = read_live_revision(observed, client, stop); !read) return fail(read.error());
   }
-  if (auto read = read_templates(observed, client, stop); !read) return fail(read.error());
   if (auto read = read_secrets(observed, client, stop); !read) return fail(read.error());
+  if (auto read = read_account(observed, client, stop); !read) return fail(read.error());
+  if (askers.mint_desk != nullptr) observed.minting = askers.mint_desk->look(key, observed);
+  if (auto read = read_image(observed, client, askers, now, stop); !read) return fail(read.error());
+  if (auto read = read_templates(observed, client, stop); !read) return fail(read.error());
   if (auto read = read_access_secret(observed, client, stop); !read) return fail(read.error());
-  if (auto read = read_references(observed, client, stop); !read) return fail(read.error());
   if (observed.deployment) {
     observed.replica_sets = owned_by(stores.replica_sets, observed.deployment->metadata.uid);
     for (const auto& replica_set : observed.replica_sets) {
       for (auto& pod : owned_by(stores.pods, replica_set->metadata.uid)) observed.pods.push_back(std::move(pod));
     }
+    if (auto read = read_named_pull_secrets(observed, client, stop); !read) return fail(read.error());
   }
+  if (auto read = read_references(observed, client, stop); !read) return fail(read.error());
   if (observed.service && observed.service->ingress.empty()) {
     // An Event belongs to what it speaks of, as a child to its owner: see api::Event.
     observed.service_events = owned_by(stores.events, observed.service->metadata.uid);
   }
-  observed.endpoint = prober.state(key);
+  observed.endpoint = askers.prober.state(key);
   return observed;
 }
 

@@ -9,6 +9,9 @@
 #include "common/result.hpp"
 #include "operator/api/record.hpp"
 #include "operator/kubernetes/api_client.hpp"
+#include "operator/reconciler/image_checker.hpp"
+#include "operator/reconciler/mint_desk.hpp"
+#include "operator/reconciler/node_architectures.hpp"
 #include "operator/reconciler/observed.hpp"
 #include "operator/reconciler/prober.hpp"
 #include "operator/runtime/store.hpp"
@@ -33,12 +36,20 @@ struct Stores {
   std::function<bool()> serves_monitors = {};
 };
 
+/// Those who ask what the API server does not know.
+struct Askers {
+  const EndpointProber& prober;
+  const ImageChecker* images = nullptr;      ///< null: no registry is asked
+  const MintDesk* mint_desk = nullptr;       ///< null: nothing is minted here
+  const NodeArchitectures* nodes = nullptr;  ///< null: images are not compared with nodes
+};
+
 /// Puts together what a decision needs: the caches, the Secrets and what else the specification names by GET (they are
-/// never listed or watched), the prober's state. With `live`, resource and children are read from the server as well,
+/// never listed or watched), what the askers know. With `live`, resource and children are read from the server as well,
 /// because the caches may be older than our own writes. Nothing if the resource does not exist (any more). Errors:
 /// those of the client.
 Result<std::optional<Observed>> observe(const runtime::ObjectKey& key, const Stores& stores,
-                                        kubernetes::ApiClient& client, const EndpointProber& prober, bool live,
+                                        kubernetes::ApiClient& client, const Askers& askers, bool live, WallTime now,
                                         std::stop_token stop);
 
 /// From the API server's JSON.

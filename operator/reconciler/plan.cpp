@@ -5,6 +5,7 @@
 
 #include "operator/reconciler/access.hpp"
 #include "operator/reconciler/child_finding.hpp"
+#include "operator/reconciler/exposure.hpp"
 #include "operator/reconciler/mounted.hpp"
 #include "operator/resources/builders.hpp"
 #include "operator/resources/drift.hpp"
@@ -27,12 +28,26 @@ std::optional<Present> present(const std::shared_ptr<const T>& child) {
   return Present{child->metadata, child->owned.text()};
 }
 
+/// What pods are made only with: without their NetworkPolicy everybody would be let in.
+std::optional<Kind> guard_of(Kind kind) {
+  const bool lets_in = kind == Kind::kDeployment || kind == Kind::kService;
+  return lets_in ? std::optional(Kind::kNetworkPolicy) : std::nullopt;
+}
+
+bool stands_in_the_way(const Plan& plan, Kind kind) {
+  return std::any_of(plan.obstacles.begin(), plan.obstacles.end(), [kind](const diagnosis::Finding& obstacle) {
+    return obstacle.object.starts_with(std::string(to_string(kind)) + " ");
+  });
+}
+
 void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std::optional<Present>& child) {
   if (!child) {
+    const std::optional<Kind> guard = guard_of(wanted.kind);
+    if (guard && stands_in_the_way(plan, *guard)) return;
     // Of a resource that was worked on before, the children may have gone with it. A ServiceMonitor comes and goes with
     // its kind.
     const bool made_before = observed.classifier.status.observed_generation > 0 && wanted.kind != Kind::kServiceMonitor;
-    plan.actions.push_back({Step::kCreate, std::move(wanted), {}, "it does not exist", {}, made_before});
+    plan.actions.push_back({Step::kCreate, std::move(wanted), {}, "it does not exist", {}, made_before, guard});
     return;
   }
   const api::ObjectMeta& metadata = child->metadata;
@@ -50,7 +65,7 @@ void plan_child(Plan& plan, const Observed& observed, Manifest wanted, const std
                                           : resources::first_drift(wanted.body, child->owned);
   if (drift.empty()) return;
   const bool needs_live = wanted.kind != Kind::kService;
-  plan.actions.push_back({Step::kApply, std::move(wanted), metadata.uid, drift + " differs", {}, needs_live});
+  plan.actions.push_back({Step::kApply, std::move(wanted), metadata.uid, resources::in_words(drift), {}, needs_live});
 }
 
 /// Ours goes; a foreign one stays. `why` is for the log.
@@ -76,11 +91,13 @@ void plan_pull_secret(Plan& plan, const Observed& observed) {
   if (plan.credential.docker_config) {
     std::optional<Present> child;
     if (secret) child.emplace(Present{secret->metadata, secret->owned.reveal()});
-    plan_child(plan, observed, resources::build_pull_secret(observed.classifier, *plan.credential.docker_config),
-               child);
+    plan_child(
+        plan, observed,
+        resources::build_pull_secret(observed.classifier, *plan.credential.docker_config, plan.credential.annotations),
+        child);
     return;
   }
-  const bool wanted = std::holds_alternative<api::BasicCredential>(observed.classifier.spec.auth);
+  const bool wanted = api::makes_pull_secret(observed.classifier.spec.auth);
   if (wanted || !secret) return;
   const std::string name = resources::pull_secret_name(observed.classifier);
   if (last_good_names(plan, name)) return;
@@ -98,8 +115,10 @@ void plan_access_secret(Plan& plan, const Observed& observed) {
 /// keeps running, also where the strategy would end it first.
 std::optional<resources::PodRevision> startable_pods(const Plan& plan, const Observed& observed) {
   const resources::PodRevision& target = plan.rollout.target;
-  const bool can_start = plan.credential.usable && !plan.unusable_reference;
-  if (can_start || plan.rollout.failure || !observed.deployment) return target;
+  if (plan.rollout.failure && target.name == plan.rollout.wanted.name) return std::nullopt;
+  const bool can_start = plan.credential.usable && plan.image.may_start && !plan.unusable_reference;
+  const bool ours = observed.deployment && observed.deployment->metadata.owner_uid == observed.classifier.metadata.uid;
+  if (can_start || plan.rollout.failure || !ours) return target;
   const std::string& running = observed.deployment->metadata.pod_revision;
   if (running == target.name) return target;
   const auto known = observed.templates.find(running);
@@ -114,7 +133,16 @@ void plan_deployment(Plan& plan, const Observed& observed) {
       plan.scale, deployment ? std::optional<std::int64_t>(deployment->replicas) : std::nullopt);
   const auto before = plan.actions.size();
   const auto pods = startable_pods(plan, observed);
-  if (!pods) return;
+  if (!pods) {
+    if (!replicas || *replicas == deployment->replicas || deployment->metadata.deleting) return;
+    plan.actions.push_back({Step::kScale,
+                            resources::replicas_only(classifier, *replicas),
+                            deployment->metadata.uid,
+                            "spec.replicas differs",
+                            {},
+                            true});
+    return;
+  }
   plan_child(plan, observed, resources::build_deployment(classifier, replicas, *pods, plan.rollout.surge),
              present(deployment));
   // A field that is left out of an apply falls back to its default, 1, unless somebody else holds it too.
@@ -151,13 +179,8 @@ void plan_revisions(Plan& plan, const Observed& observed) {
 /// From where pods of other revisions download their models, when they are made anew: of those that serve, and of the
 /// one that the Deployment may come back to.
 std::set<int> other_model_ports(const Observed& observed, const Rollout& rollout) {
-  std::set<std::string> needed = {rollout.last_good, rollout.target.name};
-  for (const auto& replica_set : observed.replica_sets) {
-    const bool serves = std::any_of(observed.pods.begin(), observed.pods.end(), [&](const auto& pod) {
-      return pod->metadata.owner_uid == replica_set->metadata.uid && api::is_ready(*pod);
-    });
-    if (serves) needed.insert(replica_set->metadata.pod_revision);
-  }
+  std::set<std::string> needed = serving_revisions(observed);
+  needed.insert({rollout.last_good, rollout.target.name});
   std::set<int> ports;
   for (const auto& revision : observed.revisions) {
     if (revision->model_port != 0 && needed.contains(revision->metadata.name)) {
@@ -180,6 +203,8 @@ const char* to_string(Step step) noexcept {
       return "create";
     case Step::kTakeManager:
       return "take_manager";
+    case Step::kScale:
+      return "scale";
     case Step::kHandOver:
       return "hand_over";
     case Step::kApply:
@@ -196,26 +221,29 @@ bool needs_live_reads(const Plan& plan) noexcept {
 
 Plan make_plan(const Observed& observed, WallTime now) {
   Plan plan;
-  plan.credential = assess_credential(observed);
+  plan.credential = assess_credential(observed, now);
+  plan.image = assess_image(observed, plan.credential);
   plan.unusable_reference = unusable_reference(observed);
   plan.scale = resources::wanted_scale(observed.classifier.spec, now);
   plan.rollout = assess_rollout(observed, plan.scale, plan.credential);
+  plan.exposure = possible_exposure(observed, plan.rollout);
   if (observed.classifier.metadata.deleting) return plan;
-  std::vector<resources::OptionalChild> optional =
-      resources::optional_children(observed.classifier, plan.scale, other_model_ports(observed, plan.rollout));
+  std::vector<resources::OptionalChild> optional = resources::optional_children(
+      observed.classifier, plan.exposure, plan.scale, other_model_ports(observed, plan.rollout));
   // Before anything else: an autoscaler that is to go would undo what is done to the Deployment.
   for (const auto& [kind, wanted] : optional) {
     const auto child = find_child(observed, kind);
     if (wanted || !child) continue;
     plan_removal(plan, observed, kind, observed.classifier.metadata.name, child->metadata, "it is no longer wanted");
   }
-  const bool secret_wanted = std::holds_alternative<api::BasicCredential>(observed.classifier.spec.auth);
+  const bool secret_wanted = api::makes_pull_secret(observed.classifier.spec.auth);
   if (secret_wanted) plan_pull_secret(plan, observed);
   const bool password_wanted = resources::makes_access_secret(observed.classifier.spec);
   if (password_wanted && !plan.unusable_reference) plan_access_secret(plan, observed);
   // A pod that starts before its credential exists reports failures that are none; nor does a resource that cannot run
   // yet take an address from those that can. What exists already is kept in shape.
-  plan.deployment_held = !observed.deployment && (!plan.credential.usable || plan.unusable_reference);
+  plan.deployment_held =
+      !observed.deployment && (!plan.credential.usable || !plan.image.may_start || plan.unusable_reference);
   const auto plan_optional = [&](resources::OptionalChild& child) {
     const auto exists = find_child(observed, child.kind);
     if (!child.wanted || (!exists && plan.deployment_held)) return;
@@ -231,14 +259,13 @@ Plan make_plan(const Observed& observed, WallTime now) {
     if (child.kind < Kind::kDeployment) plan_optional(child);
   }
   if (!plan.deployment_held) {
-    plan_revisions(plan, observed);
+    // What the wanted pods run is not known before.
+    if (plan.image.may_start) plan_revisions(plan, observed);
     plan_deployment(plan, observed);
   }
-  // The password is what lets everybody's callers be admitted: not before the pods ask for it.
-  const api::ServiceSpec& service = observed.classifier.spec.service;
-  const bool too_soon = service.scope == "Public" && service.authentication.basic && has_open_pods(observed);
-  if ((observed.service || !plan.deployment_held) && !too_soon) {
-    plan_child(plan, observed, resources::build_service(observed.classifier), present(observed.service));
+  if (observed.service || !plan.deployment_held) {
+    plan_child(plan, observed, resources::build_service(observed.classifier, plan.exposure.service),
+               present(observed.service));
   }
   for (resources::OptionalChild& child : optional) {
     if (child.kind > Kind::kDeployment) plan_optional(child);

@@ -10,7 +10,9 @@
 namespace imageclassifier::reconciler {
 namespace {
 
-constexpr int kMostEvents = 50;
+constexpr int kPage = 50;
+/// The oldest come first. More than a thousand of one pod are somebody's flood.
+constexpr int kMostPages = 20;
 
 /// The one that was looked at before, as long as it is there; else any.
 const api::Pod* pod_in_question(const Observed& observed, const std::string& before) {
@@ -58,16 +60,25 @@ void PodEvents::forget(const runtime::ObjectKey& key) {
 std::optional<std::vector<api::Event>> PodEvents::list(const api::Pod& pod, std::stop_token stop) {
   kubernetes::ListOptions options;
   options.selectors.fields = "involvedObject.uid=" + pod.metadata.uid;
-  options.limit = kMostEvents;
-  std::vector<api::Event> listed;
+  options.limit = kPage;
+  std::vector<api::Event> newest;
   const auto keep = [&](std::string_view item) {
-    if (auto event = api::decode_event(item)) listed.push_back(std::move(*event));
+    auto event = api::decode_event(item);
+    if (!event || (!newest.empty() && event->last_seen < newest.front().last_seen)) return;
+    if (!newest.empty() && event->last_seen > newest.front().last_seen) newest.clear();
+    newest.push_back(std::move(*event));
   };
-  const auto read = client_.list(events(), pod.metadata.namespace_name, options, keep, std::move(stop));
-  if (read) return listed;
-  log::warning("Could not read the events of a pod; it is looked at again later",
-               {{"pod", pod.metadata.name}, {"error", read.error().describe()}});
-  return std::nullopt;
+  for (int page = 0; page < kMostPages; ++page) {
+    auto read = client_.list(events(), pod.metadata.namespace_name, options, keep, stop);
+    if (!read) {
+      log::warning("Could not read the events of a pod; it is looked at again later",
+                   {{"pod", pod.metadata.name}, {"error", read.error().describe()}});
+      return std::nullopt;
+    }
+    options.continue_token = std::move(read->continue_token);
+    if (options.continue_token.empty()) break;
+  }
+  return newest;
 }
 
 }  // namespace imageclassifier::reconciler

@@ -39,6 +39,7 @@ class PodEvents {
     Duration pause{};
     std::vector<api::Event> events;
   };
+  /// Those of the newest second.
   std::optional<std::vector<api::Event>> list(const api::Pod& pod, std::stop_token stop);
 
   const Options options_;

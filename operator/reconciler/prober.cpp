@@ -19,9 +19,10 @@ struct EndpointProber::Impl {
     std::string detail;
     std::string certificates;
     std::string former_certificates;
-    ProbeResult other;    ///< a failure that is not the one told
-    int others = 0;       ///< how often in a row
-    bool inside = false;  ///< of the one told
+    ProbeResult other;       ///< a failure that is not the one told
+    int others = 0;          ///< how often in a row
+    bool inside = false;     ///< of the one told
+    bool forbidden = false;  ///< likewise
   };
   struct Target {
     std::string url;
@@ -109,8 +110,9 @@ struct EndpointProber::Impl {
     return *target.rare;
   }
   static EndpointState state_of(const Target& target) {
-    EndpointState state{target.kind,    target.url, target.way, rare_in(target).detail, rare_in(target).inside,
-                        target.reached, {}};
+    const Rare& rare = rare_in(target);
+    EndpointState state{target.kind, target.url,     target.way,     rare.detail,
+                        rare.inside, rare.forbidden, target.reached, {}};
     if (target.model) state.model = *target.model;
     return state;
   }
@@ -158,7 +160,7 @@ struct EndpointProber::Impl {
     if (!target.rare) return;
     target.rare->detail.clear();
     target.rare->others = 0;
-    target.rare->inside = false;
+    target.rare->inside = target.rare->forbidden = false;
     if (target.rare->certificates.empty() && target.rare->former_certificates.empty()) target.rare.reset();
   }
 
@@ -177,6 +179,7 @@ struct EndpointProber::Impl {
     target.kind = EndpointState::Kind::kUnhealthy;
     rare.detail = result.detail;
     rare.inside = result.inside;
+    rare.forbidden = result.forbidden;
     if (result.inside) target.model = shared(result.model);
   }
 

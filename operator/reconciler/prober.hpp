@@ -31,6 +31,7 @@ struct ProbeResult {
   std::optional<api::ModelStatus> model;  ///< as the server reported it
   bool untrusted = false;                 ///< not ok: the server shows another certificate
   bool inside = false;                    ///< not ok: url cannot be reached, but inside_url answered HTTP 200
+  bool forbidden = false;                 ///< not ok: the operator must not connect to what url stands for
 };
 
 /// Asks the endpoints from outside the reconcile workers: at once when an address is new or its trigger changes, every
@@ -78,8 +79,10 @@ class EndpointProber {
 };
 
 /// GET url + "/readyz": no credentials, no redirects, 5 s, at most 64 KiB of body and 1 MiB of head. Reads the model
-/// from the answer. If no connection comes about (with an IP address), or no answer, the same of inside_url.
-ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop);
+/// from the answer. If no connection comes about (with an IP address), or no answer, the same of inside_url. The
+/// operator gives endpoint.hpp's may_connect; null, on a person's own machine: any address may be asked.
+ProbeResult probe_over_http(const ProbeTarget& target, Clock& clock, std::stop_token stop,
+                            bool (*may_connect)(const sockaddr&) = nullptr);
 /// The model in the answer of /readyz; nothing if the body is something else.
 std::optional<api::ModelStatus> model_in_readiness(const std::string& body);
 

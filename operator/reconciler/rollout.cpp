@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "operator/api/json_access.hpp"
+#include "operator/reconciler/image.hpp"
 
 namespace imageclassifier::reconciler {
 namespace {
@@ -40,16 +42,6 @@ RevisionPtr find_failed(const Observed& observed, const std::string& wanted, con
   return failed;
 }
 
-RevisionPtr find_last_good(const Observed& observed) {
-  RevisionPtr last;
-  for (const RevisionPtr& revision : observed.revisions) {
-    const api::RevisionMarks& marks = revision->marks;
-    if (marks.completed == 0 || !marks.failure.empty() || revision->metadata.deleting) continue;
-    if (!last || marks.completed > last->marks.completed) last = revision;
-  }
-  return last;
-}
-
 std::string failure_text(const Finding& finding) {
   return nlohmann::json({{"reason", finding.name()}, {"message", finding.message}, {"remedy", finding.remedy}}).dump();
 }
@@ -57,6 +49,7 @@ std::string failure_text(const Finding& finding) {
 Finding rolled_back(const RevisionPtr& failed, const std::string& good) {
   const nlohmann::json failure = api::parse_or_null(failed->marks.failure);
   Finding finding = diagnosis::make_finding("RolledBack", {{"revision", failed->metadata.name},
+                                                           {"image", failed->images},
                                                            {"good", good},
                                                            {"detail", api::text_of(failure, "message")},
                                                            {"remedy", api::text_of(failure, "remedy")}});
@@ -141,11 +134,49 @@ void mark_wanted(Rollout& rollout, const Observed& observed, const RevisionPtr& 
 
 }  // namespace
 
+RevisionPtr find_last_good(const Observed& observed) {
+  RevisionPtr last;
+  for (const RevisionPtr& revision : observed.revisions) {
+    const api::RevisionMarks& marks = revision->marks;
+    if (marks.completed == 0 || !marks.failure.empty() || revision->metadata.deleting) continue;
+    if (!last || marks.completed > last->marks.completed) last = revision;
+  }
+  return last;
+}
+
+std::string image_instead(const Observed& observed, const Rollout& rollout) {
+  if (!rollout.failure) return {};
+  const std::string& name = rollout.target.name;
+  if (name != rollout.wanted.name) return resources::images_of(api::parse_or_null(rollout.target.template_json));
+  const api::Deployment* deployment = our_deployment(observed);
+  if (deployment == nullptr) return {};
+  const nlohmann::json owned = api::parse_or_null(deployment->owned.text());
+  return resources::images_of(api::member_at(owned, {"spec", "template"}));
+}
+
+std::vector<registry::ImageReference> images_of_before(const Observed& observed) {
+  std::string images;
+  const api::Deployment* deployment = observed.deployment.get();
+  if (deployment != nullptr && deployment->metadata.owner_uid == observed.classifier.metadata.uid) {
+    const nlohmann::json owned = api::parse_or_null(deployment->owned.text());
+    images = resources::images_of(api::member_at(owned, {"spec", "template"}));
+  }
+  if (const auto good = find_last_good(observed)) images += "," + good->images;
+  std::vector<registry::ImageReference> found;
+  std::istringstream list(images);
+  for (std::string image; std::getline(list, image, ',');) {
+    if (auto reference = registry::parse_image_reference(image)) found.push_back(std::move(*reference));
+  }
+  return found;
+}
+
 diagnosis::Workload workload_of(const Observed& observed, const CredentialAssessment& credential) {
   diagnosis::Workload workload;
   workload.classifier = &observed.classifier;
   workload.server = credential.server;
   workload.credential_source = credential.source;
+  workload.missing_pull_secret = observed.missing_pull_secret;
+  workload.found_for = found_for(observed.image);
   workload.deployment = observed.deployment.get();
   for (const auto& replica_set : observed.replica_sets) workload.replica_sets.push_back(replica_set.get());
   for (const auto& pod : observed.pods) workload.pods.push_back(pod.get());
@@ -192,13 +223,15 @@ Rollout assess_rollout(const Observed& observed, const resources::Scale& scale,
   const RevisionPtr failed =
       auto_rollback ? find_failed(observed, rollout.wanted.name, rollout.marks.specification) : nullptr;
   const auto restored = observed.templates.find(rollout.last_good);
+  const api::Deployment* deployment = our_deployment(observed);
+  const std::string deployed = deployment == nullptr ? "" : deployment->metadata.pod_revision;
   if (failed && rollout.last_good != rollout.wanted.name && restored != observed.templates.end()) {
     rollout.target = {restored->first, restored->second};
     rollout.failure = rolled_back(failed, rollout.last_good);
+  } else if (failed && !good && !deployed.empty() && deployed != rollout.wanted.name) {
+    rollout.failure = rolled_back(failed, deployed);
   }
   rollout.surge = may_surge(observed, scale, workload, rollout.target.name);
-  const api::Deployment* deployment = our_deployment(observed);
-  const std::string deployed = deployment == nullptr ? "" : deployment->metadata.pod_revision;
   const bool complete = deployment != nullptr && is_rolled_out(*deployment, scale);
   rollout.current = complete || !good ? deployed : rollout.last_good;
   for (const RevisionPtr& revision : observed.revisions) {

@@ -1,7 +1,10 @@
 #include "operator/registry/docker_config.hpp"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+
+#include "operator/registry/kept_members.hpp"
 
 namespace imageclassifier::registry {
 namespace {
@@ -46,13 +49,40 @@ bool host_matches(std::string_view pattern, std::string_view host) {
   }
 }
 
+/// Empty if it is none.
+std::string text_in(const nlohmann::json& entry, const char* key) {
+  const auto found = entry.find(key);
+  return found != entry.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 bool holds_credential(const nlohmann::json& entry) {
   if (!entry.is_object()) return false;
-  const auto text = [&](const char* key) {
-    const auto found = entry.find(key);
-    return found != entry.end() && found->is_string() && !found->get_ref<const std::string&>().empty();
-  };
-  return text("auth") || (text("username") && text("password"));
+  return !text_in(entry, "auth").empty() ||
+         (!text_in(entry, "username").empty() && !text_in(entry, "password").empty());
+}
+
+bool is_for(std::string_view key, std::string_view server) {
+  const std::string_view host = host_of(key);
+  return host_matches(host, server) || (server == "docker.io" && (host == "index.docker.io" || host == "docker.io"));
+}
+
+/// The entries for the server, by key; null if it is no configuration.
+nlohmann::json entries_for(const Secret& docker_config, std::string_view server) {
+  nlohmann::json config = parse_kept(docker_config.reveal(), [&](int depth, const std::string& key) {
+    return depth == 1 ? key == "auths" : depth != 2 || is_for(key, server);
+  });
+  if (!config.is_object() || !config.contains("auths") || !config["auths"].is_object()) return nullptr;
+  return std::move(config["auths"]);
+}
+
+/// As the kubelet: `auth` wins, and one that cannot be read spoils the entry.
+std::optional<Credential> credential_of(const nlohmann::json& entry) {
+  const std::string auth = text_in(entry, "auth");
+  if (auth.empty()) return Credential{Secret(text_in(entry, "username")), Secret(text_in(entry, "password"))};
+  const Result<std::string> both = base64_decode(auth);
+  const std::size_t colon = both ? both->find(':') : std::string::npos;
+  if (colon == std::string::npos) return std::nullopt;
+  return Credential{Secret(both->substr(0, colon)), Secret(both->substr(colon + 1))};
 }
 
 }  // namespace
@@ -102,17 +132,40 @@ Secret make_docker_config(std::string_view server, const Secret& username, const
   return Secret(config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+Secret with_entries_of(const Secret& docker_config, const Secret& before, const std::set<std::string>& servers) {
+  nlohmann::json config = nlohmann::json::parse(docker_config.reveal(), nullptr, false);
+  if (!config.is_object() || !config["auths"].is_object()) return docker_config;
+  bool changed = false;
+  for (const std::string& server : servers) {
+    nlohmann::json entries = entries_for(before, server);
+    if (!entries.is_object()) continue;
+    for (const auto& [key, entry] : entries.items()) {
+      if (holds_credential(entry)) changed = config["auths"].emplace(key, entry).second || changed;
+    }
+  }
+  return changed ? Secret(config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) : docker_config;
+}
+
 DockerConfigMatch match_docker_config(const Secret& docker_config, std::string_view server) {
-  const nlohmann::json config = nlohmann::json::parse(docker_config.reveal(), nullptr, false);
-  if (!config.is_object() || !config.contains("auths") || !config["auths"].is_object()) {
-    return DockerConfigMatch::kMalformed;
-  }
-  for (const auto& [key, entry] : config["auths"].items()) {
-    const bool docker_hub = server == "docker.io" && (host_of(key) == "index.docker.io" || host_of(key) == "docker.io");
-    if ((docker_hub || host_matches(host_of(key), server)) && holds_credential(entry))
-      return DockerConfigMatch::kMatches;
-  }
-  return DockerConfigMatch::kNoServer;
+  const nlohmann::json entries = entries_for(docker_config, server);
+  if (entries.is_null()) return DockerConfigMatch::kMalformed;
+  const auto entry = std::find_if(entries.begin(), entries.end(), holds_credential);
+  if (entry == entries.end()) return DockerConfigMatch::kNoServer;
+  return credential_of(*entry) ? DockerConfigMatch::kMatches : DockerConfigMatch::kAuthInvalid;
+}
+
+bool is_sendable(const Credential& credential) {
+  constexpr std::size_t kLongest = 16U << 10U;
+  return credential.username.reveal().size() + credential.password.reveal().size() <= kLongest;
+}
+
+std::optional<Credential> credential_in(const Secret& docker_config, std::string_view server) {
+  const nlohmann::json entries = entries_for(docker_config, server);
+  const auto entry = std::find_if(entries.begin(), entries.end(), holds_credential);
+  if (entry == entries.end()) return std::nullopt;
+  auto credential = credential_of(*entry);
+  if (!credential || !is_sendable(*credential)) return std::nullopt;
+  return credential;
 }
 
 }  // namespace imageclassifier::registry

@@ -22,6 +22,9 @@ Manifest build_deployment(const api::ImageClassifier& classifier, std::optional<
   const api::RolloutSpec& rollout = classifier.spec.rollout;
   nlohmann::json object = child_skeleton(classifier, Kind::kDeployment, classifier.metadata.name);
   object["metadata"]["annotations"] = {{api::kRevisionAnnotation, revision.name}};
+  if (!classifier.pinned_image.empty()) {
+    object["metadata"]["annotations"][api::kPinnedAnnotation] = classifier.pinned_image;
+  }
   object["spec"] = {{"selector", {{"matchLabels", selector_labels(classifier)}}},
                     {"strategy", strategy_of(rollout, surge)},
                     {"progressDeadlineSeconds", rollout.progress_deadline_seconds},

@@ -6,13 +6,13 @@
 
 namespace imageclassifier::resources {
 
-std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Scale& scale,
-                                             std::set<int> other_model_ports) {
+std::vector<OptionalChild> optional_children(const api::ImageClassifier& classifier, const Exposure& exposure,
+                                             const Scale& scale, std::set<int> other_model_ports) {
   const api::Spec& spec = classifier.spec;
   std::vector<OptionalChild> children(4);
   children[0].kind = Kind::kNetworkPolicy;
-  if (spec.network_policy.enabled) {
-    children[0].wanted = build_network_policy(classifier, std::move(other_model_ports));
+  if (exposure.network_policy.enabled) {
+    children[0].wanted = build_network_policy(classifier, exposure.network_policy, std::move(other_model_ports));
   }
   children[1].kind = Kind::kHorizontalPodAutoscaler;
   if (scale.mode == Scale::Mode::kAutoscaled || (scale.mode == Scale::Mode::kUnknown && scale.autoscaled)) {
@@ -28,7 +28,7 @@ std::vector<OptionalChild> optional_children(const api::ImageClassifier& classif
   if (replicas >= 2) children[2].wanted = build_pod_disruption_budget(classifier);
   children[3].kind = Kind::kServiceMonitor;
   if (spec.monitoring.service_monitor != api::MonitoringSpec::kDisabled)
-    children[3].wanted = build_service_monitor(classifier);
+    children[3].wanted = build_service_monitor(classifier, exposure.service);
   return children;
 }
 
@@ -42,9 +42,10 @@ std::vector<Manifest> desired_state(const api::ImageClassifier& classifier) {
   std::vector<Manifest> manifests = {
       build_deployment(classifier, autoscaled ? std::nullopt : std::optional<std::int64_t>(scale.replicas),
                        pod_revision(classifier)),
-      build_service(classifier)};
+      build_service(classifier, classifier.spec.service)};
   const std::string& monitoring = classifier.spec.monitoring.service_monitor;
-  for (OptionalChild& child : optional_children(classifier, scale)) {
+  for (OptionalChild& child :
+       optional_children(classifier, {classifier.spec.service, classifier.spec.network_policy}, scale)) {
     if (child.kind == Kind::kServiceMonitor && monitoring != api::MonitoringSpec::kEnabled) continue;
     if (child.wanted) manifests.push_back(std::move(*child.wanted));
   }

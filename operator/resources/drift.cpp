@@ -6,6 +6,7 @@
 
 #include "operator/api/json_access.hpp"
 #include "operator/api/quantity.hpp"
+#include "operator/resources/manifest.hpp"
 
 namespace imageclassifier::resources {
 namespace {
@@ -57,15 +58,26 @@ std::optional<std::string> difference(const json& wanted, const json& observed, 
   return path;
 }
 
+const std::string& hash_path() {
+  static const std::string path = std::string("metadata.annotations.") + kAppliedHash;
+  return path;
+}
+
+/// The hash, which tells people nothing, comes last.
 std::string metadata_difference(const json& wanted, const json& observed) {
   for (const char* part : {"labels", "annotations", "ownerReferences"}) {
-    const json& value = api::member_at(wanted, {"metadata", part});
-    if (value.is_null()) continue;
+    json value = api::member_at(wanted, {"metadata", part});
+    if (value.is_object()) value.erase(kAppliedHash);
+    if (value.empty()) continue;
     if (auto found = difference(value, api::member_at(observed, {"metadata", part}), std::string("metadata.") + part)) {
       return *found;
     }
   }
-  return {};
+  const auto hash_of = [](const json& object) {
+    return api::text_of(api::member_at(object, {"metadata", "annotations"}), kAppliedHash);
+  };
+  const std::string hash = hash_of(wanted);
+  return hash.empty() || hash == hash_of(observed) ? "" : hash_path();
 }
 
 }  // namespace
@@ -87,6 +99,10 @@ std::string first_drift(std::string_view manifest_body, std::string_view observe
     if (auto found = difference(wanted[part], api::member(other, part), part)) return *found;
   }
   return metadata_difference(wanted, other);
+}
+
+std::string in_words(const std::string& drift) {
+  return drift == hash_path() ? "it holds what is no longer wanted" : drift + " differs";
 }
 
 std::string first_metadata_drift(std::string_view manifest_body, std::string_view observed) {

@@ -17,6 +17,10 @@ std::string first_drift(std::string_view manifest_body, std::string_view observe
 /// The same of labels, annotations and owner references alone: for an object of which no more is kept.
 std::string first_metadata_drift(std::string_view manifest_body, std::string_view observed);
 
+/// What such a difference is for people: "spec.replicas differs". Where nothing differs but the hash of the manifest, a
+/// field is there that the manifest held before.
+std::string in_words(const std::string& drift);
+
 /// The member that tells the entries of a list apart, in the API's own terms; nullptr if it is no list of named things.
 const char* list_key(const nlohmann::json& list);
 

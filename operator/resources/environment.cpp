@@ -27,6 +27,7 @@ std::vector<EnvironmentVariable> server_environment(const api::Spec& spec) {
   if (!model.sha256.empty()) variables.push_back({"INFERENCE_MODEL_SHA256", model.sha256, {}});
   if (!model.architecture.empty()) variables.push_back({"INFERENCE_ARCHITECTURE", model.architecture, {}});
   if (model.precision != "auto") variables.push_back({"INFERENCE_PRECISION", model.precision, {}});
+  if (model.preprocessing != "auto") variables.push_back({"INFERENCE_PREPROCESSING", model.preprocessing, {}});
   for (EnvironmentVariable& variable : mount_environment(spec)) variables.push_back(std::move(variable));
   // The downward API rounds up to whole cores. Without either the server would see the node's cores, so it is told
   // nothing and decides from its cgroup.

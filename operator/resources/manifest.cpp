@@ -63,8 +63,17 @@ std::string pull_secret_name(const api::ImageClassifier& classifier) {
 
 std::string wanted_pull_secret(const api::ImageClassifier& classifier) {
   if (const auto* existing = std::get_if<api::ExistingSecret>(&classifier.spec.auth)) return existing->name;
-  if (std::holds_alternative<api::BasicCredential>(classifier.spec.auth)) return pull_secret_name(classifier);
+  if (api::makes_pull_secret(classifier.spec.auth)) return pull_secret_name(classifier);
   return {};
+}
+
+std::string image_to_run(const api::ImageClassifier& classifier) {
+  const std::string& named = classifier.spec.image;
+  const std::string& pinned = classifier.pinned_image;
+  if (!pinned.starts_with(named + "@")) return named;
+  const std::size_t slash = named.rfind('/');
+  const std::size_t tag = named.find(':', slash == std::string::npos ? 0 : slash);
+  return named.substr(0, tag) + pinned.substr(named.size());
 }
 
 std::string access_secret_name(const api::ImageClassifier& classifier) {

@@ -19,7 +19,9 @@ constexpr const char* kLabelsFolder = "/mnt/labels";
 constexpr const char* kLabelsFile = "labels.txt";
 constexpr const char* kAuthorityFolder = "/mnt/model-ca";
 constexpr const char* kAuthorityFile = "ca.pem";
+constexpr const char* kAccessVolume = "access";
 constexpr const char* kAccessFolder = "/mnt/access";
+constexpr const char* kTlsVolume = "tls";
 constexpr const char* kTlsFolder = "/mnt/tls";
 constexpr const char* kSelfTestFolder = "/mnt/self-test";
 constexpr const char* kSelfTestFile = "picture";
@@ -49,6 +51,14 @@ std::string secret(const std::string& name, const char* first_key, const char* s
 
 Reference reference_to(const api::ConfigMapKey& from, const char* field) {
   return {Reference::Kind::kConfigMap, from.name, from.key, field};
+}
+
+/// The Secret that a volume of a pod template is; empty: there is no such volume.
+std::string secret_of(const json& pod_template, const char* volume) {
+  for (const json& each : api::member_at(pod_template, {"spec", "volumes"})) {
+    if (api::text_of(each, "name") == volume) return api::text_of(api::member(each, "secret"), "secretName");
+  }
+  return {};
 }
 
 int port_of(std::string_view authority) {
@@ -89,7 +99,7 @@ std::vector<Reference> references(const api::ImageClassifier& classifier) {
   }
   if (model.labels) list.push_back(reference_to(*model.labels, "spec.model.labels"));
   const api::ServiceSpec& service = classifier.spec.service;
-  if (!service.tls_secret_name.empty()) {
+  if (api::serves_tls(service)) {
     list.push_back({Reference::Kind::kSecret, service.tls_secret_name, {}, kTlsField});
   }
   if (!service.authentication.secret_name.empty()) {
@@ -116,10 +126,10 @@ std::vector<Mount> mounts(const api::ImageClassifier& classifier) {
   }
   if (model.labels) list.push_back({"labels", kLabelsFolder, config_map(*model.labels, kLabelsFile)});
   if (const std::string access = wanted_access_secret(classifier); !access.empty()) {
-    list.push_back({"access", kAccessFolder, secret(access, "username", "password")});
+    list.push_back({kAccessVolume, kAccessFolder, secret(access, "username", "password")});
   }
   if (const std::string& tls = classifier.spec.service.tls_secret_name; !tls.empty()) {
-    list.push_back({"tls", kTlsFolder, secret(tls, "tls.crt", "tls.key")});
+    list.push_back({kTlsVolume, kTlsFolder, secret(tls, "tls.crt", "tls.key")});
   }
   const auto& self_test = classifier.spec.self_test;
   if (self_test && self_test->picture) {
@@ -139,7 +149,7 @@ std::vector<EnvironmentVariable> mount_environment(const api::Spec& spec) {
   }
   if (model.labels) variables.push_back({"INFERENCE_LABELS", path(kLabelsFolder, kLabelsFile), {}});
   if (spec.service.authentication.basic) variables.push_back({kAccessVariable, kAccessFolder, {}});
-  if (!spec.service.tls_secret_name.empty()) {
+  if (api::serves_tls(spec.service)) {
     variables.push_back({"INFERENCE_TLS_CERTIFICATE", path(kTlsFolder, "tls.crt"), {}});
     variables.push_back({"INFERENCE_TLS_KEY", path(kTlsFolder, "tls.key"), {}});
   }
@@ -179,6 +189,23 @@ std::optional<int> model_port(const nlohmann::json& pod_template) {
     }
   }
   return std::nullopt;
+}
+
+bool asks_for_password(const nlohmann::json& pod_template) {
+  for (const nlohmann::json& container : api::member_at(pod_template, {"spec", "containers"})) {
+    for (const nlohmann::json& variable : api::member(container, "env")) {
+      if (api::text_of(variable, "name") == kAccessVariable) return true;
+    }
+  }
+  return false;
+}
+
+std::string tls_secret(const nlohmann::json& pod_template) {
+  return secret_of(pod_template, kTlsVolume);
+}
+
+std::string callers_secret(const nlohmann::json& pod_template) {
+  return secret_of(pod_template, kAccessVolume);
 }
 
 }  // namespace imageclassifier::resources

@@ -48,4 +48,12 @@ std::optional<int> model_port(const api::Spec& spec);
 /// The same of a pod template.
 std::optional<int> model_port(const nlohmann::json& pod_template);
 
+/// Whether the pods of a template ask their callers for a user name and a password.
+bool asks_for_password(const nlohmann::json& pod_template);
+
+/// The Secret whose certificate the pods of a template show; empty: none.
+std::string tls_secret(const nlohmann::json& pod_template);
+/// The Secret with the user name and the password that they ask for; empty: none.
+std::string callers_secret(const nlohmann::json& pod_template);
+
 }  // namespace imageclassifier::resources

@@ -9,12 +9,6 @@ namespace {
 
 constexpr int kDnsPort = 53;
 
-/// The operator's pods, wherever they run: they ask every server whether it answers.
-nlohmann::json operator_peer() {
-  return {{"namespaceSelector", nlohmann::json::object()},
-          {"podSelector", {{"matchLabels", {{"app.kubernetes.io/name", kManagedBy}}}}}};
-}
-
 nlohmann::json ingress_of(const api::NetworkPolicySpec& policy) {
   nlohmann::json rule = {{"ports", {{{"port", kContainerPort}, {"protocol", "TCP"}}}}};
   nlohmann::json peers = api::parse_or_null(policy.allow_from_json);
@@ -41,13 +35,19 @@ nlohmann::json egress_of(const std::set<int>& model_ports) {
 
 }  // namespace
 
-Manifest build_network_policy(const api::ImageClassifier& classifier, std::set<int> other_model_ports) {
+nlohmann::json operator_peer() {
+  return {{"namespaceSelector", nlohmann::json::object()},
+          {"podSelector", {{"matchLabels", {{"app.kubernetes.io/name", kManagedBy}}}}}};
+}
+
+Manifest build_network_policy(const api::ImageClassifier& classifier, const api::NetworkPolicySpec& policy,
+                              std::set<int> other_model_ports) {
   std::set<int> model_ports = std::move(other_model_ports);
   if (const auto port = model_port(classifier.spec)) model_ports.insert(*port);
   nlohmann::json object = child_skeleton(classifier, Kind::kNetworkPolicy, classifier.metadata.name);
   object["spec"] = {{"podSelector", {{"matchLabels", selector_labels(classifier)}}},
                     {"policyTypes", {"Ingress", "Egress"}},
-                    {"ingress", ingress_of(classifier.spec.network_policy)},
+                    {"ingress", ingress_of(policy)},
                     {"egress", egress_of(model_ports)}};
   return finish(Kind::kNetworkPolicy, std::move(object));
 }

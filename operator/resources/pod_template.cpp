@@ -10,7 +10,14 @@ namespace {
 
 constexpr const char* kFetchContainerName = "fetch-model";
 
-/// The operator's, then the user's, whose word counts where both name one.
+/// As the kubelet hands it on unchanged: it expands $(NAME), and takes $$ for $.
+std::string escaped(const std::string& value) {
+  std::string text;
+  for (const char c : value) text.append(c == '$' ? 2 : 1, c);
+  return text;
+}
+
+/// The operator's, then the user's, whose word counts where both name one, and whose $(NAME) is meant.
 nlohmann::json environment(const std::vector<EnvironmentVariable>& variables, const api::Spec& spec) {
   const nlohmann::json own = api::parse_or_null(spec.pod.env_json);
   const auto is_own = [&](const std::string& name) {
@@ -20,7 +27,7 @@ nlohmann::json environment(const std::vector<EnvironmentVariable>& variables, co
   for (const EnvironmentVariable& variable : variables) {
     if (is_own(variable.name)) continue;
     if (variable.resource.empty()) {
-      list.push_back({{"name", variable.name}, {"value", variable.value}});
+      list.push_back({{"name", variable.name}, {"value", escaped(variable.value)}});
     } else {
       list.push_back({{"name", variable.name},
                       {"valueFrom",
@@ -33,8 +40,8 @@ nlohmann::json environment(const std::vector<EnvironmentVariable>& variables, co
 }
 
 nlohmann::json http_probe(const api::Spec& spec, const char* path, int period_seconds, int failure_threshold) {
-  nlohmann::json get = {{"path", path}, {"port", "http"}};
-  if (!spec.service.tls_secret_name.empty()) get["scheme"] = "HTTPS";
+  nlohmann::json get = {{"path", path}, {"port", port_name(spec.service)}};
+  if (api::serves_tls(spec.service)) get["scheme"] = "HTTPS";
   return {{"httpGet", std::move(get)},
           {"periodSeconds", period_seconds},
           {"timeoutSeconds", 5},
@@ -49,11 +56,11 @@ nlohmann::json resources_of(const api::ResourceRequirements& requirements) {
 }
 
 /// What the containers of a pod have in common.
-nlohmann::json container(const api::Spec& spec, const char* name) {
+nlohmann::json container(const api::ImageClassifier& classifier, const char* name) {
   return {
       {"name", name},
-      {"image", spec.image},
-      {"resources", resources_of(spec.resources)},
+      {"image", image_to_run(classifier)},
+      {"resources", resources_of(classifier.spec.resources)},
       {"terminationMessagePath", "/dev/termination-log"},
       {"terminationMessagePolicy", "File"},
       {"securityContext",
@@ -62,8 +69,8 @@ nlohmann::json container(const api::Spec& spec, const char* name) {
 
 nlohmann::json server_container(const api::ImageClassifier& classifier) {
   const api::Spec& spec = classifier.spec;
-  nlohmann::json object = container(spec, kContainerName);
-  object["ports"] = {{{"name", "http"}, {"containerPort", kContainerPort}, {"protocol", "TCP"}}};
+  nlohmann::json object = container(classifier, kContainerName);
+  object["ports"] = {{{"name", port_name(spec.service)}, {"containerPort", kContainerPort}, {"protocol", "TCP"}}};
   object["env"] = environment(server_environment(spec), spec);
   // Loading and warming up may take minutes on a busy node; a server that can never become ready ends by itself.
   object["startupProbe"] = http_probe(spec, "/readyz", 2, 300);
@@ -80,7 +87,7 @@ nlohmann::json server_container(const api::ImageClassifier& classifier) {
 /// Downloads the model before the server starts, with the server's own program and by way of the user's proxy.
 nlohmann::json fetch_container(const api::ImageClassifier& classifier) {
   const api::Spec& spec = classifier.spec;
-  nlohmann::json object = container(spec, kFetchContainerName);
+  nlohmann::json object = container(classifier, kFetchContainerName);
   object["args"] = {"fetch-model"};
   object["env"] = environment(fetch_environment(spec), spec);
   object["volumeMounts"] = nlohmann::json::array();

@@ -1,6 +1,7 @@
 #include "operator/resources/revision.hpp"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "common/sha256.hpp"
 #include "operator/api/json_access.hpp"
@@ -55,11 +56,17 @@ std::string as_go_writes(const std::string& text) {
   return result;
 }
 
-std::string named_secrets(const api::ImageClassifier& classifier, const std::string& template_json) {
+/// Those of ours that the pods mount or pull with.
+std::string named_secrets(const api::ImageClassifier& classifier, const json& pods) {
+  const json& spec = api::member(pods, "spec");
+  std::set<std::string> named;
+  for (const json& volume : api::member(spec, "volumes")) {
+    named.insert(api::text_of(api::member(volume, "secret"), "secretName"));
+  }
+  for (const json& pull : api::member(spec, "imagePullSecrets")) named.insert(api::text_of(pull, "name"));
   std::string names;
   for (const std::string& name : {pull_secret_name(classifier), access_secret_name(classifier)}) {
-    if (template_json.find('"' + name + '"') == std::string::npos) continue;
-    names += (names.empty() ? "" : ",") + name;
+    if (named.contains(name)) names += (names.empty() ? "" : ",") + name;
   }
   return names;
 }
@@ -89,6 +96,26 @@ std::string specification_digest(const api::ImageClassifier& classifier) {
   return sha256_hex(own.dump()).substr(0, 16);
 }
 
+std::string images_of(const json& pod_template) {
+  std::set<std::string> images;
+  for (const char* list : {"containers", "initContainers"}) {
+    for (const json& container : api::member_at(pod_template, {"spec", list}))
+      images.insert(api::text_of(container, "image"));
+  }
+  std::string text;
+  for (const std::string& image : images) text += (text.empty() ? "" : ",") + image;
+  return text;
+}
+
+UsedSecrets used_secrets(const PodRevision& revision) {
+  const json pods = api::parse_or_null(revision.template_json);
+  UsedSecrets used;
+  const json& pull = api::member_at(pods, {"spec", "imagePullSecrets"});
+  if (pull.is_array() && !pull.empty()) used.pull = api::text_of(pull.front(), "name");
+  used.access = callers_secret(pods);
+  return used;
+}
+
 Manifest build_revision(const api::ImageClassifier& classifier, const PodRevision& revision,
                         const api::RevisionMarks& marks) {
   json object = child_skeleton(classifier, Kind::kControllerRevision, revision.name);
@@ -97,12 +124,13 @@ Manifest build_revision(const api::ImageClassifier& classifier, const PodRevisio
   annotations[api::kSpecificationAnnotation] = marks.specification;
   if (marks.completed > 0) annotations[api::kCompletedAnnotation] = std::to_string(marks.completed);
   if (!marks.failure.empty()) annotations[api::kFailureAnnotation] = marks.failure;
-  const std::string secrets = named_secrets(classifier, revision.template_json);
-  if (!secrets.empty()) annotations[api::kSecretsAnnotation] = secrets;
-  const bool guarded = revision.template_json.find(kAccessVariable) != std::string::npos;
-  if (guarded) annotations[api::kAuthenticationAnnotation] = "Basic";
   json pods = api::parse_or_null(revision.template_json);
+  annotations[api::kImagesAnnotation] = images_of(pods);
+  const std::string secrets = named_secrets(classifier, pods);
+  if (!secrets.empty()) annotations[api::kSecretsAnnotation] = secrets;
+  if (asks_for_password(pods)) annotations[api::kAuthenticationAnnotation] = "Basic";
   if (const auto port = model_port(pods)) annotations[api::kModelPortAnnotation] = std::to_string(*port);
+  if (const std::string tls = tls_secret(pods); !tls.empty()) annotations[api::kTlsSecretAnnotation] = tls;
   object["data"] = {{"spec", {{"template", std::move(pods)}}}};
   object["revision"] = marks.number;
   Manifest manifest = finish(Kind::kControllerRevision, std::move(object));

@@ -25,6 +25,17 @@ PodRevision pod_revision(const api::ImageClassifier& classifier);
 /// of the specification would have to be listed here by hand, and one that was forgotten would never be rolled out.)
 std::string specification_digest(const api::ImageClassifier& classifier);
 
+/// What the containers of a pod template run, init containers too; each once, sorted, with commas between them.
+std::string images_of(const nlohmann::json& pod_template);
+
+/// Names of Secrets; empty: none.
+struct UsedSecrets {
+  std::string pull;    ///< the first of imagePullSecrets
+  std::string access;  ///< user name and password of the callers
+};
+/// Those that pods of the revision use.
+UsedSecrets used_secrets(const PodRevision& revision);
+
 /// The ControllerRevision.
 Manifest build_revision(const api::ImageClassifier& classifier, const PodRevision& revision,
                         const api::RevisionMarks& marks);

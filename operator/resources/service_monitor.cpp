@@ -4,14 +4,12 @@
 
 namespace imageclassifier::resources {
 
-Manifest build_service_monitor(const api::ImageClassifier& classifier) {
+Manifest build_service_monitor(const api::ImageClassifier& classifier, const api::ServiceSpec& service) {
   nlohmann::json object = child_skeleton(classifier, Kind::kServiceMonitor, classifier.metadata.name);
   for (const auto& [key, value] : classifier.spec.monitoring.labels) object["metadata"]["labels"].emplace(key, value);
-  const bool tls = !classifier.spec.service.tls_secret_name.empty();
-  nlohmann::json endpoint = {
-      {"port", tls ? "https" : "http"}, {"scheme", tls ? "https" : "http"}, {"path", "/metrics"}};
+  nlohmann::json endpoint = {{"port", port_name(service)}, {"scheme", port_name(service)}, {"path", "/metrics"}};
   // Pods are asked at their addresses, which no certificate names.
-  if (tls) endpoint["tlsConfig"] = {{"insecureSkipVerify", true}};
+  if (api::serves_tls(service)) endpoint["tlsConfig"] = {{"insecureSkipVerify", true}};
   object["spec"] = {{"selector", {{"matchLabels", selector_labels(classifier)}}}, {"endpoints", {std::move(endpoint)}}};
   return finish(Kind::kServiceMonitor, std::move(object));
 }

@@ -20,6 +20,12 @@ def choose(kind, state):
     return known[kind](state)
 
 
+def registry_options(registry, authority=None):
+    """Helm's, so that the operator may ask this registry; authority: a file, if the system's do not vouch for it."""
+    return ["--set", f"registry.servers={{{registry}}}",
+            *(["--set-file", f"registry.certificateAuthorities={authority}"] if authority else [])]
+
+
 def read_state(state):
     try:
         return json.loads((state / "state.json").read_text())
@@ -53,18 +59,21 @@ class Box:
                                  for name, tags in targets.items() for tag in tags})
 
     def _forget_moved_tags(self, digests):
-        """A node does not ask again for a tag that it has: after a rebuild it must not go on with the old image."""
+        """Neither a node that has a tag asks again for it, nor does the operator follow one that moves: after a rebuild they
+        must not go on with the old image."""
         record = self.state / "pushed.json"
         before = json.loads(record.read_text()) if record.exists() else {}
         for reference in (one for one, digest in digests.items() if before.get(one, digest) != digest):
-            say(f"{reference} is another image now: its pods are started anew")
+            say(f"{reference} is another image now: what runs it is made anew")
             run(CLUSTER, "run", "--state", self.state, "--", "ctr", "images", "rm", reference)
-            for pod in json.loads(run(ROOT / "build/tools/kubectl", "--kubeconfig", self.state / "kubeconfig", "get", "pods",
-                                      "--all-namespaces", "-o", "json"))["items"]:
-                if any(container["image"] == reference for container in pod["spec"]["containers"]):
-                    run(ROOT / "build/tools/kubectl", "--kubeconfig", self.state / "kubeconfig", "delete", "pod",
-                        "--namespace", pod["metadata"]["namespace"], pod["metadata"]["name"])
+            for resource in json.loads(self._kubectl("get", "imageclassifiers", "--all-namespaces", "-o", "json"))["items"]:
+                if resource["spec"]["image"] == reference:
+                    self._kubectl("delete", "deployment", "--ignore-not-found", "--namespace", resource["metadata"]["namespace"],
+                                  resource["metadata"]["name"])
         record.write_text(json.dumps(before | digests))
+
+    def registry_options(self):
+        return registry_options(self.registry, read_state(self.state)["ca"])
 
     def credentials(self):
         return "puller", json.loads((self.state / "registry/users.json").read_text())["puller"]
@@ -73,6 +82,9 @@ class Box:
         if not self._call("down"):
             raise Failure("the cluster could not be taken down; the lines above say why")
         shutil.rmtree(self.state, ignore_errors=True)
+
+    def _kubectl(self, *words):
+        return run(ROOT / "build/tools/kubectl", "--kubeconfig", self.state / "kubeconfig", *words)
 
     def _call(self, action, *words, quiet=False):
         output = subprocess.DEVNULL if quiet else None
@@ -105,6 +117,9 @@ class Existing:
 
     def push(self, built, targets):
         images.push_to_registry(self.registry, *self.credentials(), built, targets)
+
+    def registry_options(self):
+        return registry_options(self.registry)
 
     def credentials(self):
         return os.environ["DEMO_REGISTRY_USERNAME"], os.environ["DEMO_REGISTRY_PASSWORD"]
@@ -149,6 +164,9 @@ class Kind:
                 run("kind", "load", "image-archive", archive, "--name", KIND_NAME)
                 archive.unlink()
                 say(target)
+
+    def registry_options(self):
+        return []
 
     def credentials(self):
         return "kind", "nothing-is-pulled"

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """The running cluster does what the end-to-end tests rely on. IC_CLUSTER_STATE is its state folder (CTest fixture `cluster`)."""
 
+import base64
+import http.client
 import json
 import os
 import socket
@@ -8,8 +10,7 @@ import ssl
 import struct
 import subprocess
 import unittest
-import urllib.error
-import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 from support import HERE, Kubectl, fetch, push_hello, registry, wait_until
@@ -96,17 +97,12 @@ class NodeTest(unittest.TestCase):
 
     def test_the_registry_takes_new_users_and_forgets_old_ones(self):
         def answer(user, password):
-            context = ssl.create_default_context(cafile=self.state["ca"])
-            manager = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-            url = f"https://{self.state['registry']['address']}/v2/"
-            manager.add_password(None, url, user, password)
-            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context),
-                                                 urllib.request.HTTPBasicAuthHandler(manager))
-            try:
-                with opener.open(url, timeout=10) as response:
-                    return response.status
-            except urllib.error.HTTPError as error:
-                return error.code
+            shown = base64.b64encode(f"{user}:{password}".encode()).decode()
+            trust = ssl.create_default_context(cafile=self.state["ca"])
+            with closing(http.client.HTTPSConnection(self.state["node"]["address"], timeout=10, context=trust)) as connection:
+                connection.request("GET", f"/oauth2/token?service={self.state['registry']['host']}",
+                                   headers={"Authorization": f"Basic {shown}"})
+                return connection.getresponse().status
         subprocess.run([HERE / "registry", "set-password", STATE, "guest"], check=True)
         first = registry.users(STATE)["guest"]
         self.assertEqual(200, answer("guest", first))

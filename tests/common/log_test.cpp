@@ -52,6 +52,25 @@ TEST_CASE(
   CHECK(text.find("the end") != std::string::npos);
 }
 
+TEST_CASE("of what is confidential no part is shown, as long as it is") {
+  const std::string value = "one-long-value-that-nobody-may-see";
+  std::string quoted = "it holds " + value.substr(3, 20) + ", and not " + value.substr(9, 15) + "; " + value + value;
+  {
+    const log::Confidential untold({Secret(value), Secret("shorter-one")});
+    std::string other = "shorter-one " + value.substr(0, 16);
+    log::redact_concealed(other);
+    CHECK(other == "[redacted] [redacted]");
+    log::redact_concealed(quoted);
+    CHECK(quoted == "it holds [redacted], and not " + value.substr(9, 15) + "; [redacted]");
+    testing::CapturedLog captured;
+    log::warning("Refused", {{"error", "denied: " + value}});
+    CHECK(captured.text().find("denied: [redacted]") != std::string::npos);
+  }
+  std::string later = value;
+  log::redact_concealed(later);
+  CHECK(later == value);
+}
+
 TEST_CASE("a secret is also found where JSON spells it in another way") {
   log::conceal("pass\"word\\long");
   testing::CapturedLog captured;

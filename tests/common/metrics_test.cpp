@@ -28,6 +28,16 @@ TEST_CASE("a histogram counts observations in its buckets") {
   CHECK_THAT(metrics.text(), Contains("duration_seconds_count 2"));
 }
 
+TEST_CASE("a gauge that was removed is served no more, and begins anew") {
+  MetricsRegistry metrics;
+  metrics.gauge("end_seconds", "Ends.", {{"name", "pets"}}).set(5);
+  metrics.gauge("end_seconds", "Ends.", {{"name", "dogs"}}).set(6);
+  metrics.remove_gauge("end_seconds", {{"name", "pets"}});
+  metrics.remove_gauge("end_seconds", {{"name", "cats"}});
+  CHECK_THAT(metrics.text(), !Contains("pets") && Contains("end_seconds{name=\"dogs\"} 6"));
+  CHECK(metrics.gauge("end_seconds", "Ends.", {{"name", "pets"}}).value() == 0);
+}
+
 TEST_CASE("process metrics are read when the text is asked for") {
   MetricsRegistry metrics;
   metrics.export_process_metrics();

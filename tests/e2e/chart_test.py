@@ -1,10 +1,15 @@
 #!/usr/bin/python3
 """The chart by itself: it lints, renders the only copy of the definition, and refuses values that make no sense."""
 
+import ipaddress
+import re
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -18,6 +23,16 @@ HELM = ROOT / "build/tools/helm"
 
 def render(*words):
     return run(HELM, "template", "release", CHART, "--namespace", "system", "--kube-version", "1.32.0", *words)
+
+
+def objects(kind=None, *values):
+    """Those of the chart that are of this kind."""
+    found = yaml.safe_load_all(render(*(word for value in values for word in ("--set", value))))
+    return [obj for obj in found if obj and kind in (None, obj["kind"])]
+
+
+def alerts(*values):
+    return objects("PrometheusRule", "alerts.enabled=true", *values)[0]["spec"]["groups"][0]["rules"]
 
 
 class Chart(unittest.TestCase):
@@ -40,6 +55,84 @@ class Chart(unittest.TestCase):
         rules = rendered.split("resources: ")
         secrets, = [rule for rule in rules if rule.startswith("[secrets]")]
         self.assertNotRegex(secrets.split("verbs: ")[1].splitlines()[0], "list|watch")
+
+    def test_the_registry_settings_reach_the_operator_whose_pods_are_exchanged_when_they_change(self):
+        self.assertNotIn("registry-config", render())
+        rendered = [render("--set", f"registry.servers={{{server}}}") for server in ("a.io", "b.io")]
+        self.assertIn("--registry-config=/etc/imageclassifier/registry.yaml", rendered[0])
+        checksums = [line for text in rendered for line in text.splitlines() if "registry-checksum" in line]
+        self.assertEqual(len(set(checksums)), 2)
+
+    def test_what_needs_kinds_that_not_every_cluster_has_is_left_out_unless_it_is_asked_for(self):
+        kinds = {obj["kind"] for obj in objects()}
+        self.assertEqual(kinds & {"PrometheusRule", "PodMonitor", "NetworkPolicy"}, set())
+        monitor = objects("PodMonitor", "podMonitor.enabled=true")[0]
+        self.assertEqual(monitor["spec"]["selector"]["matchLabels"], objects("Deployment")[0]["spec"]["selector"]["matchLabels"])
+
+    def test_the_operators_network_policy_keeps_it_from_the_machines_own_addresses_unless_it_is_to_use_an_identity_of_theirs(self):
+        def rules(*values):
+            return objects("NetworkPolicy", "networkPolicy.enabled=true", *values)[0]["spec"]
+
+        def reaches(spec, address):
+            address = ipaddress.ip_address(address)
+            blocks = [to["ipBlock"] for rule in spec["egress"] for to in rule.get("to", []) if "ipBlock" in to]
+            return any(address in ipaddress.ip_network(block["cidr"]) and
+                       not any(address in ipaddress.ip_network(part) for part in block.get("except", [])) for block in blocks)
+
+        plain = rules()
+        for address in ("20.50.1.2", "10.0.0.1", "fd12::1"):
+            self.assertTrue(reaches(plain, address), address)
+        for address in ("169.254.169.254", "168.63.129.16", "fe80::1", "fd00:ec2::254"):
+            self.assertFalse(reaches(plain, address), address)
+        self.assertIn({"ports": [{"protocol": kind, "port": 53} for kind in ("UDP", "TCP")]}, plain["egress"])
+        self.assertIn({"namespaceSelector": {}}, [to for rule in plain["egress"] for to in rule.get("to", [])])
+        self.assertEqual(plain["ingress"], [{"ports": [{"protocol": "TCP", "port": "http"}]}])
+        self.assertTrue(reaches(rules("registry.identities[0].namespace=zoo"), "169.254.169.254"))
+        peer = {"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}
+        restricted = rules("networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=monitoring")
+        self.assertEqual(restricted["ingress"][0]["from"], [peer])
+
+    def test_alerts_speak_of_metrics_that_there_are(self):
+        names = {name for rule in alerts() for name in re.findall(r"\b(?:imageclassifier|leader_election)_[a-z_]+\b", rule["expr"])}
+        self.assertGreaterEqual(len(names), 4)
+        self.assertEqual(names - set(re.findall("^\\| `([a-z_]+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)), set())
+        reasons = set(re.findall(r"EventPattern\{.*\"(\w+)\"\}", (ROOT / "operator/diagnosis/load_balancer.cpp").read_text())) | {"LoadBalancerPending"}
+        pattern, = [re.search('reason=~"(.*)"', rule["expr"]).group(1) for rule in alerts() if "reason=~" in rule["expr"]]
+        self.assertEqual([reason for reason in sorted(reasons) if not re.fullmatch(pattern, reason)], [])
+        self.assertNotIn("ImageClassifierOperatorDown", [rule["alert"] for rule in alerts("replicaCount=0")])
+
+    def test_alerts_fire_when_they_should_and_only_then(self):
+        leader = 'leader_election_master_status{name="release-imageclassifier-operator",pod="%s"}'
+        expiry = 'imageclassifier_registry_token_expiry_timestamp_seconds{namespace="zoo",name="%s",server="a.azurecr.io"}'
+        condition = 'imageclassifier_conditions{type="EndpointReady",reason="%s"}'
+        series = {
+            leader % "a": "1x20 0x40", leader % "b": "0x60",
+            expiry % "pets": "3600x60", expiry % "dogs": "36000x60",
+            'imageclassifier_credential_state{state="stale"}': "0x5 1x55",
+            condition % "LoadBalancerPending": "1x5 0x55", condition % "SubnetFull": "0x20 1x40", condition % "Answering": "3x60"}
+        firing = {"18m": ["ImageClassifierRotationFailing"], "24m": ["ImageClassifierRotationFailing"],
+                  "35m": ["ImageClassifierLoadBalancerPending", "ImageClassifierOperatorDown", "ImageClassifierRotationFailing"],
+                  "45m": ["ImageClassifierCredentialExpires", "ImageClassifierLoadBalancerPending", "ImageClassifierOperatorDown",
+                          "ImageClassifierRotationFailing"]}
+        rules = alerts()
+
+        def expected(rule, at):
+            if rule["alert"] not in firing.get(at, []):
+                return []
+            value = lambda text: text.replace("{{ $value }}", "1")  # noqa: E731
+            told = {key: re.sub(r"{{ or .* }}/{{ .* }}", "zoo/pets", value(text)) for key, text in rule["annotations"].items()}
+            of = {"namespace": "zoo", "name": "pets", "server": "a.azurecr.io"} if "expiry" in rule["expr"] else {}
+            return [{"exp_labels": rule["labels"] | of, "exp_annotations": told}]
+
+        with tempfile.TemporaryDirectory() as place:
+            (Path(place) / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "alerts", "rules": rules}]}))
+            test = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [{
+                "interval": "1m", "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "alert_rule_test": [{"eval_time": at, "alertname": rule["alert"], "exp_alerts": expected(rule, at)}
+                                    for rule in rules for at in ("3m", *firing)]}]}
+            (Path(place) / "test.yaml").write_text(yaml.safe_dump(test))
+            run("promtool", "check", "rules", Path(place) / "rules.yaml")
+            run("promtool", "test", "rules", Path(place) / "test.yaml")
 
     def test_values_that_make_no_sense_are_refused(self):
         for words in (["--set", "replicaCount=-1"], ["--set", "logLevel=loud"], ["--set", "image.digest=sha256:12"], ["--set", "imgae.tag=1"]):

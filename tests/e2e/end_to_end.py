@@ -17,6 +17,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/cluster")]
 sys.dont_write_bytecode = True
 
 from api import recorded  # noqa: E402
+from minicluster import registry  # noqa: E402
 
 from lab import CHART, QUICKSTART, classify, images  # noqa: E402
 from lab.kubernetes import Kubernetes, condition, run  # noqa: E402
@@ -41,7 +42,7 @@ def cluster_state():
 
 
 def password_of(user):
-    return json.loads((STATE / "registry/users.json").read_text())[user]
+    return registry.users(STATE)[user]
 
 
 def classifier(name, image=SERVER_IMAGE, secret=CREDENTIALS, **spec):

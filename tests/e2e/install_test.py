@@ -5,8 +5,10 @@ import json
 
 import end_to_end
 from end_to_end import (BINARIES, BUILT, CHART, CREDENTIALS, OPERATOR_NAMESPACE, PICTURES, QUICKSTART, REGISTRY_HOST, RELEASE, STATE, EndToEnd,
-                        images, password_of)
+                        cluster_state, images, password_of, registry)
 from judges import judge
+
+from lab.clusters import registry_options
 
 
 class Install(EndToEnd):
@@ -22,7 +24,8 @@ class Install(EndToEnd):
         self.system.make_pull_secret("registry", REGISTRY_HOST, "puller", password_of("puller"))
         self.system.helm("upgrade", "--install", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, "--wait", "--timeout", "2m", "--take-ownership",
                          "--set", f"image.repository={REGISTRY_HOST}/imageclassifier-operator", "--set-string", f"image.tag={self.operator_tag}",
-                         "--set", "imagePullSecrets[0].name=registry")
+                         "--set", "imagePullSecrets[0].name=registry", *registry_options(REGISTRY_HOST, cluster_state()["ca"]),
+                         "--set", f"registry.clouds.Public.authority={REGISTRY_HOST},registry.clouds.Public.servers={{{REGISTRY_HOST}}}")
         pods = self.system.get("pods", None, "--selector=app.kubernetes.io/name=imageclassifier-operator")
         self.assertEqual([pod["status"]["phase"] for pod in pods], ["Running", "Running"])
 
@@ -40,14 +43,20 @@ class Install(EndToEnd):
         self.assertEqual(resource["status"]["observedGeneration"], resource["metadata"]["generation"])
         self.assertEqual(resource["status"]["readyReplicas"], 1)
         self.assertRegex(resource["status"]["image"]["resolved"], f"^{REGISTRY_HOST}/inference-server@sha256:[0-9a-f]{{64}}$")
+        self.assertEqual(resource["status"]["image"]["platforms"], ["linux/amd64"])
         conditions = {entry["type"]: entry["status"] for entry in resource["status"]["conditions"]}
-        for kind in ("CredentialReady", "WorkloadAvailable", "EndpointReady", "Ready"):
+        for kind in ("CredentialReady", "ImageResolved", "WorkloadAvailable", "EndpointReady", "Ready"):
             self.assertEqual(conditions[kind], "True", conditions)
         self.users.kubectl("wait", "--for=condition=Ready", "imageclassifier/quickstart", "--timeout=5s")
         self.assertEqual(judge(resource)[:2], ("Current", "Healthy"))
 
-    def test_5_the_node_pulled_with_the_secret_that_the_operator_made(self):
+    def test_5_the_node_pulled_the_digest_that_the_operator_found_with_the_secret_that_it_made(self):
         pod, = self.users.get("pods", None, "--selector=app.kubernetes.io/instance=quickstart")
+        digest = self.users.get("imageclassifier", "quickstart")["status"]["image"]["digest"]
+        self.assertEqual(pod["spec"]["containers"][0]["image"], f"{REGISTRY_HOST}/inference-server@{digest}")
+        pulls = [(entry["status"], entry["subject"]) for entry in registry.requests(STATE) if entry["agent"].startswith("containerd")
+                 and entry["path"] == f"/v2/inference-server/manifests/{digest}"]
+        self.assertIn((200, "puller"), pulls)
         secret, = [entry["name"] for entry in pod["spec"]["imagePullSecrets"]]
         self.assertEqual(self.users.get("secret", secret)["type"], "kubernetes.io/dockerconfigjson")
         for kind, name in (("secret", secret), ("deployment", "quickstart"), ("service", "quickstart")):

@@ -74,6 +74,17 @@ class Doctor(OperatorTest):
         text = self.wait_for_verdict(": all is well")
         self.assertEqual(self.examine()[0], 0)
 
+    def test_what_the_API_server_refuses_is_the_fault_and_not_what_waits_for_it(self):
+        self.run_kubectl("create", "quota", "none", "--hard=services=0")
+        wait_until(lambda: "hard" in self.get("quota", "none").get("status", {}), 20, "the quota")
+        self.apply(resource("pets"))
+        text = self.wait_for_verdict(": broken at load balancer")
+        self.assertRegex(text, "(?m)^  load balancer +BROKEN +ObjectRefused: The operator says: .*exceeded quota")
+        both = {"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+        self.apply(resource("pets", pod={"env": [both]}))
+        text = self.wait_for_verdict(": broken at pods")
+        self.assertRegex(text, "(?m)^  pods +BROKEN +PodTemplateInvalid: The operator says: ")
+
     def test_what_cannot_be_told_ends_with_a_sentence_and_status_2(self):
         code, text = self.examine("nobody")
         self.assertEqual((code, text.count("\n")), (2, 1))
@@ -118,6 +129,7 @@ class Doctor(OperatorTest):
         code, text = self.ask("render", "-f", str(folder / "pets.yaml"))
         self.assertEqual(code, 0)
         self.assertIn("kind: Deployment", text)
+        self.assertIn("ic/NAME", self.ask("doctor", "pod/pets", "-n", self.namespace)[1])
 
 
 if __name__ == "__main__":

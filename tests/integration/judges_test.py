@@ -44,6 +44,7 @@ class Judges(OperatorTest):
 
     def test_what_waits_for_a_Secret_is_in_progress_and_a_change_that_nobody_has_seen_yet_too(self):
         self.apply(with_basic("pets"))
+        self.wait_for("pets", "Ready", "False", "SecretNotFound")  # before that it is in progress as well
         self.assertIn("SecretNotFound", self.wait_for_judgement("pets", "InProgress", "Progressing"))
         self.operator.end()
         self.make_credentials()

@@ -50,8 +50,12 @@ class Kubelets:
         shown = {entry["type"]: entry["status"] for entry in pod.get("status", {}).get("conditions", [])}
         return status if shown != {entry["type"]: entry["status"] for entry in status["conditions"]} else None
 
+    def tag_of(self, pod):
+        """For those that tell good from bad otherwise."""
+        return image_of(pod)
+
     def status_of(self, pod, others):
-        tag, name = image_of(pod), pod["metadata"]["name"]
+        tag, name = self.tag_of(pod), pod["metadata"]["name"]
         ready = condition(pod, "Ready").get("status") == "True"
         if tag.startswith("mixed") and name not in self.mixed:
             self.mixed.append(name)

@@ -15,7 +15,10 @@ PAGE = ROOT / "docs/metrics.md"
 ROW = re.compile(r"^\| `([a-z_:0-9]+)` \| (counter|gauge|histogram) \| ([^|]*) \| (.+) \|$", re.MULTILINE)
 # The value of a label comes from a closed list, so the number of series is bounded.
 BOUNDED_LABELS = {"controller", "result", "name", "priority", "code", "method", "verb", "host", "resource", "step", "kind", "why", "group",
-                  "endpoint", "reason", "type", "call", "status"}
+                  "endpoint", "reason", "type", "call", "status", "state", "server", "route"}
+# Has a series for each resource with a minted credential; minting_test.py looks at it.
+NAMES_RESOURCES = "imageclassifier_registry_token_expiry_timestamp_seconds"
+NEEDS_A_REGISTRY = {NAMES_RESOURCES, "imageclassifier_registry_requests_total"}
 
 
 def documented():
@@ -46,9 +49,10 @@ class Metrics(OperatorTest):
     def test_they_are_those_of_the_page_with_type_and_labels(self):
         self.apply(resource("pets"))
         self.wait_for_children("pets")
-        wanted, found = documented(), exposed(self.text())
+        page, found = documented(), exposed(self.text())
+        wanted = {name: told for name, told in page.items() if name not in NEEDS_A_REGISTRY}
         self.assertEqual({name: found.get(name) for name in wanted}, wanted)
-        self.assertEqual(sorted(set(found) - set(wanted)), [], "not in docs/metrics.md")
+        self.assertEqual(sorted(set(found) - set(page)), [], "not in docs/metrics.md")
 
     def test_series_with_a_closed_set_of_labels_are_there_at_zero_before_anything_happens(self):
         text = self.text()

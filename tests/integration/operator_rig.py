@@ -27,6 +27,7 @@ from support import wait_until as wait_until_true  # noqa: E402
 CRD = ROOT / "crds/imageclassifiers.yaml"
 TRANSPORT = os.environ.get("IC_TRANSPORT", "cpprest")
 PROGRAM = Path(os.environ.get("IC_BINARIES", ROOT / "build/release/bin")) / "imageclassifier-operator"
+NO_REGISTRIES = ROOT / "tests/cluster/no_registries.yaml"
 IMAGE = "contoso.azurecr.io/inference-server:demo"
 
 
@@ -70,9 +71,10 @@ class Operator:
         self.log = tempfile.NamedTemporaryFile(prefix="operator-", suffix=".log")
         kubeconfig = kubeconfig or kubectl.folder / "kubeconfig"
         self.credentials = Credentials(kubectl.program, kubeconfig, environment)
+        registries = () if "--registry-config" in options else ("--registry-config", NO_REGISTRIES)
         self.process = subprocess.Popen(
             [PROGRAM, "--kubeconfig", kubeconfig, "--namespace", namespace, "--listen", "127.0.0.1:0",
-             "--transport", transport, *options],
+             "--transport", transport, *registries, *options],
             stdout=self.log, stderr=self.log, env={**os.environ, **(environment or {})})
 
     def port(self):

@@ -28,7 +28,7 @@ class Children(OperatorTest):
         self.assertEqual(self.password_in_pull_secret("quickstart"), "first")
         status = self.get("ic", "quickstart")["status"]
         self.assertEqual({entry["type"] for entry in status["conditions"]},
-                         {"CredentialReady", "WorkloadAvailable", "EndpointReady", "RolledBack", "Suspended", "Ready", "Reconciling", "Stalled"})
+                         {"CredentialReady", "ImageResolved", "WorkloadAvailable", "EndpointReady", "RolledBack", "Suspended", "Ready", "Reconciling", "Stalled"})
         self.assertEqual(status["pullSecret"], {"name": "quickstart-acr-pull"})
         self.wait_for("quickstart", "CredentialReady", "True", "Minted")
 
@@ -140,6 +140,30 @@ class Diagnosis(OperatorTest):
         self.apply(resource("pets"))
         entry = self.wait_for("pets", "Ready", "False", "PodCreationForbidden")
         self.assertIn("exceeded quota: none", entry["message"])
+
+    def test_a_pull_that_fails_names_the_pull_secret_that_is_missing(self):
+        self.apply(resource("pets", pod={"imagePullSecrets": [{"name": "team"}]}))
+        pod = wait_until(lambda: self.get("pods").get("items"), 20, "a pod")[0]["metadata"]["name"]
+        waiting = {"reason": "ErrImagePull", "message": "failed to pull and unpack image: unexpected status code [manifests demo]: 401 Unauthorized"}
+        status = {"containerStatuses": [{"name": "server", "image": "x", "imageID": "", "ready": False, "restartCount": 0, "state": {"waiting": waiting}}]}
+        self.run_kubectl("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+        entry = self.wait_for("pets", "CredentialReady", "False", "PullSecretMissing")
+        self.assertIn("Secret team, which spec.pod.imagePullSecrets names", entry["message"])
+        self.run_kubectl("create", "secret", "docker-registry", "team", "--docker-server=contoso.azurecr.io", "--docker-username=u", "--docker-password=p")
+        self.run_kubectl("annotate", "ic", "pets", "example.com/touched=yes")  # saves the wait until it is looked at again
+        self.wait_for("pets", "Ready", "False", "CredentialRefused")
+
+    def test_a_deployment_that_somebody_has_paused_is_told_and_goes_on_when_it_is_resumed(self):
+        self.apply(resource("pets"))
+        wait_until(lambda: self.get("pods").get("items"), 20, "a pod")
+        self.run_kubectl("rollout", "pause", "deployment/pets")
+        self.run_kubectl("patch", "ic", "pets", "--type=merge", "-p", '{"spec": {"serving": {"topK": 7}}}')
+        entry = self.wait_for("pets", "Ready", "False", "DeploymentPaused")
+        self.assertIn("kubectl rollout resume deployment/pets", entry["message"])
+        self.wait_for("pets", "Stalled", "True", "DeploymentPaused")
+        self.run_kubectl("rollout", "resume", "deployment/pets")
+        self.wait_for("pets", "Stalled", "False", "Reconciling")
+        self.assertEqual(len(wait_until(lambda: self.get("rs")["items"][1:], 20, "the other ReplicaSet")), 1)
 
     def test_an_annotation_that_the_api_server_refuses_is_named_and_pods_are_made_anyway(self):
         self.apply(resource("pets", service={"annotations": {"not a key": "x"}}))

@@ -70,6 +70,69 @@ class Options(OperatorTest):
         wait_until(lambda: self.uid("networkpolicy", "pets"), 5, "the policy to be made anew")
         self.assertEqual(self.get("pdb", "pets")["metadata"]["annotations"]["example.com/note"], "mine")
 
+    def test_what_an_apply_cannot_undo_is_taken_away_and_what_others_add_beside_stays(self):
+        self.apply(resource("pets", replicas=2))
+        self.wait_for_children("pets")
+        wait_until(lambda: self.uid("pdb", "pets"), 20, "the budget")
+
+        def edit(kind, change):
+            """As `kubectl edit` does it."""
+            def replaced():  # the status is written meanwhile
+                live = self.get(kind, "pets")
+                change(live["spec"])
+                return self.run_kubectl("replace", "-f", "-", given=json.dumps(live), check=False).returncode == 0
+            wait_until(replaced, 10, f"the edit of the {kind}")
+
+        def server(spec):
+            return next(entry for entry in spec["template"]["spec"]["containers"] if entry["name"] == "server")
+
+        def add_sidecar(spec):
+            spec["template"]["spec"]["containers"].append({"name": "sidecar", "image": "example.com/x"})
+
+        def other_port(spec):
+            spec["ports"][0]["port"] = 8088
+
+        def other_container_port(spec):
+            server(spec)["ports"][0]["containerPort"] = 9090
+
+        def other_source(spec):
+            variable = next(entry for entry in server(spec)["env"] if entry["name"] == "INFERENCE_TOP_K")
+            del variable["value"]
+            variable["valueFrom"] = {"fieldRef": {"fieldPath": "metadata.name"}}
+
+        def other_probe(spec):
+            del server(spec)["readinessProbe"]["httpGet"]
+            server(spec)["readinessProbe"]["tcpSocket"] = {"port": 8080}
+
+        def other_bound(spec):
+            del spec["maxUnavailable"]
+            spec["minAvailable"] = 1
+
+        edit("deployment", add_sidecar)
+        for kind, change in (("service", other_port), ("deployment", other_container_port), ("deployment", other_source),
+                             ("deployment", other_probe), ("pdb", other_bound)):
+            with self.subTest(change.__name__):
+                before = self.spec(kind)
+                edit(kind, change)
+                wait_until(lambda: self.spec(kind) == before, 5, "the repair")
+        self.assertEqual(len(self.spec("deployment")["template"]["spec"]["containers"]), 2)
+
+        # What is dropped from the specification goes, as if nothing had been taken away.
+        edit("service", other_port)
+        self.patch("ic", "pets", {"spec": {"service": {"sourceRanges": ["10.9.0.0/16"]}, "pod": {"env": [{"name": "A", "value": "1"}]}}})
+        wait_until(lambda: self.spec("service").get("loadBalancerSourceRanges") == ["10.9.0.0/16"] and self.spec("service")["ports"][0]["port"] == 80, 5, "the ranges")
+        wait_until(lambda: "A" in [entry["name"] for entry in server(self.spec("deployment"))["env"]], 5, "the variable")
+        edit("deployment", other_source)
+        self.patch("ic", "pets", {"spec": {"suspend": True, "service": {"sourceRanges": None}, "pod": None}})
+        wait_until(lambda: self.spec("deployment")["replicas"] == 0 and "loadBalancerSourceRanges" not in self.spec("service"), 5, "the suspension")
+        wait_until(lambda: "A" not in [entry["name"] for entry in server(self.spec("deployment"))["env"]], 5, "the variable to go")
+        for kind in ("service", "deployment", "pdb"):
+            ours = [entry["operation"] for entry in self.get(kind, "pets", "--show-managed-fields")["metadata"]["managedFields"]
+                    if entry["manager"] == "imageclassifier-operator"]
+            self.assertEqual(ours, ["Apply"], kind)
+        refused = [line for line in self.operator.lines() if line.get("result") in ("ServiceInvalid", "PodTemplateInvalid", "ObjectInvalid")]
+        self.assertEqual(refused, [])
+
     def test_an_autoscaler_takes_over_without_a_jump_and_its_decision_stays(self):
         seen = self.follow_replicas()
         self.apply(resource("pets", replicas=4))
@@ -127,6 +190,7 @@ class Options(OperatorTest):
         entry = self.wait_for("pets", "Ready", "False", "NameConflict")
         self.assertIn("NetworkPolicy pets", entry["message"])
         self.wait_until_settled()
+        self.assertIsNone(self.uid("deployment", "pets"), "nobody is let in without the policy")
         self.assertEqual(self.spec("networkpolicy")["podSelector"], {})
 
     def test_a_quota_for_policies_is_told_with_the_servers_words_and_without_a_hot_loop(self):
@@ -141,6 +205,14 @@ class Options(OperatorTest):
         wait_until(lambda: self.uid("networkpolicy", "pets"), 40, "the policy")
         self.wait_for_children("pets")
         wait_until(lambda: condition(self.get("ic", "pets"), "Ready")["reason"] != "ObjectRefused", 40, "the refusal to be forgotten")
+
+    def test_a_policy_that_the_API_server_finds_invalid_is_for_the_user_to_mend(self):
+        self.apply(resource("pets", networkPolicy={"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}))
+        entry = self.wait_for("pets", "Stalled", "True", "ObjectInvalid")
+        self.assertIn("10.0.0.0/33", entry["message"])
+        self.assertIsNone(self.uid("deployment", "pets"), "nobody is let in without the policy")
+        self.patch("ic", "pets", {"spec": {"networkPolicy": {"allowFrom": None}}})
+        self.wait_for_children("pets")
 
     def test_the_fields_that_are_passed_on_reach_the_pods_and_stay_as_they_are(self):
         example = json.loads(self.run_kubectl("create", "--dry-run=client", "-o", "json", "-f", str(ROOT / "crds/examples/accepted/passed-on.yaml")).stdout)

@@ -4,6 +4,7 @@ pods is written into their status here."""
 
 import json
 import signal
+import subprocess
 import threading
 import unittest
 
@@ -74,6 +75,11 @@ class Rollout(OperatorTest):
         self.operator = self.start()
         wait_until(lambda: self.deployment()["spec"]["replicas"] == 2, 20, "the replicas")
         self.wait_for("pets", "RolledBack", "True", "ModelInvalid")
+        self.wait_for("pets", "WorkloadAvailable", "True", "Available")
+        self.change(suspend=True)
+        self.wait_for("pets", "Ready", "True", "Suspended")
+        self.assertEqual(condition(self.get("ic", "pets"), "RolledBack")["status"], "True")
+        self.change(suspend=False)
         self.wait_for("pets", "WorkloadAvailable", "True", "Available")
         self.wait_until_settled()
         generation = self.deployment()["metadata"]["generation"]
@@ -158,6 +164,54 @@ class Rollout(OperatorTest):
         wait_until(lambda: self.deployment()["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 1, 10, "the surge to come back")
         self.assertGreaterEqual(min(least), 1)
         self.wait_until_settled()
+
+    def test_callers_are_led_to_the_pods_that_answer_whatever_the_specification_says_by_then(self):
+        self.play_kubelets()
+        self.start_with("good-1", service={"scope": "Public", "sourceRanges": ["10.1.0.0/16", "10.2.0.0/16"]})
+        folder = self.temporary_folder()
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=pets",
+                        "-keyout", folder / "key", "-out", folder / "crt"], check=True, capture_output=True)
+        self.run_kubectl("create", "secret", "tls", "certificate", f"--cert={folder / 'crt'}", f"--key={folder / 'key'}")
+        self.change(image=IMAGE + "bad", service={"tls": {"secretName": "certificate"}, "authentication": {"type": "Basic"},
+                                                  "sourceRanges": ["10.2.0.0/24", "10.3.0.0/16"]})
+        self.wait_for("pets", "RolledBack", "True", "ModelInvalid")
+        wait_until(lambda: self.running() == "good-1", 10, "the good one to be restored")
+        service = self.wait_for_service(["10.2.0.0/24"])
+        self.assertEqual((service["ports"][0]["name"], service["ports"][0]["port"]), ("http", 80))
+        self.run_kubectl("delete", "service", "pets")
+        self.assertEqual(self.wait_for_service(None)["type"], "ClusterIP")
+        self.change(image=IMAGE + "good-2")
+        self.wait_for_good("good-2")
+        service = self.wait_for_service(["10.2.0.0/24", "10.3.0.0/16"])
+        self.assertEqual((service["ports"][0]["name"], service["ports"][0]["port"]), ("https", 443))
+
+    def test_a_password_opens_nothing_while_pods_that_do_not_ask_for_it_exist_or_may_come_back(self):
+        self.play_kubelets()
+        self.start_with("good-1", rollout={"strategy": "Recreate"})
+
+        def internal():
+            return "service.beta.kubernetes.io/azure-load-balancer-internal" in self.get("service", "pets")["metadata"]["annotations"]
+        self.change(image=IMAGE + "bad", service={"scope": "Public", "authentication": {"type": "Basic"}})
+        self.wait_for("pets", "RolledBack", "True", "ModelInvalid")
+        self.assertTrue(internal())
+        self.wait_for("pets", "WorkloadAvailable", "True", "Available")
+        self.assertTrue(internal())
+        with self.subTest("the last good revision is gone, and the number of pods is still followed"):
+            self.run_kubectl("delete", "controllerrevision", self.status()["lastGoodRevision"])
+            self.run_kubectl("scale", "ic", "pets", "--replicas=2")
+            wait_until(lambda: self.deployment()["spec"]["replicas"] == 2, 10, "the replicas")
+            self.change(suspend=True)
+            wait_until(lambda: self.deployment()["spec"]["replicas"] == 0, 10, "the pods to go")
+            self.assertEqual(self.running(), "good-1")
+        self.change(image=IMAGE + "good-2", suspend=False)
+        self.wait_for_good("good-2")
+        wait_until(lambda: not internal(), 10, "the Service to be opened")
+
+    def wait_for_service(self, ranges):
+        def found():
+            spec = self.get("service", "pets").get("spec")
+            return spec if spec and spec.get("loadBalancerSourceRanges") == ranges else None
+        return wait_until(found, 20, f"a Service for {ranges}")
 
     def follow_available(self):
         """A list that gets every number of available pods of Deployments, in order."""

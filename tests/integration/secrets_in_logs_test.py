@@ -6,14 +6,18 @@ Each run goes wrong in one way that could make somebody print what was sent.
 
 import base64
 import json
+import os
+import resource
 import secrets
+import shutil
+import signal
 import stat
 import subprocess
 import time
 import unittest
 from pathlib import Path
 
-from operator_rig import OperatorTest, wait_until, with_basic
+from operator_rig import NO_REGISTRIES, PROGRAM, OperatorTest, wait_until, with_basic
 
 FAULTS = ("seed=3,any=reset:0.1,any=lose:0.05,any=status:0.1:code=503:retry=0,any=status:0.05:code=429:retry=0,"
           "watch=cut:0.3:bytes=6000")
@@ -132,6 +136,50 @@ class Secrets(OperatorTest):
         self.run_with(self.plugin(f"echo '{{\"status\": {{\"token\": \"{token}\"'\n"), "plugin", token)
 
 
+class CoreFiles(OperatorTest):
+    starts_operator = False
+
+    def test_a_process_that_is_aborted_leaves_no_core_file(self):
+        most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+
+        def left_by(*command, ready=lambda: True):
+            place = self.temporary_folder()
+            unlimited = lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most))  # noqa: E731
+            process = subprocess.Popen(command, cwd=place, preexec_fn=unlimited, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_until(lambda: ready() and Path(f"/proc/{process.pid}/comm").read_text().strip() == Path(command[0]).name[:15], 10, "the program")
+            process.send_signal(signal.SIGABRT)
+            self.assertEqual(process.wait(timeout=20), -signal.SIGABRT)
+            return list(place.iterdir())
+
+        if most != 0 and not Path("/proc/sys/kernel/core_pattern").read_text().startswith(("|", "/")):
+            self.assertTrue(left_by("/bin/sleep", "60"), "nothing leaves a core file here")
+        self.assertEqual(left_by(str(PROGRAM), "--kubeconfig", str(self.kubectl.folder / "kubeconfig"), "--namespace", self.namespace,
+                                 "--listen", "127.0.0.1:0", "--registry-config", str(NO_REGISTRIES), "--leader-elect",
+                                 "--leader-elect-resource-namespace", self.namespace, ready=lambda: self.get("leases")["items"]), [])
+
+    def test_its_memory_and_environment_are_not_even_for_other_processes_of_its_user(self):
+        place = self.temporary_folder()
+        place.chmod(0o755)
+        program = Path(shutil.copy(PROGRAM, place))
+        (place / "kubeconfig").write_text(self.kubectl.run("config", "view", "--raw", "--flatten").stdout)
+        user = {"user": 65532, "group": 65532, "extra_groups": []} if os.geteuid() == 0 else {}
+
+        def owners(*command):
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            files = [f"/proc/{process.pid}/{name}" for name in ("mem", "environ")]
+            wait_until(lambda: Path(f"/proc/{process.pid}/comm").read_text().strip() == Path(command[0]).name[:15], 10, "the program")
+            return lambda: {os.stat(file).st_uid for file in files}, files
+
+        owner, files = owners(str(program), "--kubeconfig", str(place / "kubeconfig"), "--namespace", self.namespace, "--listen", "127.0.0.1:0")
+        wait_until(lambda: owner() == {0}, 10, "root to own them")
+        for file in files:
+            self.assertIn("denied", subprocess.run(["head", "-c", "1", file], capture_output=True, text=True, check=False, **user).stderr)
+        owner, files = owners("/bin/sleep", "60")
+        self.assertEqual(owner(), {user.get("user", os.getuid())}, "those of any other process are its user's")
+
+
 def without_spec(item):
     """What the operator writes, not what people have written."""
     return {key: value for key, value in item.items() if key not in ("spec", "metadata")}
@@ -139,6 +187,12 @@ def without_spec(item):
 
 def openssl(*words):
     subprocess.run(["openssl", *(str(word) for word in words)], check=True, capture_output=True)
+
+
+def load_tests(_loader, tests, _pattern):
+    """Without CoreFiles where a sanitizer's runtime needs what the operator forbids otherwise."""
+    sanitized = any(mark in PROGRAM.read_bytes() for mark in (b"__asan_init", b"__tsan_init"))
+    return unittest.TestSuite(case for suite in tests for case in suite if not (sanitized and isinstance(case, CoreFiles)))
 
 
 if __name__ == "__main__":

@@ -46,13 +46,13 @@ void add_extension(X509* to, X509* issuer, int kind, const std::string& value) {
 
 // Signed by `signer`; without an issuer by itself.
 Certificate make(const std::string& common_name, EVP_PKEY* key, X509* issuer, EVP_PKEY* signer,
-                 const std::string& names) {
+                 const std::string& names, std::chrono::seconds later = {}) {
   static std::atomic<long> serial{1};
   Certificate made(X509_new());
   X509_set_version(made.get(), 2);
   ASN1_INTEGER_set(X509_get_serialNumber(made.get()), serial++);
-  X509_gmtime_adj(X509_getm_notBefore(made.get()), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(made.get()), 24 * 3600);
+  X509_gmtime_adj(X509_getm_notBefore(made.get()), -3600 + later.count());
+  X509_gmtime_adj(X509_getm_notAfter(made.get()), 24 * 3600 + later.count());
   X509_NAME_add_entry_by_txt(X509_get_subject_name(made.get()), "CN", MBSTRING_UTF8,
                              reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0);
   X509* const parent = issuer == nullptr ? made.get() : issuer;
@@ -92,11 +92,12 @@ const std::string& TestAuthority::certificate_pem() const {
   return impl_->certificate_pem;
 }
 
-Certified TestAuthority::issue(const std::string& common_name, const std::vector<std::string>& names) const {
+Certified TestAuthority::issue(const std::string& common_name, const std::vector<std::string>& names,
+                               std::chrono::seconds later) const {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ",") + name;
   const Key key(EVP_EC_gen("P-256"));
-  const Certificate made = make(common_name, key.get(), impl_->certificate.get(), impl_->key.get(), list);
+  const Certificate made = make(common_name, key.get(), impl_->certificate.get(), impl_->key.get(), list, later);
   return {to_pem(made.get()), to_pem([&](BIO* to) {
             return PEM_write_bio_PrivateKey(to, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
           })};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,8 +21,10 @@ class TestAuthority {
   explicit TestAuthority(const Certified& existing);
   ~TestAuthority();
   const std::string& certificate_pem() const;
-  /// Valid for a day from an hour ago. `names` are as OpenSSL spells them: "DNS:localhost", "IP:127.0.0.1", "IP:::1".
-  Certified issue(const std::string& common_name, const std::vector<std::string>& names = {}) const;
+  /// Valid for a day from an hour ago, or as much later. `names` are as OpenSSL spells them: "DNS:localhost",
+  /// "IP:127.0.0.1", "IP:::1".
+  Certified issue(const std::string& common_name, const std::vector<std::string>& names = {},
+                  std::chrono::seconds later = {}) const;
 
  private:
   struct Impl;

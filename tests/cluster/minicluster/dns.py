@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from .control_plane import ApiClient
-from .layout import INSIDE, INSIDE_SOURCE, REGISTRY_HOST
+from .layout import INSIDE, INSIDE_SOURCE, REGISTRY_HOST, STORAGE_HOST
 from .pki import Pki
 
 _DOMAIN = "svc.cluster.local"
@@ -21,9 +21,9 @@ def start(supervisor, layout):
     _HOSTS.mkdir()
     supervisor.start("dns", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=",
                      f"--listen-address={layout.node_address}", "--bind-interfaces", "--no-resolv", "--no-hosts",
-                     "--local=//", "--local=/#/", f"--host-record={REGISTRY_HOST},{layout.node_address}",
+                     "--local=//", "--local=/#/", f"--host-record={REGISTRY_HOST},{STORAGE_HOST},{layout.node_address}",
                      f"--hostsdir={_HOSTS}", "--local-ttl=2", "--log-facility=-")
-    supervisor.start("dns-records", "/usr/bin/python3", INSIDE_SOURCE / "cluster", "dns-records")
+    supervisor.start("dns-records", "/usr/bin/python3", INSIDE_SOURCE / "cluster" / "cluster", "dns-records")
 
 
 def records(services):

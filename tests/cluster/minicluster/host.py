@@ -1,6 +1,7 @@
 """The machine's side of a cluster: makes the namespaces and what connects them, reports, and takes everything away."""
 
 import fcntl
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -34,6 +35,8 @@ def _check_machine():
     missing = [program for program in _PROGRAMS if shutil.which(program) is None]
     if not Path("/usr/lib/cni/ptp").exists():
         missing.append("/usr/lib/cni/ptp (package containernetworking-plugins)")
+    if importlib.util.find_spec("jwt") is None:
+        missing.append("the Python module jwt (package python3-jwt)")
     if missing:
         raise Failure(f"missing on this machine: {', '.join(missing)} (run `make deps`)")
     attempt = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "mount", "-n", "-t", "tmpfs",

@@ -10,6 +10,7 @@ INSIDE_TOOLS = Path("/run/tools")
 INSIDE_SOURCE = Path("/run/source")
 
 REGISTRY_HOST = "contoso.azurecr.io"
+STORAGE_HOST = "contoso.eastus.data.azurecr.io"  # where the registry has its layers fetched from
 NODE_INTERFACE = "node0"
 FIRST_FREE_INSTANCE = 2  # 1 is the demo's
 LAST_INSTANCE = 99

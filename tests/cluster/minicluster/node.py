@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import dns, image_archive, node_files, state
 from .control_plane import ApiClient, ControlPlane
-from .layout import INSIDE, INSIDE_SOURCE, INSIDE_TOOLS, NODE_INTERFACE, REGISTRY_HOST
+from .layout import INSIDE, INSIDE_SOURCE, INSIDE_TOOLS, NODE_INTERFACE, REGISTRY_HOST, STORAGE_HOST
 from .pki import Pki
 from .processes import Supervisor
 from .progress import Failure
@@ -42,11 +42,6 @@ def _cover_kernel_settings():
         cover.parent.mkdir(parents=True, exist_ok=True)
         cover.write_text(f"{value}\n")
         _run("mount", "-n", "--bind", cover, Path("/proc/sys", name))
-
-
-def _registry_listens():
-    with socket.socket() as channel:
-        return channel.connect_ex(("127.0.0.1", 443)) == 0
 
 
 class Node:
@@ -97,7 +92,7 @@ class Node:
         stage = self.folder / "data" / "run"
         stage.mkdir(parents=True)
         _run("mount", "-n", "-t", "tmpfs", "-o", "mode=755", "tmpfs", stage)
-        binds = {INSIDE: self.folder, INSIDE_SOURCE: Path(__file__).resolve().parent.parent,
+        binds = {INSIDE: self.folder, INSIDE_SOURCE: Path(__file__).resolve().parent.parent.parent,
                  **{INSIDE_TOOLS / name: place for name, place in self.tools.items()}}
         for target, source in binds.items():
             place = stage / target.relative_to("/run")
@@ -114,7 +109,7 @@ class Node:
         self.tools = {name: INSIDE_TOOLS / name for name in self.tools}
         config = INSIDE / "config"
         config.mkdir()
-        (config / "hosts").write_text(f"127.0.0.1 localhost\n{self.layout.node_address} {self.layout.node_name} {REGISTRY_HOST}\n")
+        (config / "hosts").write_text(f"127.0.0.1 localhost\n{self.layout.node_address} {self.layout.node_name} {REGISTRY_HOST} {STORAGE_HOST}\n")
         (config / "resolv.conf").write_text(f"nameserver {self.layout.node_address}\n")
         for name in ("hosts", "resolv.conf"):
             if Path("/etc", name).exists():
@@ -158,7 +153,6 @@ class Node:
         pki.issue("front-proxy", "/CN=front-proxy")
         pki.issue("load-balancer", "/O=system:masters/CN=metallb-controller")
         pki.issue("dns", "/O=system:masters/CN=cluster-dns")
-        pki.issue("registry", f"/CN={REGISTRY_HOST}", [f"DNS:{REGISTRY_HOST}", f"IP:{layout.node_address}"])
         self.api = ApiClient(self.plane.server, pki)
         self._done("certificates")
 
@@ -197,8 +191,13 @@ class Node:
 
     def _start_registry(self):
         (INSIDE / "data" / "registry").mkdir()
-        (INSIDE / "config" / "registry.yaml").write_text(node_files.registry())
-        self.supervisor.start("registry", "docker-registry", "serve", INSIDE / "config" / "registry.yaml")
+        self.supervisor.start("registry", INSIDE_SOURCE / "acr" / "serve", "--folder", INSIDE / "data" / "registry",
+                              "--told", INSIDE / "registry", "--pki", INSIDE / "pki", "--requests", INSIDE / "log" / "registry-requests.log",
+                              "--name", REGISTRY_HOST, "--storage", STORAGE_HOST, "--address", self.layout.node_address)
+
+    def _registry_listens(self):
+        with socket.socket() as channel:
+            return channel.connect_ex((self.layout.node_address, 443)) == 0
 
     def _runtime(self):
         archive = INSIDE / "data" / "pause.tar"
@@ -244,7 +243,7 @@ class Node:
         self.supervisor.start("metallb-controller", "env", f"KUBECONFIG={INSIDE}/data/load-balancer.kubeconfig",
                               self.tools["metallb"] / "metallb-controller", "--namespace=metallb-system",
                               "--webhook-mode=disabled", "--disable-cert-rotation", "--port=7472")
-        self.supervisor.wait_until(_registry_listens, 60, "the registry")
+        self.supervisor.wait_until(self._registry_listens, 60, "the registry")
         self.supervisor.wait_until(lambda: self.api.get("/api/v1/namespaces/default/serviceaccounts/default"), 60,
                                    "the default service account, without which no pod starts")
         self._done("load balancer, registry and service account")

@@ -99,22 +99,6 @@ conntrack: {{maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeo
 """
 
 
-def registry():
-    return f"""version: 0.1
-log:
-  level: info
-  accesslog: {{disabled: false}}
-storage:
-  filesystem: {{rootdirectory: {INSIDE}/data/registry}}
-  delete: {{enabled: true}}
-http:
-  addr: :443
-  tls: {{certificate: {INSIDE}/pki/registry.crt, key: {INSIDE}/pki/registry.key}}
-auth:
-  htpasswd: {{realm: {REGISTRY_HOST}, path: {INSIDE}/registry/htpasswd}}
-"""
-
-
 def address_pool(layout):
     return f"""apiVersion: v1
 kind: Namespace

@@ -1,7 +1,6 @@
-"""The private registry's users, and pushing images to it."""
+"""The private registry's users, what it does wrong, what it was asked, and pushing images to it."""
 
 import base64
-import crypt
 import json
 import os
 import re
@@ -36,9 +35,6 @@ def write_users(folder, accounts):
     """The registry notices the new file by itself at the next request."""
     place = Path(folder) / "registry"
     place.mkdir(exist_ok=True, mode=0o700)
-    salted = {name: crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=32))
-              for name, password in accounts.items()}
-    _write_private(place / "htpasswd", "".join(f"{name}:{hashed}\n" for name, hashed in salted.items()))
     _write_private(place / "users.json", json.dumps(accounts, indent=2) + "\n")
 
 
@@ -60,6 +56,16 @@ def remove_user(folder, name):
     write_users(folder, accounts)
 
 
+def configure(folder, **settings):
+    """What differs from every user's right to pull, and from a registry that works: see tests/acr/serve. Without settings, nothing."""
+    _write_private(Path(folder) / "registry" / "stand.json", json.dumps(settings))
+
+
+def requests(folder):
+    """What was asked, and answered, since the cluster came up: entries as tests/acr/stand.py records them, without credentials."""
+    return [json.loads(line) for line in (Path(folder) / "log" / "registry-requests.log").read_text().splitlines()]
+
+
 def push(folder, image, target):
     """image: an archive file (docker save, buildah push docker-archive:), or a skopeo transport such as
     containers-storage:NAME. target: repository:tag. Returns the reference under which pods pull it."""
@@ -73,7 +79,7 @@ def push(folder, image, target):
         (Path(private) / "ca.crt").write_bytes(Path(content["ca"]).read_bytes())
         authfile = Path(private) / "auth.json"
         _write_private(authfile, json.dumps({"auths": {registry["address"]: {"auth": token}}}))
-        command = ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-cert-dir", private,
+        command = ["skopeo", "--insecure-policy", "copy", "--all", "--quiet", "--dest-cert-dir", private,
                    "--dest-authfile", str(authfile), source, f"docker://{registry['address']}/{target}"]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:

@@ -126,10 +126,13 @@ TEST_CASE("a file with another digest, too few labels or no such name does not l
   CHECK(model::load_model(options).error().code == ErrorCode::kInvalidArgument);
   options.labels = {"a", "b", "c"};
   options.name = "mine";
+  CHECK((*model::load_model(options))->manifest().transform.resize == preprocess::kImagenetV2.resize);
+  options.transform = preprocess::kImagenetV1;
   const auto loaded = model::load_model(options);
   REQUIRE(loaded);
   CHECK((*loaded)->manifest().labels == options.labels);
   CHECK((*loaded)->info().name == "mine");
+  CHECK((*loaded)->manifest().transform.resize == 256);
   CHECK_FALSE((*loaded)->info().demo);
   preprocess::Input wrong;
   wrong.height = wrong.width = 10;

@@ -43,7 +43,7 @@ TEST_CASE("the smallest resource has the schema's defaults") {
   CHECK(classifier->spec.replicas == 1);
   CHECK(classifier->spec.serving.max_upload_bytes == 10485760);
   CHECK(classifier->spec.service.type == "LoadBalancer");
-  CHECK(classifier->spec.service.port == 80);
+  CHECK(api::port_of(classifier->spec.service) == 80);
   CHECK(classifier->spec.resources.requests.at("cpu") == "1");
   CHECK(std::holds_alternative<NodeIdentity>(classifier->spec.auth));
   CHECK(classifier->status.observed_generation == -1);
@@ -65,7 +65,7 @@ TEST_CASE("members of a wrong type read as their default and nothing throws") {
           "status": {"conditions": {"a": 1}, "endpoint": 7, "replicas": 1.5}})");
   REQUIRE(classifier);
   CHECK(classifier->spec.replicas == 1);
-  CHECK(classifier->spec.service.port == 80);
+  CHECK(api::port_of(classifier->spec.service) == 80);
   CHECK(!decode_image_classifier("[]"));
   CHECK(!decode_image_classifier("{"));
   CHECK(!decode_image_classifier(R"({"metadata": {"name": "p"}, "spec": {}})"));
@@ -80,7 +80,7 @@ TEST_CASE("a status survives being written and read") {
   status.observed_generation = 3;
   status.endpoint = Endpoint{"http://10.0.0.1/", "10.0.0.1", "Internal", "LoadBalancer"};
   status.model = ModelStatus{"resnet101", "ab", "float32"};
-  status.pull_secret_name = "pets-acr-pull";
+  status.pull_secret = {"pets-acr-pull", "2026-01-31T09:15:00Z", "2026-01-31T08:35:00Z"};
   status.last_failure = Failure{"OOMKilled", "m", "r", "Pod", "pets-1", "server", 137, "2026-01-01T00:00:00Z"};
   status.conditions.push_back({"Ready", "True", 3, "2026-01-01T00:00:00Z", "Ready", "m"});
   CHECK(parse_status(to_json(status)) == status);

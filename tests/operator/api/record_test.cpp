@@ -53,6 +53,32 @@ TEST_CASE("of a pod's conditions only those that are read are kept, without word
   CHECK(find_condition(pod.conditions, "PodScheduled")->last_transition_time.empty());
 }
 
+TEST_CASE("a pod has lost its readiness if it became unready after its containers had started") {
+  const auto pod = [](const std::string& ready, const std::string& since, const std::string& state) {
+    const Pod decoded = *decode_pod(R"({"status": {"conditions": [{"type": "Ready", "status": ")" + ready +
+                                    R"(", "lastTransitionTime": "2026-01-01T00:00:)" + since +
+                                    R"(Z"}], "containerStatuses": [{"name": "server", "state": {)" + state + "}}]}}");
+    CHECK(Record<Pod>(decoded).object().lost_readiness == decoded.lost_readiness);
+    return decoded.lost_readiness;
+  };
+  const std::string started = R"("running": {"startedAt": "2026-01-01T00:00:10Z"})";
+  CHECK(pod("False", "11", started));
+  CHECK_FALSE(pod("False", "10", started));
+  CHECK_FALSE(pod("False", "05", started));
+  CHECK_FALSE(pod("True", "11", started));
+  CHECK_FALSE(pod("False", "11", R"("waiting": {"reason": "CrashLoopBackOff"})"));
+}
+
+TEST_CASE("the age is kept of pods that have ended only") {
+  const auto made = [](const std::string& phase) {
+    return decode_pod(R"({"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}, "status": {"phase": ")" + phase +
+                      "\"}}")
+        ->metadata.creation_timestamp;
+  };
+  CHECK(made("Failed") == "2026-01-01T00:00:00Z");
+  CHECK(made("Running").empty());
+}
+
 TEST_CASE("an event is owned by what it speaks of") {
   CHECK(decode_event(R"({"involvedObject": {"uid": "u"}})")->metadata.owner_uid == "u");
 }
@@ -94,11 +120,12 @@ TEST_CASE("an object comes back from its record as it was, and its identity with
 
 TEST_CASE("what is compared with our intent comes back from a record") {
   const auto deployment = decode_deployment(R"({"metadata": {"name": "d", "labels": {"a": "b"}, "managedFields": []},
-      "spec": {"replicas": 3}, "status": {"readyReplicas": 2, "observedGeneration": 9223372036854775807}})");
+      "spec": {"replicas": 3, "paused": true}, "status": {"readyReplicas": 2, "observedGeneration": 9223372036854775807}})");
   REQUIRE(deployment);
   const Deployment again = Record<Deployment>(*deployment).object();
-  CHECK(again.owned.text() == R"({"metadata":{"labels":{"a": "b"}},"spec":{"replicas": 3}})");
+  CHECK(again.owned.text() == R"({"metadata":{"labels":{"a": "b"}},"spec":{"replicas": 3, "paused": true}})");
   CHECK(again.replicas == 3);
+  CHECK(again.paused);
   CHECK(again.ready_replicas == 2);
   CHECK(again.observed_generation == std::numeric_limits<std::int64_t>::max());
 }

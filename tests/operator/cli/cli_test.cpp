@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -41,9 +42,26 @@ TEST_CASE("render prints the children of every accepted example") {
   std::ifstream file("crds/examples/accepted/quickstart.yaml");
   const auto text = cli::render(std::string(std::istreambuf_iterator<char>(file), {}));
   REQUIRE(text);
-  CHECK(text->find("kind: Deployment") != std::string::npos);
-  CHECK(text->find("kind: Service") != std::string::npos);
-  CHECK(text->find("Secret quickstart-acr-pull is made by the operator") != std::string::npos);
+  CHECK(text->objects.find("kind: Deployment") != std::string::npos);
+  CHECK(text->objects.find("kind: Service") != std::string::npos);
+  CHECK(text->objects.find("Secret quickstart-acr-pull is made by the operator") != std::string::npos);
+}
+
+TEST_CASE("render warns of fields that the definition does not have, and of no others") {
+  for (const auto& example : std::filesystem::directory_iterator("crds/examples/accepted")) {
+    std::ifstream file(example.path());
+    const auto text = cli::render(std::string(std::istreambuf_iterator<char>(file), {}));
+    INFO(example.path());
+    REQUIRE(text);
+    CHECK(text->warnings.empty());
+  }
+  const auto text = cli::render(
+      "apiVersion: imageclassifier.dev/v1alpha1\nkind: ImageClassifier\nmetadata: {name: pets}\nspec:\n"
+      "  image: contoso.azurecr.io/x:1\n  replica: 2\n  pod: {labels: {a: b}, env: [{name: A, valeu: b}]}\n");
+  REQUIRE(text);
+  CHECK(text->warnings ==
+        "Warning: an ImageClassifier has no field spec.pod.env[].valeu, and kubectl apply would refuse it.\n"
+        "Warning: an ImageClassifier has no field spec.replica, and kubectl apply would refuse it.\n");
 }
 
 TEST_CASE("render refuses what is no ImageClassifier and says what it is") {
@@ -54,10 +72,44 @@ TEST_CASE("render refuses what is no ImageClassifier and says what it is") {
   CHECK(!cli::render(""));
 }
 
+TEST_CASE("the grant for an account's tokens is printed alone, for the operator as it is installed") {
+  const std::string head =
+      "apiVersion: imageclassifier.dev/v1alpha1\nkind: ImageClassifier\nmetadata: {name: pets, namespace: zoo}\nspec:\n"
+      "  image: contoso.azurecr.io/x:1\n";
+  const std::string workload = head + "  registry: {auth: {workloadIdentity: {serviceAccountName: puller}}}\n";
+  const auto text = cli::grant(workload, "mine:other");
+  REQUIRE(text);
+  for (const char* part : {"kind: Role\n", "kind: RoleBinding\n", "namespace: mine", "name: other", "- puller"})
+    CHECK_THAT(*text, Catch::Contains(part));
+  CHECK_THAT(*text, !Catch::Contains("Deployment"));
+  CHECK_THAT(cli::grant(head, "mine:other").error().message, Catch::Contains("pets needs no grant"));
+  for (const char* bad : {"", "mine", ":", "mine:", ":other", "mine:oth er"}) CHECK(!cli::grant(workload, bad));
+}
+
 TEST_CASE("explain knows every reason") {
   for (const diagnosis::Reason& reason : diagnosis::all_reasons()) CHECK(cli::explain(reason.name));
   CHECK(!cli::explain("Nonsense"));
+  CHECK(*cli::explain("oomkilled") == *cli::explain("OOMKilled"));
+  CHECK_THAT(*cli::explain("imagepullbackoff"),
+             Catch::StartsWith("ImagePullBackOff") && Catch::Contains("\nImagePullFailed\n"));
+  CHECK_THAT(*cli::explain("FailedMount"), Catch::Contains("\nVolumeMountFailed\n"));
+  CHECK_THAT(*cli::explain("OutOfcpu"), Catch::StartsWith("OutOfcpu") && Catch::Contains("\nPodRejected\n"));
+  CHECK_THAT(*cli::explain("Init:CrashLoopBackOff"), Catch::Contains("\nCrashLoop\n"));
+  CHECK(!cli::explain("OutOf"));
+  CHECK(!cli::explain(""));
   CHECK(cli::list_reasons().find("\nCredentialRefused   ") != std::string::npos);
+}
+
+TEST_CASE("a resource is named as kubectl takes it, or it is said what to write") {
+  for (const char* argument :
+       {"pets", "ic/pets", "imageclassifiers/pets", "imageclassifiers.imageclassifier.dev/pets"}) {
+    CHECK(*cli::resource_name(argument) == "pets");
+  }
+  for (const char* argument : {"", "ic/", "pod/pets", "ic/pets/x", "pets,cats", "Pets"}) {
+    const auto refused = cli::resource_name(argument);
+    REQUIRE(!refused);
+    CHECK_THAT(refused.error().message, Catch::Contains("ic/NAME"));
+  }
 }
 
 TEST_CASE("the command line is the operator unless it names something else") {
@@ -99,6 +151,19 @@ TEST_CASE("the lease's times are taken with their units and refused where they c
   CHECK(parse({"--leader-elect-retry-period=soon"}).exit_code == 2);
 }
 
+TEST_CASE("what the operator says of the image ends with what to do, as everything that is broken does") {
+  reconciler::Observed observed;
+  observed.classifier = *api::decode_image_classifier(
+      R"({"metadata": {"name": "pets", "namespace": "zoo"}, "spec": {"image": "contoso.azurecr.io/x:1"}})");
+  const diagnosis::Finding refused = diagnosis::make_finding("InsufficientScope", {{"server", "contoso.azurecr.io"}});
+  observed.classifier.status.observed_generation = observed.classifier.metadata.generation;
+  observed.classifier.status.conditions = {{"ImageResolved", "False", 1, {}, "InsufficientScope", refused.text()}};
+  const auto chain = cli::walk(observed, std::nullopt, {});
+  REQUIRE(cli::first_fault(chain) != nullptr);
+  CHECK(cli::first_fault(chain)->text == "The operator says: " + refused.message);
+  CHECK_THAT(cli::format(chain, "pets"), Catch::Contains("What to do: " + refused.remedy));
+}
+
 TEST_CASE("what who asks may not read is not taken for a fault of the operator's") {
   reconciler::Observed observed;
   observed.classifier = *api::decode_image_classifier(
@@ -115,6 +180,55 @@ TEST_CASE("what who asks may not read is not taken for a fault of the operator's
   CHECK(pods().state == cli::Link::State::kBroken);
   CHECK(pods().reason == "ConfigMapNotFound");
   CHECK_THAT(pods().text, Catch::EndsWith("the operator says: It is gone."));
+}
+
+TEST_CASE("what the API server has refused is the fault, before what waits for it or merely waits") {
+  const auto verdict = [](const char* type, const char* reason) {
+    reconciler::Observed observed;
+    observed.classifier = *api::decode_image_classifier(
+        R"({"metadata": {"name": "pets", "namespace": "zoo"}, "spec": {"image": "contoso.azurecr.io/x:1"}})");
+    observed.classifier.status.observed_generation = observed.classifier.metadata.generation;
+    observed.classifier.status.conditions = {{"Ready", "False", 1, {}, reason, "No."}};
+    if (std::string_view(type) != "Ready") {
+      observed.classifier.status.conditions.push_back({type, "False", 1, {}, reason, "No."});
+    }
+    const std::vector<cli::Link> chain = cli::walk(observed, std::nullopt, {});
+    const cli::Link* fault = cli::first_fault(chain);
+    REQUIRE(fault != nullptr);
+    return fault->name + ": " + fault->reason + ": " + fault->text;
+  };
+  CHECK(verdict("WorkloadAvailable", "PodTemplateInvalid") == "pods: PodTemplateInvalid: The operator says: No.");
+  CHECK(verdict("EndpointReady", "ObjectRefused") == "load balancer: ObjectRefused: The operator says: No.");
+  CHECK(verdict("CredentialReady", "RightMissing") == "secret: RightMissing: The operator says: No.");
+  CHECK(verdict("Ready", "ObjectInvalid") == "the rest: ObjectInvalid: The operator says: No.");
+}
+
+TEST_CASE("what the operator has found in the registry is told while no node has pulled the image") {
+  const auto image_link = [](const std::string& status, const std::string& reason) {
+    reconciler::Observed observed;
+    observed.classifier = *api::decode_image_classifier(
+        R"({"metadata": {"name": "pets", "namespace": "zoo"}, "spec": {"image": "contoso.azurecr.io/x:1"}})");
+    observed.classifier.status.conditions = {{"ImageResolved", status, 0, {}, reason, "Told."}};
+    for (const cli::Link& link : cli::walk(observed, std::nullopt, {})) {
+      if (link.name == "image") return std::string(cli::to_string(link.state)) + " " + link.reason;
+    }
+    return std::string();
+  };
+  CHECK(image_link("False", "ManifestUnknown") == "BROKEN ManifestUnknown");
+  CHECK(image_link("True", "Resolved") == "ok Resolved");
+  CHECK(image_link("Unknown", "CheckingImage") == "waiting ");
+  CHECK(image_link("Unknown", "ServerNotAllowed") == "? ");
+}
+
+TEST_CASE("what a specification will be sorry for is noted and is no fault") {
+  reconciler::Observed observed;
+  observed.classifier = *api::decode_image_classifier(
+      R"({"metadata": {"name": "pets", "namespace": "zoo"}, "spec": {"image": "contoso.azurecr.io/x:1", "replicas": 2,
+          "availability": {"minAvailable": 2}}})");
+  const cli::Link link = cli::walk(observed, std::nullopt, {}).back();
+  CHECK(link.state == cli::Link::State::kNote);
+  CHECK(link.reason == "EvictionForbidden");
+  CHECK(cli::first_fault({link}) == nullptr);
 }
 
 TEST_CASE("the first broken link is the fault, before an earlier one that only waits") {

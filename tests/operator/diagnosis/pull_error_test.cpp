@@ -140,10 +140,37 @@ TEST_CASE("details are stable: no addresses, ports or times of the message get i
   CHECK(first.detail == "the connection timed out");
 }
 
+TEST_CASE("where a registry redirects to is named, as a firewall may allow the registry and not that") {
+  const auto detail = [](const std::string& host) {
+    return classify_pull_error(
+               containerd("failed to copy: httpReadSeeker: failed open: failed to do request: Get \"https://" + host +
+                          "/a//b?sig=c\": dial tcp 10.0.0.4:443: i/o timeout"),
+               true)
+        .detail;
+  };
+  const auto expected = [](const std::string& host) {
+    return "the connection timed out, on the way to " + host +
+           ", where the image's content lies and which a firewall must allow too";
+  };
+  CHECK(detail("contoso.westeurope.data.azurecr.io") == expected("contoso.westeurope.data.azurecr.io"));
+  CHECK(detail("weurmanaged12.blob.core.windows.net") == expected("*.blob.core.windows.net"));
+  CHECK(detail(std::string(500, 'a') + ".data.azurecr.io") == expected("*.data.azurecr.io"));
+  CHECK(detail("contoso.azurecr.io") == "the connection timed out");
+}
+
 TEST_CASE("of an unknown error the innermost part is shown") {
   CHECK(classify_pull_error(containerd("the moon is in the wrong quarter"), true).detail ==
         ": the moon is in the wrong quarter");
   CHECK(classify_pull_error("ErrImagePull: failed to pull and unpack image \"x\": it rains", true).detail ==
         ": it rains");
   CHECK(classify_pull_error("Back-off pulling image \"x\"", true).detail.empty());
+  CHECK(classify_pull_error("", true).detail.empty());
+  for (const char* words : {"it rains", "Back-off pulling image \"x\": ErrImagePull: it rains"}) {
+    CHECK(classify_pull_error(words, true).detail == ": it rains");
+  }
+  for (const char* words : {"pull QPS exceeded", "Back-off pulling image \"x\": ErrImagePull: pull QPS exceeded"}) {
+    const auto cause = classify_pull_error(words, true);
+    CHECK(cause.reason == "ImagePullFailed");
+    CHECK_THAT(cause.detail, Catch::Contains("(pull QPS exceeded)"));
+  }
 }

@@ -34,9 +34,24 @@ class Scene {
     return *this;
   }
 
+  Scene& wants(std::int64_t pods) {
+    current_.replicas = pods;
+    return *this;
+  }
+  Scene& paused(std::int64_t updated, std::int64_t all) {
+    deployment_.paused = true;
+    deployment_.updated_replicas = updated;
+    deployment_.status_replicas = all;
+    return *this;
+  }
+
   std::optional<Finding> diagnose(std::optional<Finding> (*how)(const Workload&) = diagnose_workload) const {
-    Workload workload{&classifier_, "contoso.azurecr.io", "Secret acr-credentials",
-                      &deployment_, {&old_, &current_},   {}};
+    Workload workload;
+    workload.classifier = &classifier_;
+    workload.server = "contoso.azurecr.io";
+    workload.credential_source = "Secret acr-credentials";
+    workload.deployment = &deployment_;
+    workload.replica_sets = {&old_, &current_};
     for (const api::Pod& pod : pods_) workload.pods.push_back(&pod);
     return how(workload);
   }
@@ -90,6 +105,14 @@ api::Pod unschedulable(const std::string& message) {
 api::Pod ready() {
   api::Pod pod;
   pod.conditions.push_back({"Ready", "True", 0, "", "", ""});
+  return pod;
+}
+
+api::Pod ended(const std::string& reason, const std::string& created = "2026-01-01T00:00:00Z") {
+  api::Pod pod;
+  pod.phase = "Failed";
+  pod.reason = reason;
+  pod.metadata.creation_timestamp = created;
   return pod;
 }
 
@@ -216,7 +239,7 @@ TEST_CASE("a pod without room blocks a rollout only while pods of an earlier rev
 
 TEST_CASE("other waiting reasons of the kubelet are translated") {
   CHECK(Scene().pod(waiting("InvalidImageName", "couldn't parse image name")).reason() == "InvalidReference");
-  CHECK(Scene().pod(waiting("ErrImageNeverPull")).reason() == "ImagePullFailed");
+  CHECK(Scene().pod(waiting("ErrImageNeverPull")).reason() == "ImageNotPresent");
   CHECK(Scene().pod(waiting("CreateContainerConfigError", "secret \"x\" not found")).reason() ==
         "ContainerConfigInvalid");
   CHECK(Scene().pod(waiting("CreateContainerError", "no command specified")).reason() == "ContainerStartFailed");
@@ -276,22 +299,61 @@ TEST_CASE("what the scheduler says is kept without the part that changes from tr
   CHECK(finding->message == "No node can take the pod: 0/1 nodes are available: 1 Insufficient cpu.");
 }
 
-TEST_CASE("a refusal to make pods is reported without the pod's generated name") {
-  const auto finding = Scene()
-                           .creation_fails(
-                               "pods \"pets-7d4f-abcde\" is forbidden: exceeded quota: none, requested: pods=1, "
-                               "used: pods=0, limited: pods=0")
-                           .diagnose();
+TEST_CASE("a refusal to make pods is reported without the pod's generated name and what is used at the moment") {
+  const auto finding =
+      Scene()
+          .creation_fails(
+              "pods \"pets-7d4f-abcde\" is forbidden: exceeded quota: few, requested: pods=1,memory=1Gi, "
+              "used: pods=1,memory=3Gi, limited: pods=1,memory=3Gi")
+          .diagnose();
   REQUIRE(finding);
   CHECK(finding->name() == "PodCreationForbidden");
-  CHECK(finding->message.find("exceeded quota: none") != std::string::npos);
-  CHECK(finding->message.find("abcde") == std::string::npos);
+  CHECK(finding->message ==
+        "Pods of Deployment pets may not be made: exceeded quota: few, requested: pods=1,memory=1Gi, limited: "
+        "pods=1,memory=3Gi.");
 }
 
 TEST_CASE("pods of earlier revisions and pods that are being deleted do not count") {
   api::Pod going = crashed("Error", 1);
   going.metadata.deleting = true;
   CHECK(Scene().pod(crashed("Error", 1), "old").pod(going).reason().empty());
+}
+
+TEST_CASE(
+    "a pod that has ended is told until a node has taken another one in its place, and never beside another cause") {
+  CHECK(Scene().wants(1).pod(ended("Evicted")).reason() == "PodEvicted");
+  CHECK(Scene().wants(1).pod(ended("Evicted")).pod(api::Pod()).reason() == "PodEvicted");
+  CHECK(Scene().wants(1).pod(ended("Evicted")).pod(waiting("ContainerCreating")).reason().empty());
+  CHECK(Scene().wants(2).pod(ended("Evicted")).pod(waiting("ContainerCreating")).reason() == "PodEvicted");
+  CHECK(Scene().wants(1).pod(ended("Evicted")).pod(unschedulable("0/1")).reason() == "Unschedulable");
+  CHECK(Scene().wants(1).pod(ended("Evicted")).pod(crashed("Error", 1)).reason() == "CrashLoop");
+  CHECK(Scene().wants(1).pod(ended("Evicted"), "old").reason().empty());
+  // A node that refuses one after the other.
+  CHECK(Scene()
+            .wants(1)
+            .pod(ended("OutOfcpu", "2026-01-02T00:00:00Z"))
+            .pod(ended("Evicted", "2026-01-01T00:00:00Z"))
+            .pod(api::Pod())
+            .reason() == "PodRejected");
+}
+
+TEST_CASE("pods that have ended, and were replaced, do not speak for or against a revision") {
+  api::Pod gone = crashed("Error", 78);
+  gone.phase = "Failed";
+  gone.reason = "Evicted";
+  CHECK(Scene().pod(gone).pod(gone).pod(ready()).reason(diagnose_hopeless).empty());
+  CHECK(Scene().pod(gone).pod(ended("Evicted")).pod(crashed("Error", 1)).reason(diagnose_hopeless) == "CrashLoop");
+}
+
+TEST_CASE("a pause is told while it keeps a change from the pods") {
+  CHECK(Scene().paused(0, 2).reason(diagnose_pause) == "DeploymentPaused");
+  CHECK(Scene().paused(1, 2).reason(diagnose_pause) == "DeploymentPaused");
+  CHECK(Scene().paused(2, 2).reason(diagnose_pause).empty());
+  CHECK(Scene().reason(diagnose_pause).empty());
+  CHECK(Scene()
+            .paused(0, 2)
+            .diagnose(diagnose_pause)
+            ->remedy.starts_with("Resume it: kubectl rollout resume deployment/pets;"));
 }
 
 TEST_CASE("of several pods the deepest cause is reported, in whatever order they come") {

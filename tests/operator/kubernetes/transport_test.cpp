@@ -79,6 +79,22 @@ TEMPLATE_LIST_TEST_CASE("a refusal of the server is a response", "", EachTranspo
   CHECK(response->body == "gone");
 }
 
+TEMPLATE_LIST_TEST_CASE("an answer to HEAD has no body, whatever length it tells", "", EachTransport) {
+  Rig<TestType> rig([&](Connection& connection, int) {
+    CHECK_THAT(connection.read_request(), Catch::StartsWith("HEAD /x "));
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
+    CHECK_THAT(connection.read_request(), Catch::StartsWith("GET "));
+    connection.send(answer("next"));
+  });
+  const auto head = rig.send({Method::kHead, "/x", {}, {}});
+  REQUIRE(head);
+  CHECK(head->body.empty());
+  CHECK(find_header(head->headers, "Content-Length") == "100");
+  const auto next = rig.send(kGet);
+  REQUIRE(next);
+  CHECK(next->body == "next");
+}
+
 TEMPLATE_LIST_TEST_CASE("redirects are not followed, so credentials go nowhere else", "", EachTransport) {
   ScriptedServer other([](Connection& connection, int) { connection.read_request(); });
   const std::string status = GENERATE("301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent");
@@ -113,6 +129,27 @@ TEMPLATE_LIST_TEST_CASE("nobody listening is kUnavailable", "", EachTransport) {
   const auto stream = client.stream(lines);
   REQUIRE_FALSE(stream);
   CHECK(stream.error().code == ErrorCode::kUnavailable);
+}
+
+TEST_CASE("libcurl says why a connection fails, in words that are always the same") {
+  const auto cause = [](const std::string& url) {
+    const auto response = Client(config_for(url), {.kind = TransportKind::kCurl}).send(kGet);
+    REQUIRE_FALSE(response);
+    REQUIRE(response.error().cause);
+    return response.error().cause->message;
+  };
+  std::string gone;
+  {
+    ScriptedServer server([](Connection&, int) {});
+    gone = server.url();
+  }
+  CHECK(cause(gone) == "it refuses the connection");
+  CHECK(cause("http://nobody.invalid") == "its name does not resolve");
+  ScriptedServer cut([](Connection& connection, int) {
+    connection.read_request();
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort");
+  });
+  CHECK(cause(cut.url()) == "its answer is cut short");
 }
 
 TEMPLATE_LIST_TEST_CASE("an answer that is cut or no HTTP is kUnavailable", "", EachTransport) {

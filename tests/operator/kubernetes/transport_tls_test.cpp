@@ -99,6 +99,27 @@ TEMPLATE_LIST_TEST_CASE("another name is refused; tls-server-name is verified in
   CHECK(send());
 }
 
+TEST_CASE("libcurl says why it refuses a certificate, in words that are always the same") {
+  const auto cause = [](const Certified& shown) {
+    ServerTls tls(shown);
+    ScriptedServer server(greet, {.tls = &tls});
+    const auto answer = Client(config_for(server.url()), {.kind = TransportKind::kCurl}).send(kGet);
+    REQUIRE(code_of(answer) == ErrorCode::kUnauthenticated);
+    REQUIRE(answer.error().cause);
+    return std::pair(answer.error().cause->code, answer.error().cause->message);
+  };
+  using Cause = std::pair<ErrorCode, std::string>;
+  const std::vector<std::string> here = {"IP:127.0.0.1"};
+  CHECK(cause(cluster_authority().issue("server", here, -48h)) ==
+        Cause(ErrorCode::kDeadlineExceeded, "it has ended, by the clock of this machine"));
+  CHECK(cause(cluster_authority().issue("server", here, 48h)) ==
+        Cause(ErrorCode::kDeadlineExceeded, "it has not begun, by the clock of this machine"));
+  CHECK(cause(cluster_authority().issue("server", {"DNS:elsewhere"})) ==
+        Cause(ErrorCode::kUnauthenticated, "it was issued for another name"));
+  CHECK(cause(TestAuthority("another").issue("server", here)) ==
+        Cause(ErrorCode::kUnauthenticated, "it was issued by an authority that is not known"));
+}
+
 TEMPLATE_LIST_TEST_CASE("insecure-skip-tls-verify takes any certificate", "", EachTlsTransport) {
   const TestAuthority other("unknown");
   ServerTls tls(other.issue("server", {"DNS:elsewhere"}));

@@ -1,6 +1,7 @@
 #include "operator/reconciler/events.hpp"
 
 #include <catch2/catch.hpp>
+#include <tuple>
 
 #include "operator/api/time.hpp"
 #include "operator/reconciler/status.hpp"
@@ -108,6 +109,34 @@ TEST_CASE("children that were made, changed and deleted are told with what they 
   const auto ended = deeds(world);
   CHECK(words(ended) == Words{"Normal Updated", "Normal Deleted"});
   CHECK(ended[1].note == "Deleted Secret pets-acr-pull: no pull Secret is wanted.");
+}
+
+TEST_CASE("what a specification does not get, or will be sorry for, is told once for each specification") {
+  World world(R"({"replicas": 2, "availability": {"minAvailable": "60%"}, "service": {"annotations": {
+                   "example.com/mine": "1", "service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path": "/",
+                   "service.beta.kubernetes.io/azure-load-balancer-internal": "true"}}})");
+  const auto events = pass(world);
+  CHECK(words(events) == Words{"Normal PodsStarting", "Warning AnnotationOverruled", "Warning EvictionForbidden"});
+  CHECK_THAT(events[1].note, Catch::Contains("decide on service.beta.kubernetes.io/azure-load-balancer-health-probe-"
+                                             "request-path, which the operator sets"));
+  CHECK(pass(world).empty());
+  world.observed.classifier.spec.service.type = "ClusterIP";
+  for (const auto& [replicas, least, most, forbidden] : {std::tuple{2, "2", "", true},
+                                                         {2, "1", "", false},
+                                                         {2, "\"50%\"", "", false},
+                                                         {4, "\"100%\"", "", true},
+                                                         {4, "", "0", true},
+                                                         {4, "", "\"0%\"", true},
+                                                         {4, "", "\"1%\"", false},
+                                                         {1, "1", "", false},
+                                                         {3, "", "", false}}) {
+    INFO(replicas << " " << least << " " << most);
+    world.observed.classifier.spec.replicas = replicas;
+    world.observed.classifier.spec.availability.min_available_json = least;
+    world.observed.classifier.spec.availability.max_unavailable_json = most;
+    ++world.observed.classifier.metadata.generation;
+    CHECK(words(pass(world)) == (forbidden ? Words{"Warning EvictionForbidden"} : Words{}));
+  }
 }
 
 TEST_CASE("taking over the fields of a POST is nothing to tell") {

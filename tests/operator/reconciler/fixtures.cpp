@@ -125,7 +125,7 @@ World& World::address(const std::string& ip) {
 
 World& World::probe(EndpointState::Kind kind, const std::string& detail, bool inside) {
   observed.endpoint.kind = kind;
-  const auto address = address_of(observed.classifier, *observed.service);
+  const auto address = address_of(observed.classifier, observed.classifier.spec.service, *observed.service);
   observed.endpoint.url = address->probe_url;
   observed.endpoint.way = address->way;
   observed.endpoint.reached |= kind == EndpointState::Kind::kHealthy;

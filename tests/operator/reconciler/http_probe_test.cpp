@@ -1,6 +1,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 
+#include "operator/reconciler/endpoint.hpp"
 #include "operator/reconciler/prober.hpp"
 #include "tests/support/peak_memory.hpp"
 #include "tests/support/scripted_server.hpp"
@@ -59,6 +60,33 @@ TEST_CASE("what cannot be reached is asked for inside, what answers with an erro
   result = probe_over_http({bad.url(), {}, good.url(), {}}, clock, {});
   CHECK_FALSE(result.inside);
   CHECK(result.detail == "HTTP status 503");
+}
+
+TEST_CASE("a name that stands for an address of this machine is not connected to, and the Service is asked for") {
+  const ScriptedServer server([](Connection& connection, int) {
+    connection.read_request();
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  });
+  SystemClock clock;
+  const std::string port = server.url().substr(server.url().rfind(':'));
+  for (const std::string host : {"localhost", "127.0.0.1", "0x7f.1", "[::1]"}) {
+    INFO(host);
+    const ProbeResult result =
+        probe_over_http({"http://" + host + port, {}, server.url(), {}}, clock, {}, &may_connect);
+    CHECK(result.forbidden);
+    CHECK_FALSE(result.inside);
+    CHECK_THAT(result.detail, Catch::Contains("stands for a loopback"));
+  }
+  CHECK(server.connections() == 0);
+  CHECK(probe_over_http({"http://localhost" + port}, clock, {}).ok);
+
+  const auto all_but_the_first = [](const sockaddr&) {
+    static std::atomic<int> asked{0};
+    return asked++ > 0;
+  };
+  const ProbeResult result = probe_over_http({server.url(), {}, server.url(), {}}, clock, {}, +all_but_the_first);
+  CHECK(result.forbidden);
+  CHECK(result.inside);
 }
 
 TEST_CASE("a head that does not end is refused at its limit, and memory does not grow with it") {

@@ -78,10 +78,10 @@ TEST_CASE("of a certificate's chain only the server's own is to be shown") {
   const imageclassifier::testing::TestAuthority authority("authority");
   const std::string own = authority.issue("server").certificate_pem;
   World world(kTls);
-  CHECK(served_certificate(world.observed).empty());
+  CHECK(served_certificate(world.observed, "certificate").empty());
   refer(world, Reference::Kind::kSecret, "certificate",
         secret("kubernetes.io/tls", {{"tls.crt", own + authority.certificate_pem()}}));
-  CHECK(served_certificate(world.observed) == own);
+  CHECK(served_certificate(world.observed, "certificate") == own);
 }
 
 TEST_CASE("a Secret with the callers' password must be one that the server can use") {

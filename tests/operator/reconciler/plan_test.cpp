@@ -161,6 +161,20 @@ TEST_CASE("a foreign object in the place of an option is left alone, and an obst
   CHECK(make_plan(world.observed, kNow).obstacles.empty());
 }
 
+TEST_CASE("neither pods nor an address are made while a foreign object is in the NetworkPolicy's place") {
+  World world;
+  const Plan plan = make_plan(world.observed, kNow);
+  for (const Action& action : plan.actions) {
+    const resources::Kind kind = action.manifest.kind;
+    const bool lets_in = kind == resources::Kind::kDeployment || kind == resources::Kind::kService;
+    CHECK((action.after == resources::Kind::kNetworkPolicy) == lets_in);
+  }
+  world.observed.optional_children[resources::Kind::kNetworkPolicy] = std::make_shared<api::Child>();
+  CHECK(planned(world) == "create ControllerRevision");
+  world.observed.classifier.spec.network_policy.enabled = false;
+  CHECK(planned(world) == "create ControllerRevision, create Deployment pets, create Service pets");
+}
+
 TEST_CASE("replicas are handed over to an autoscaler at their present value") {
   World world = World(R"({"replicas": 4})").settle();
   world.observed.classifier.spec.replicas = 1;

@@ -72,6 +72,29 @@ TEST_CASE("no events are read of pods that are not being created, and another po
   CHECK(rig.server.finish() == std::vector<std::string>{});
 }
 
+TEST_CASE("of many events the newest are found, and a flood is not read to its end") {
+  const auto page = [](const std::string& seen, const std::string& more) {
+    return R"({"metadata": {"resourceVersion": "1", "continue": ")" + more +
+           R"("}, "items": [{"metadata": {}, "involvedObject": {"uid": "pod-1"}, "reason": "FailedMount",
+           "lastTimestamp": "2026-01-31T08:00:)" +
+           seen + R"(Z"}]})";
+  };
+  Rig rig;
+  rig.read();
+  rig.clock.advance(5s);
+  rig.server.expect(kList, 200, page("01", "a"));
+  rig.server.expect(kList + "&continue=a", 200, page("09", "b"));
+  rig.server.expect(kList + "&continue=b", 200, page("05", ""));
+  rig.read();
+  REQUIRE(rig.world.observed.pod_events.size() == 1);
+  CHECK(rig.world.observed.pod_events[0].last_seen == "2026-01-31T08:00:09Z");
+  rig.clock.advance(10s);
+  rig.server.expect(kList, 200, page("01", "a"));
+  for (int more = 1; more < 20; ++more) rig.server.expect(kList + "&continue=a", 200, page("01", "a"));
+  rig.read();
+  CHECK(rig.server.finish() == std::vector<std::string>{});
+}
+
 TEST_CASE("what was read stays when events cannot be read") {
   Rig rig;
   rig.read();

@@ -74,8 +74,10 @@ struct Rig {
   }
   void cache(const json& object) { classifiers.upsert(recorded(*api::decode_packed_classifier(object.dump()))); }
   json deployment() const { return stored(deployment_of(classifier, classifier.spec.replicas), "10"); }
-  json network_policy() const { return stored(resources::build_network_policy(classifier), "10"); }
-  json service() const { return stored(resources::build_service(classifier), "10"); }
+  json network_policy() const {
+    return stored(resources::build_network_policy(classifier, classifier.spec.network_policy), "10");
+  }
+  json service() const { return stored(resources::build_service(classifier, classifier.spec.service), "10"); }
   Rig& cache_children() {
     deployments.upsert(recorded(*api::decode_deployment(deployment().dump())));
     services.upsert(recorded(*api::decode_service(service().dump())));
@@ -125,6 +127,21 @@ struct Rig {
   runtime::WriteBarrier barrier{{}, [this](std::string_view) { return seen; }, clock};
   EndpointProber prober{
       {}, [](const ProbeTarget&, std::stop_token) { return ProbeResult{}; }, [](const auto&) {}, clock};
+  MintDesk mint_desk{{},
+                     [](const std::string&, const kubernetes::Request&) { return nobody(); },
+                     [](const kubernetes::Request&) { return nobody(); },
+                     client,
+                     [](const auto&) {},
+                     clock,
+                     metrics};
+  static Result<kubernetes::Response> nobody() { return fail(ErrorCode::kUnavailable, "nobody is to be asked"); }
+  ImageChecker images{
+      {},
+      [](const auto&, const auto&, const registry::Preflight*, std::stop_token) { return registry::Preflight{}; },
+      [](const auto&) {},
+      clock,
+      metrics};
+  NodeArchitectures nodes{client, [](const auto&) {}, clock};
   std::vector<runtime::Event> told;
   Reconciler reconciler{{classifiers,
                          deployments,
@@ -136,6 +153,9 @@ struct Rig {
                          {{resources::Kind::kNetworkPolicy, &network_policies}}},
                         client,
                         prober,
+                        mint_desk,
+                        images,
+                        nodes,
                         barrier,
                         [this](runtime::Event event) { told.push_back(std::move(event)); },
                         clock,
@@ -153,6 +173,37 @@ TEST_CASE("what a specification names is read by name, each object once") {
   rig.expect_status();
   CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
   CHECK(rig.server.requests().back().body.find("cannot get resource") != std::string::npos);
+}
+
+TEST_CASE("a Secret of spec.pod.imagePullSecrets is looked for only while a pull fails, and its absence is told") {
+  Rig rig(R"({"pod": {"imagePullSecrets": [{"name": "team"}, {"name": "gone"}, {"name": "more"}]}})");
+  rig.cache_children().expect_status();
+  rig.reconcile();
+  api::ReplicaSet replica_set;
+  replica_set.metadata.name = replica_set.metadata.uid = "rs";
+  replica_set.metadata.namespace_name = "zoo";
+  replica_set.metadata.owner_uid = "uid-Deployment";
+  rig.replica_sets.upsert(recorded(replica_set));
+  api::Pod pod;
+  pod.metadata = replica_set.metadata;
+  pod.metadata.owner_uid = "rs";
+  pod.containers.emplace_back().waiting_reason = "ImagePullBackOff";
+  pod.containers[0].waiting_message = "ErrImagePull: failed to pull: 401 Unauthorized";
+  rig.pods.upsert(recorded(pod));
+  rig.seen = "20";
+  rig.server.expect("GET " + kSpace + "secrets/team", 200, "{}");
+  rig.server.expect("GET " + kSpace + "secrets/gone", 404, status_body(404, "NotFound", "gone"));
+  rig.expect_status();
+  rig.reconcile();
+  CHECK_THAT(rig.server.requests().back().body, Catch::Contains("PullSecretMissing"));
+  // Who may not read it does not know.
+  rig.seen = "21";
+  rig.server.expect("GET " + kSpace + "secrets/team", 403, status_body(403, "Forbidden", "no"));
+  rig.server.expect("GET " + kSpace + "secrets/gone", 403, status_body(403, "Forbidden", "no"));
+  rig.server.expect("GET " + kSpace + "secrets/more", 200, "{}");
+  rig.expect_status();
+  rig.reconcile();
+  CHECK_THAT(rig.server.requests().back().body, Catch::Contains("CredentialRefused"));
 }
 
 TEST_CASE("the template that runs in place of a failed one is read from its revision, and what runs it is left alone") {
@@ -318,6 +369,117 @@ TEST_CASE("without the NetworkPolicy, which the API server refuses, neither pods
   rig.expect_status();
   CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
   CHECK_THAT(rig.server.requests().back().body, Catch::Contains("no such network"));
+}
+
+TEST_CASE("who refuses a write decides whether waiting may help") {
+  struct Case {
+    int code;
+    const char* message;
+    const char* told;
+  };
+  for (const auto& [code, message, told] : {
+           Case{422, "Service \"pets\" is invalid: spec.ports[0].port: Invalid value", "ServiceInvalid"},
+           Case{422, "ValidatingAdmissionPolicy 'x' with binding 'y' denied request: no", "ObjectRefused"},
+           Case{403, "exceeded quota: none", "ObjectRefused"},
+           Case{500, "Internal error occurred: failed calling webhook \"x\": connection refused", "ObjectRefused"},
+       }) {
+    INFO(message);
+    Rig rig;
+    rig.network_policies.upsert(recorded(*api::decode_child(rig.network_policy().dump())));
+    rig.deployments.upsert(recorded(*api::decode_deployment(rig.deployment().dump())));
+    rig.cache_revision();
+    rig.server.expect("POST " + kSpace + "services*", code, status_body(code, "x", message));
+    rig.expect_status();
+    CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+    CHECK_THAT(rig.server.requests().back().body, Catch::Contains(told));
+  }
+}
+
+namespace {
+
+/// Somebody has given the Service another port, which an apply leaves beside ours.
+json renumber_port(Rig& rig) {
+  rig.cache_children();
+  json changed = rig.service();
+  changed["spec"]["ports"][0]["port"] = 8088;
+  rig.services.upsert(recorded(*api::decode_service(changed.dump())));
+  rig.server.expect("PATCH " + kService + "*", 422,
+                    status_body(422, "Invalid", "spec.ports[1].name: Duplicate value: \"http\""));
+  rig.server.expect("GET " + kService, 200, changed.dump());
+  return changed;
+}
+
+}  // namespace
+
+TEST_CASE("what others have put beside ours is taken away where an apply is refused, and no trace of that stays") {
+  Rig rig;
+  const json changed = renumber_port(rig);
+  rig.server.expect("PATCH " + kService + "*", 200, changed.dump());
+  json applied = rig.service();
+  applied["metadata"]["managedFields"] = {{{"manager", "imageclassifier-operator"}, {"operation", "Apply"}},
+                                          {{"manager", "imageclassifier-operator"}, {"operation", "Update"}}};
+  rig.server.expect("PATCH " + kService + "*", 200, applied.dump());
+  rig.server.expect("PATCH " + kService + "*", 200, applied.dump());
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+  const auto requests = rig.server.requests();
+  CHECK(changed.patch(json::parse(requests[2].body))["spec"]["ports"][0]["port"] == 80);
+  CHECK(requests[0].body == requests[3].body);
+  CHECK(json::parse(requests[4].body).back() == json({{"op", "remove"}, {"path", "/metadata/managedFields/1"}}));
+  CHECK(requests[5].body.find("ServiceInvalid") == std::string::npos);
+}
+
+TEST_CASE("what is refused with nothing of others beside it is the specification's fault") {
+  Rig rig;
+  renumber_port(rig);
+  rig.server.expect("PATCH " + kService + "*", 422, status_body(422, "Invalid", "still"));
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+  CHECK_THAT(rig.server.requests().back().body,
+             Catch::Contains("ServiceInvalid") && Catch::Contains("Duplicate value"));
+}
+
+TEST_CASE("an object that changes while others' part of it is taken away is looked at anew") {
+  Rig rig;
+  renumber_port(rig);
+  rig.server.expect("PATCH " + kService + "*", 409, status_body(409, "Conflict", "modified"));
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeue);
+}
+
+TEST_CASE("a refusal is tried again soon at first, however long the resource has not been Ready") {
+  Rig rig;
+  json shown = classifier_object("{}");
+  shown["status"]["conditions"] = {
+      {{"type", "Ready"}, {"status", "False"}, {"reason", "x"}, {"lastTransitionTime", "1970-01-01T00:00:00Z"}}};
+  rig.cache(shown);
+  rig.network_policies.upsert(recorded(*api::decode_child(rig.network_policy().dump())));
+  rig.deployments.upsert(recorded(*api::decode_deployment(rig.deployment().dump())));
+  rig.cache_revision();
+  for (const auto wait : {15s, 40s}) {
+    rig.server.expect("POST " + kSpace + "services*", 403, status_body(403, "Forbidden", "exceeded quota: none"));
+    rig.expect_status();
+    CHECK(rig.reconcile().delay == wait);
+    rig.seen = "20";
+    rig.clock.advance(40s);
+  }
+}
+
+TEST_CASE("an error of the API server's own is retried, and told once it lasts; the rest is done meanwhile") {
+  Rig rig;
+  rig.network_policies.upsert(recorded(*api::decode_child(rig.network_policy().dump())));
+  rig.cache_revision();
+  const std::string why = status_body(500, "InternalError", "etcdserver: request timed out");
+  for (int pass = 0; pass < 3; ++pass) {
+    rig.server.expect("POST /apis/apps/v1/namespaces/zoo/deployments*", 500, why);
+    CHECK(rig.reconcile().kind == Outcome::Kind::kRetry);
+    rig.clock.advance(10s);
+  }
+  CHECK(rig.told.empty());
+  rig.server.expect("POST /apis/apps/v1/namespaces/zoo/deployments*", 500, why);
+  rig.server.expect("POST " + kSpace + "services*", 201, rig.service().dump());
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+  CHECK_THAT(rig.server.requests().back().body, Catch::Contains("etcdserver: request timed out"));
 }
 
 TEST_CASE("a change of the status is told once it is written; a pass that changes nothing tells nothing") {

@@ -6,139 +6,14 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "operator/api/json_access.hpp"
 #include "operator/reconciler/events.hpp"
 #include "operator/reconciler/status.hpp"
-#include "tests/operator/reconciler/fixtures.hpp"
+#include "tests/operator/reconciler/cluster.hpp"
 
 using namespace imageclassifier;
 using namespace imageclassifier::reconciler;
 using namespace imageclassifier::reconciler::testing;
 using nlohmann::json;
-
-namespace {
-
-const std::string kServer = "contoso.azurecr.io/inference-server:";
-constexpr const char* kModelInvalid = R"({"reason": "ModelInvalid", "message": "it is cut short"})";
-
-/// The world with a Deployment controller and kubelets: images whose name begins with "bad" end at once.
-class Cluster : public World {
- public:
-  explicit Cluster(const std::string& spec = "{}") : World(spec) {}
-
-  Cluster& settle(int rounds) {
-    World::settle(rounds);
-    return *this;
-  }
-  Cluster& image(const std::string& tag) {
-    observed.classifier.spec.image = kServer + tag;
-    ++observed.classifier.metadata.generation;
-    return *this;
-  }
-  std::string running_image() const {
-    const json owned = json::parse(observed.deployment->owned.text());
-    return owned["spec"]["template"]["spec"]["containers"][0]["image"].get<std::string>().substr(kServer.size());
-  }
-  json strategy() const { return json::parse(observed.deployment->owned.text())["spec"]["strategy"]; }
-
-  /// What the Deployment wants is rolled out, as far as it can be.
-  Cluster& roll() {
-    const std::string name = observed.deployment->metadata.pod_revision;
-    const bool bad = running_image().starts_with("bad");
-    const auto replicas = static_cast<int>(observed.deployment->replicas);
-    const bool others = std::any_of(observed.pods.begin(), observed.pods.end(), [&](const auto& pod) {
-      return api::is_ready(*pod) && pod->metadata.owner_uid != name;
-    });
-    replica_set(name);
-    if (!bad) std::erase_if(observed.pods, [&](const auto& pod) { return pod->metadata.owner_uid != name; });
-    std::erase_if(observed.pods, [&](const auto& pod) { return pod->metadata.owner_uid == name; });
-    for (int i = 0; i < (bad ? 1 : replicas); ++i) pod(name, !bad);
-    const bool serving = !bad || others;
-    deployment_status(bad ? replicas + 1 : replicas, bad ? 1 : replicas, serving ? replicas : 0);
-    return *this;
-  }
-  /// The newest pod is of the Deployment's template and finds no room.
-  Cluster& no_room() {
-    const std::string name = observed.deployment->metadata.pod_revision;
-    replica_set(name);
-    api::Pod waiting = pod_of(name);
-    waiting.conditions = {
-        {"PodScheduled", "False", 0, {}, "Unschedulable", "0/1 nodes are available: Insufficient cpu."}};
-    observed.pods.push_back(std::make_shared<api::Pod>(waiting));
-    const auto replicas = static_cast<int>(observed.deployment->replicas);
-    deployment_status(replicas + 1, 1, replicas);
-    return *this;
-  }
-  Cluster& progressing(const std::string& status, const std::string& message) {
-    auto changed = std::make_shared<api::Deployment>(*observed.deployment);
-    changed->conditions = {{"Progressing", status, 0, {}, "ProgressDeadlineExceeded", message}};
-    observed.deployment = changed;
-    return *this;
-  }
-  /// Passes and rollouts until neither changes anything.
-  Cluster& live() {
-    for (int pass = 0; pass < 12; ++pass) {
-      const Plan plan = make_plan(observed, kNow);
-      for (const Action& action : plan.actions) carry_out(action);
-      show(make_report(observed, plan, {}, kNow).status);
-      if (observed.deployment->observed_generation == 0) roll();
-      if (plan.actions.empty()) return *this;
-    }
-    FAIL("the operator does not come to rest");
-    return *this;
-  }
-  std::string planned() const { return summary(make_plan(observed, kNow)); }
-  api::RevisionMarks marks_of(const std::string& tag) const {
-    for (const auto& revision : observed.revisions) {
-      const std::string& pods = observed.templates.at(revision->metadata.name);
-      if (pods.find(kServer + tag + '"') != std::string::npos) return revision->marks;
-    }
-    return {};
-  }
-  std::string state(const std::string& type) const {
-    const api::Condition* condition = api::find_condition(observed.classifier.status.conditions, type);
-    return condition == nullptr ? "absent" : condition->status + "/" + condition->reason;
-  }
-
- private:
-  void replica_set(const std::string& name) {
-    api::ReplicaSet made;
-    made.metadata.name = made.metadata.uid = made.metadata.pod_revision = name;
-    made.metadata.owner_uid = "deployment";
-    for (const auto& known : observed.replica_sets)
-      made.metadata.revision = std::max(made.metadata.revision, known->metadata.revision + 1);
-    std::erase_if(observed.replica_sets, [&](const auto& known) { return known->metadata.uid == name; });
-    observed.replica_sets.push_back(std::make_shared<api::ReplicaSet>(made));
-  }
-  static api::Pod pod_of(const std::string& name) {
-    api::Pod made;
-    made.metadata.name = name + "-x";
-    made.metadata.owner_uid = name;
-    return made;
-  }
-  void pod(const std::string& name, bool good) {
-    api::Pod made = pod_of(name);
-    made.conditions = {{"Ready", good ? "True" : "False", 0, {}, {}, {}}};
-    if (!good) {
-      api::ContainerStatus server;
-      server.name = "server";
-      server.waiting_reason = "CrashLoopBackOff";
-      server.restart_count = 2;
-      server.exit_code = 78;
-      server.terminated_message = kModelInvalid;
-      made.containers = {server};
-    }
-    observed.pods.push_back(std::make_shared<api::Pod>(made));
-  }
-};
-
-Cluster serving(const std::string& spec = "{}") {
-  Cluster cluster(spec);
-  cluster.image("good").live();
-  return cluster;
-}
-
-}  // namespace
 
 TEST_CASE("a revision that is rolled out is the last good one, and nothing is left to do") {
   const Cluster cluster = serving();
@@ -171,10 +46,10 @@ TEST_CASE("a revision that fails is marked first and left then; its cause and th
   const std::string message = api::find_condition(status.conditions, "Ready")->message;
   CHECK(
       message ==
-      "Revision " + status.update_revision + " failed, and the last good one, " + good +
+      "Revision " + status.update_revision + " (" + kServer + "bad) failed, and the last good one, " + good +
           ", runs in its place: The model file cannot be used: it is cut short. Use a model file of the stated "
-          "architecture; check spec.model.source. What is changed is rolled out at once; to try the same again, delete "
-          "ControllerRevision " +
+          "architecture; check spec.model.source. What is changed, or pushed under a tag that spec.registry.tagRefresh "
+          "follows, is rolled out at once; to try the same again, delete ControllerRevision " +
           status.update_revision + ".");
   CHECK(status.last_good_revision == good);
   CHECK(status.current_revision == good);
@@ -239,6 +114,26 @@ TEST_CASE("deleting the revision that failed tries it again") {
   cluster.image("bad").live();
   std::erase_if(cluster.observed.revisions, [](const auto& known) { return !known->marks.failure.empty(); });
   CHECK(cluster.planned() == "create ControllerRevision, apply Deployment pets");
+}
+
+TEST_CASE("deleting the good revision that runs does not bring back the one that failed") {
+  Cluster cluster = serving();
+  cluster.image("bad").live();
+  REQUIRE(cluster.running_image() == "good");
+  const std::string good = cluster.observed.deployment->metadata.pod_revision;
+  std::erase_if(cluster.observed.revisions, [&](const auto& revision) { return revision->metadata.name == good; });
+  cluster.observed.templates.erase(good);
+  cluster.live();
+  CHECK(cluster.running_image() == "good");
+  CHECK(cluster.state("RolledBack") == "True/ModelInvalid");
+  cluster.observed.classifier.spec.replicas = 3;
+  CHECK_THAT(cluster.planned(), Catch::Contains("scale Deployment pets") && !Catch::Contains("apply Deployment"));
+  cluster.observed.classifier.spec.suspend = true;
+  CHECK_THAT(cluster.planned(), Catch::Contains("scale Deployment pets") && !Catch::Contains("apply Deployment"));
+  cluster.observed.classifier.spec.suspend = false;
+  cluster.observed.classifier.spec.replicas = 1;
+  cluster.image("better").live();
+  CHECK(cluster.running_image() == "better");
 }
 
 TEST_CASE("a restored revision that fails too is not left for another") {
@@ -406,56 +301,6 @@ TEST_CASE("the pull Secret of the last good revision stays until another one is 
   CHECK(cluster.observed.pull_secret);
   cluster.image("better").live();
   CHECK_FALSE(cluster.observed.pull_secret);
-}
-
-TEST_CASE("the Service is opened to the world when all pods that answer ask for the password, not before") {
-  Cluster cluster = serving();
-  api::ServiceSpec& service = cluster.observed.classifier.spec.service;
-  service.scope = "Public";
-  service.authentication.basic = true;
-  cluster.observed.drawn_password = Secret("drawn");
-  ++cluster.observed.classifier.metadata.generation;
-  const std::string old = cluster.observed.deployment->metadata.pod_revision;
-  CHECK_THAT(cluster.planned(), Catch::Contains("apply Deployment") && !Catch::Contains("Service"));
-  cluster.settle(3);
-  CHECK(cluster.observed.deployment->metadata.pod_revision != old);
-  CHECK(cluster.planned().empty());  // the old pod answers still
-  cluster.roll();
-  CHECK_THAT(cluster.planned(), Catch::Contains("apply Service pets"));
-}
-
-TEST_CASE("the network policy lets pods of both revisions download their models until one is left") {
-  Cluster cluster = serving();
-  const auto from = [&](const char* url) {
-    cluster.observed.classifier.spec.model.source = api::ModelUrl{url, {}};
-    ++cluster.observed.classifier.metadata.generation;
-  };
-  const auto ports = [&] {
-    const auto policy = cluster.observed.optional_children.at(resources::Kind::kNetworkPolicy);
-    const json owned = json::parse(policy->owned.text());
-    std::string list;
-    for (const json& rule : owned["spec"]["egress"]) {
-      if (!rule.contains("to")) continue;
-      for (const json& port : rule["ports"]) list += port["port"].dump() + " ";
-    }
-    return list;
-  };
-  from("https://models.example.com/a");
-  cluster.live();
-  CHECK(ports() == "443 ");
-  from("https://models.example.com:8443/b");
-  cluster.settle(2);
-  CHECK(ports() == "443 8443 ");
-  cluster.roll().live();
-  CHECK(ports() == "8443 ");
-  // The last good one may have to come back, and its pods are made anew meanwhile.
-  cluster.observed.classifier.spec.model.source = api::ImageFile{};
-  cluster.image("bad").live();
-  CHECK(cluster.running_image() == "good");
-  CHECK(ports() == "8443 ");
-  cluster.image("better").live();
-  CHECK(ports().empty());
-  CHECK(cluster.planned().empty());
 }
 
 TEST_CASE("what a rollout comes to is told once") {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "operator/api/time.hpp"
+#include "operator/reconciler/child_finding.hpp"
 #include "tests/operator/reconciler/fixtures.hpp"
 
 using namespace imageclassifier;
@@ -17,8 +18,9 @@ constexpr const char* kNotFound =
 constexpr const char* kUnauthorized =
     "rpc error: code = Unknown desc = unexpected status code [manifests demo]: 401 Unauthorized";
 
-Report report(const World& world, std::vector<diagnosis::Finding> failures = {}, WallTime now = kNow) {
-  return make_report(world.observed, make_plan(world.observed, now), failures, now);
+Report report(const World& world, std::vector<diagnosis::Finding> failures = {}, WallTime now = kNow,
+              Duration refused_for = {}) {
+  return make_report(world.observed, make_plan(world.observed, now), failures, now, refused_for);
 }
 
 /// "True/Ready".
@@ -159,6 +161,15 @@ TEST_CASE("a refused credential is reported on the credential, the workload and 
   CHECK(made.look_again <= std::chrono::seconds(30));
 }
 
+TEST_CASE("a Secret of spec.pod.imagePullSecrets that is missing is the credential's fault") {
+  World world(R"({"pod": {"imagePullSecrets": [{"name": "gone"}]}})");
+  world.settle().deployment_status(1, 1, 0).pod_waits("ErrImagePull", kUnauthorized);
+  CHECK(state(report(world), "CredentialReady") == "False/CredentialRefused");
+  world.observed.missing_pull_secret = "gone";
+  for (const char* type : {"CredentialReady", "WorkloadAvailable", "Ready"})
+    CHECK(state(report(world), type) == "False/PullSecretMissing");
+}
+
 TEST_CASE("while a rollout fails the old pods keep the workload available and Ready names the failure") {
   World world = serving();
   world.deployment_status(2, 1, 1).pod_waits("ErrImagePull", kNotFound);
@@ -280,6 +291,33 @@ TEST_CASE("a suspended classifier is as wanted without pods and keeps its addres
   CHECK(state(report(serving()), "Suspended") == "False/PodsWanted");
 }
 
+TEST_CASE("a classifier that is born suspended never says that pods are started") {
+  World world(R"({"suspend": true})");
+  Report made = report(world);
+  CHECK(state(made, "WorkloadAvailable") == "True/Suspended");
+  CHECK(state(made, "Ready") == "False/Reconciling");
+  world.settle();
+  CHECK(state(report(world), "WorkloadAvailable") == "True/Suspended");
+  CHECK(state(report(world), "Reconciling") == "True/Reconciling");
+  world.deployment_status(0, 0, 0);
+  CHECK(state(report(world), "WorkloadAvailable") == "True/Suspended");
+}
+
+TEST_CASE("a Deployment that somebody has paused is the reason why nothing changes, and says how it goes on") {
+  World world = serving();
+  auto paused = std::make_shared<api::Deployment>(*world.observed.deployment);
+  paused->paused = true;
+  world.observed.deployment = paused;
+  CHECK(state(report(world), "Ready") == "True/Ready");
+  world.deployment_status(1, 0, 1);
+  const Report made = report(world);
+  CHECK(state(made, "WorkloadAvailable") == "True/DeploymentPaused");
+  CHECK(state(made, "Ready") == "False/DeploymentPaused");
+  CHECK(state(made, "Stalled") == "True/DeploymentPaused");
+  CHECK_THAT(api::find_condition(made.status.conditions, "Ready")->message,
+             Catch::Contains("kubectl rollout resume deployment/pets"));
+}
+
 TEST_CASE("outside the windows of its schedule a classifier is suspended and says when that ends") {
   World world(R"({"schedule": {"timeZone": "UTC", "windows": [{"days": ["Sat"], "start": "09:00", "end": "17:00"}]}})");
   world.settle().deployment_status(0, 0, 0).address("10.0.0.7");
@@ -288,8 +326,8 @@ TEST_CASE("outside the windows of its schedule a classifier is suspended and say
   CHECK(api::find_condition(made.status.conditions, "Suspended")->message.find("spec.schedule") != std::string::npos);
   CHECK(made.status.next_scheduled_change == "2026-01-31T09:00:00Z");
   const WallTime soon = *api::parse_rfc3339("2026-01-31T08:59:58Z");
-  CHECK(report(world, {}, soon).look_again > std::chrono::seconds(2));
-  CHECK(report(world, {}, soon).look_again < std::chrono::seconds(3));
+  CHECK(report(world, {}, soon).due > std::chrono::seconds(2));
+  CHECK(report(world, {}, soon).due < std::chrono::seconds(3));
   const Report open = report(world, {}, kNow + std::chrono::hours(1));
   CHECK(state(open, "Suspended") == "False/PodsWanted");
   CHECK(open.status.next_scheduled_change == "2026-01-31T17:00:00Z");
@@ -303,6 +341,11 @@ TEST_CASE("a time zone that does not exist leaves the pods as they are and says 
   CHECK(state(made, "Ready") == "False/TimeZoneInvalid");
   CHECK(state(made, "Stalled") == "True/TimeZoneInvalid");
   CHECK(state(made, "WorkloadAvailable") == "True/TimeZoneInvalid");
+
+  World born;
+  born.observed.classifier.spec.schedule = world.observed.classifier.spec.schedule;
+  CHECK(state(report(born), "WorkloadAvailable") == "False/TimeZoneInvalid");
+  CHECK(state(report(born), "Ready") == "False/TimeZoneInvalid");
 
   World autoscaled = World(R"({"autoscaling": {"minReplicas": 2, "maxReplicas": 6}})").settle();
   autoscaled.observed.classifier.spec.schedule = world.observed.classifier.spec.schedule;
@@ -328,10 +371,43 @@ TEST_CASE("an option that the API server refuses keeps the resource from being R
   CHECK(state(report(serving(), {finding}), "Ready") == "False/ObjectRefused");
 }
 
+TEST_CASE("what the API server refuses is tried ever more seldom, and said once") {
+  const auto refused = [](const char* reason) {
+    return finding_about(reason, resources::Kind::kPodDisruptionBudget, "pets", "exceeded quota");
+  };
+  World world = serving();
+  int tries = 0, writes = 0;
+  for (WallTime now = kNow; now < kNow + std::chrono::hours(1); ++tries) {
+    const Report made = report(world, {refused("ObjectRefused")}, now, now - kNow);
+    CHECK(state(made, "Reconciling") == "True/ObjectRefused");
+    if (!(made.status == world.observed.classifier.status)) ++writes;
+    world.show(made.status);
+    now += made.look_again;
+  }
+  CHECK(tries <= 18);
+  CHECK(writes == 1);
+  CHECK(state(report(world, {refused("ObjectInvalid")}), "Stalled") == "True/ObjectInvalid");
+  // What has pauses of its own, or may be mended unseen, is looked at as often as ever.
+  const Duration long_since = std::chrono::hours(1);
+  CHECK(report(world, {refused("FieldContested")}, kNow, long_since).look_again == std::chrono::seconds(15));
+  CHECK(report(World(kBasic), {refused("ObjectRefused")}, kNow, long_since).look_again == std::chrono::seconds(15));
+}
+
+TEST_CASE("an option that the API server refuses is told beside what stands deeper") {
+  World world;
+  world.settle();
+  const Report made =
+      report(world, {finding_about("ServiceInvalid", resources::Kind::kService, "pets", "no"),
+                     finding_about("ObjectRefused", resources::Kind::kPodDisruptionBudget, "pets", "quota")});
+  CHECK(state(made, "Ready") == "False/ServiceInvalid");
+  CHECK_THAT(api::find_condition(made.status.conditions, "Ready")->message,
+             Catch::Contains(" Beside that: ") && Catch::Contains("PodDisruptionBudget pets"));
+}
+
 TEST_CASE("a silent load balancer is looked at again when its two minutes are over") {
   World world;
   world.settle().deployment_status(1, 1, 1);
-  CHECK(report(world, {}, kNow + std::chrono::seconds(100)).look_again <= std::chrono::seconds(11));
+  CHECK(report(world, {}, kNow + std::chrono::seconds(100)).due <= std::chrono::seconds(11));
   CHECK(state(report(world, {}, kNow + std::chrono::minutes(3)), "Ready") == "False/NoLoadBalancerProvider");
 }
 
@@ -371,6 +447,20 @@ TEST_CASE("an address that the operator must not ask is not said to fail") {
   CHECK(state(report(world), "EndpointReady") == "False/EndpointNotAsked");
 }
 
+TEST_CASE("a load balancer's name that stands for an address that must not be asked is said to be one") {
+  World world;
+  world.settle().deployment_status(1, 1, 1).address("balancer.example.com");
+  world.probe(EndpointState::Kind::kUnhealthy, "its name stands for a loopback address", true);
+  world.observed.endpoint.forbidden = true;
+  CHECK(state(report(world), "EndpointReady") == "True/AnsweringInside");
+  world.observed.endpoint.inside = false;
+  const Report made = report(world);
+  CHECK(state(made, "EndpointReady") == "False/EndpointNotAsked");
+  // An operator that has just started says the same.
+  world.show(made.status).observed.endpoint = {};
+  CHECK(report(world).status == made.status);
+}
+
 TEST_CASE("an address that cannot be reached from inside is answered for by the Service, and it says so") {
   World world;
   world.settle().deployment_status(1, 1, 1).address("10.0.0.7");
@@ -402,6 +492,34 @@ TEST_CASE("an address that has answered is not excused by the Service, after a r
              Catch::Contains("the connection failed; in the cluster network its Service answers"));
   world.show(made.status).deployment_status(1, 1, 0);
   CHECK(report(world).status.endpoint->probed_from == "LoadBalancer");
+}
+
+TEST_CASE("the endpoint says since when it is as it is") {
+  World world;
+  world.settle().deployment_status(1, 1, 1).address("10.0.0.7");
+  const auto since = [&](Duration after) {
+    world.show(report(world, {}, kNow + after).status);
+    return world.observed.classifier.status.endpoint->last_transition_time;
+  };
+  const auto later = [](Duration after) { return format_rfc3339(kNow + after); };
+  using std::chrono::minutes;
+  CHECK(since(minutes(1)) == later(minutes(1)));
+  world.probe(EndpointState::Kind::kHealthy);
+  CHECK(since(minutes(2)) == later(minutes(2)));  // where the answer came from is known now
+  world.probe(EndpointState::Kind::kUnhealthy, "HTTP status 503");
+  CHECK(since(minutes(3)) == later(minutes(2)));
+  world.address("10.0.0.8");
+  CHECK(since(minutes(4)) == later(minutes(4)));
+}
+
+TEST_CASE("while a window of the schedule asks for another number, it is said what kubectl scale changes") {
+  World world(R"({"replicas": 2, "schedule": {"timeZone": "UTC", "windows": [
+                   {"days": ["Sat"], "start": "07:00", "end": "20:00", "replicas": 3}]}})");
+  world.settle().deployment_status(3, 3, 3).settle().address("10.0.0.7").probe(EndpointState::Kind::kHealthy);
+  const auto said = [&] { return api::find_condition(report(world).status.conditions, "Ready")->message; };
+  CHECK_THAT(said(), Catch::Contains("asks for 3 replicas now; spec.replicas, which kubectl scale changes"));
+  world.observed.classifier.spec.replicas = 3;
+  CHECK_THAT(said(), !Catch::Contains("kubectl scale"));
 }
 
 TEST_CASE("once the Service is another one, nothing is known of who reaches it") {

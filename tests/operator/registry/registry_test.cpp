@@ -75,6 +75,8 @@ TEST_CASE("a docker configuration is matched as the kubelet matches it") {
   CHECK(match("contoso.azurecr.io", "{}", "contoso.azurecr.io") == DockerConfigMatch::kNoServer);
   CHECK(match("contoso.azurecr.io", R"({"username":"u","password":"p"})", "contoso.azurecr.io") ==
         DockerConfigMatch::kMatches);
+  CHECK(match("contoso.azurecr.io", R"({"auth":"dTp%"})", "contoso.azurecr.io") == DockerConfigMatch::kAuthInvalid);
+  CHECK(match("contoso.azurecr.io", R"({"auth":"bm9uZQ=="})", "contoso.azurecr.io") == DockerConfigMatch::kAuthInvalid);
   CHECK(match_docker_config(Secret("nonsense"), "x") == DockerConfigMatch::kMalformed);
   CHECK(match_docker_config(Secret(R"({"auths":[]})"), "x") == DockerConfigMatch::kMalformed);
 }

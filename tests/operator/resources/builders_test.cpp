@@ -92,7 +92,8 @@ std::vector<api::ImageClassifier> matrix() {
                         {"caBundle", {{"configMapKeyRef", {{"name", "authorities"}, {"key", "ca.crt"}}}}}}}}},
                     {"sha256", std::string(64, 'a')},
                     {"architecture", "resnet50"},
-                    {"precision", "float32"}}},
+                    {"precision", "float32"},
+                    {"preprocessing", "imagenet-v1"}}},
                   {"pod", {{"env", {{{"name", "HTTPS_PROXY"}, {"value", "http://proxy:3128"}}}}}}}),
       classifier("from-volume",
                  {{"model",
@@ -222,6 +223,32 @@ TEST_CASE("threads come from the cpu limit, else from the request, else from the
   CHECK(environment_of(without).find("INFERENCE_THREADS") == std::string::npos);
 }
 
+TEST_CASE("a dollar sign in a field reaches the server, while the user's own variables may name others") {
+  const json own = {{{"name", "NOTE"}, {"value", "$(HOME)"}}};
+  const auto one = classifier(
+      "x", {{"model",
+             {{"source", {{"url", {{"url", "https://u:p$$@example.com:8443/a?key=$(KUBERNETES_SERVICE_HOST)$"}}}}},
+              {"sha256", std::string(64, 'a')}}},
+            {"selfTest", {{"image", {{"path", "/a/$(HOME)"}}}, {"expectedLabel", "10$"}}},
+            {"pod", {{"env", own}}}});
+  const json pods = pod_template(one);
+  const auto value_of = [](const json& container, const std::string& name) {
+    for (const json& each : container["env"]) {
+      if (each["name"] == name) return each["value"].get<std::string>();
+    }
+    return std::string();
+  };
+  const json& fetch = pods["spec"]["initContainers"][0];
+  const json& server = pods["spec"]["containers"][0];
+  CHECK(value_of(fetch, "INFERENCE_FETCH_URL") ==
+        "https://u:p$$$$@example.com:8443/a?key=$$(KUBERNETES_SERVICE_HOST)$$");
+  CHECK(value_of(server, "INFERENCE_SELF_TEST_IMAGE") == "/a/$$(HOME)");
+  CHECK(value_of(server, "INFERENCE_SELF_TEST_LABEL") == "10$$");
+  CHECK(value_of(server, "NOTE") == "$(HOME)");
+  CHECK(model_port(pods) == 8443);
+  CHECK(model_port(pods) == model_port(one.spec));
+}
+
 TEST_CASE("the port of a model's address is the one that it names, else that of https") {
   const auto port_of = [](const std::string& url) {
     return *model_port(classifier("x", {{"model", {{"source", {{"url", {{"url", url}}}}}}}}).spec);
@@ -236,9 +263,9 @@ TEST_CASE("the port of a model's address is the one that it names, else that of 
 
 TEST_CASE("an object without a uid has no owner, one with a uid exactly one") {
   auto one = matrix()[0];
-  CHECK(json::parse(build_service(one).body)["metadata"]["ownerReferences"].size() == 1);
+  CHECK(json::parse(build_service(one, one.spec.service).body)["metadata"]["ownerReferences"].size() == 1);
   one.metadata.uid.clear();
-  CHECK(!json::parse(build_service(one).body)["metadata"].contains("ownerReferences"));
+  CHECK(!json::parse(build_service(one, one.spec.service).body)["metadata"].contains("ownerReferences"));
 }
 
 TEST_CASE("a spread of the user's own stands in for ours over the same topology, of which the API server takes one") {
@@ -255,7 +282,7 @@ TEST_CASE("a spread of the user's own stands in for ours over the same topology,
 
 TEST_CASE("a disruption budget exists from two replicas on") {
   const auto has_budget = [](const json& spec) {
-    return optional_children(classifier("x", spec), {})[2].wanted.has_value();
+    return optional_children(classifier("x", spec), {}, {})[2].wanted.has_value();
   };
   CHECK(!has_budget({{"replicas", 1}}));
   CHECK(has_budget({{"replicas", 2}}));
@@ -277,9 +304,9 @@ TEST_CASE("what is suspended has no pods and no autoscaler, whatever else is sai
       classifier("x", {{"suspend", true}, {"autoscaling", {{"minReplicas", 2}, {"maxReplicas", 5}}}});
   const Scale scale = wanted_scale(suspended.spec, {});
   CHECK(wanted_replicas(scale, 4) == 0);
-  CHECK(!optional_children(suspended, scale)[1].wanted);
+  CHECK(!optional_children(suspended, {}, scale)[1].wanted);
 }
 
 TEST_CASE("the uid of an apply stands in the metadata") {
-  CHECK(json::parse(with_uid(build_service(matrix()[0]), "u-1"))["metadata"]["uid"] == "u-1");
+  CHECK(json::parse(with_uid(build_service(matrix()[0], {}), "u-1"))["metadata"]["uid"] == "u-1");
 }

@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-using imageclassifier::resources::first_drift;
+#include "operator/resources/manifest.hpp"
+
+using namespace imageclassifier::resources;
 using nlohmann::json;
 
 namespace {
@@ -52,6 +54,21 @@ TEST_CASE("the path of what differs is named") {
   CHECK(drift(json::parse(R"({"spec": {"volumes": [{"name": "tmp", "hostPath": {}}]}})")) ==
         "spec.volumes[tmp].emptyDir");
   CHECK(drift(json::parse(R"({"metadata": {"ownerReferences": []}})")) == "metadata.ownerReferences[o]");
+}
+
+TEST_CASE("the hash of the manifest is named only where nothing else differs, and people are told what that means") {
+  json wanted = kWanted;
+  wanted["metadata"]["annotations"] = {{kAppliedHash, "new"}, {"scope", "Public"}};
+  json observed = wanted;
+  observed["metadata"]["annotations"] = {{kAppliedHash, "old"}, {"scope", "Internal"}};
+  CHECK(first_drift(wanted.dump(), observed.dump()) == "metadata.annotations.scope");
+  CHECK(in_words("metadata.annotations.scope") == "metadata.annotations.scope differs");
+  wanted["metadata"]["annotations"].erase("scope");
+  const std::string hash = first_drift(wanted.dump(), observed.dump());
+  CHECK(hash == std::string("metadata.annotations.") + kAppliedHash);
+  CHECK(in_words(hash) == "it holds what is no longer wanted");
+  observed["metadata"].erase("annotations");
+  CHECK(first_metadata_drift(wanted.dump(), observed.dump()) == hash);
 }
 
 TEST_CASE("an observation that is no object differs in everything") {
