@@ -4,26 +4,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <cstring>
+
+#include "inference-server/preprocess/resample_kernels.hpp"
 
 namespace imageclassifier::preprocess {
 namespace {
-
-constexpr int kPrecisionBits = 32 - 8 - 2;
-constexpr std::int32_t kHalf = 1 << (kPrecisionBits - 1);
-
-/// The weights of one axis for outputs first .. first + count.
-struct Weights {
-  struct Window {
-    int begin;  ///< first source sample
-    int count;  ///< source samples
-  };
-  std::vector<Window> windows;
-  std::vector<std::int32_t> values;  ///< stride values per output
-  std::size_t stride = 0;
-
-  const std::int32_t* of(std::size_t output) const { return values.data() + output * stride; }
-};
 
 double triangle(double x) {
   return std::max(0.0, 1.0 - std::abs(x));
@@ -33,13 +19,26 @@ std::int32_t to_fixed(double weight) {
   return static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits));
 }
 
+std::size_t round_up(std::size_t value, std::size_t to) {
+  return (value + to - 1) / to * to;
+}
+
+void split(Weights& weights) {
+  weights.halves.resize(weights.values.size() * 2);
+  for (std::size_t i = 0; i < weights.values.size(); ++i) {
+    const std::size_t at = i / 4 * 8 + i % 4;
+    weights.halves[at] = static_cast<std::int16_t>(weights.values[i] & 0x7FFF);
+    weights.halves[at + 4] = static_cast<std::int16_t>(weights.values[i] >> 15);
+  }
+}
+
 Weights make_weights(int in_size, int out_size, int first, int count) {
   const double scale = static_cast<double>(in_size) / out_size;
   const double filter_scale = std::max(scale, 1.0);
   const double support = filter_scale;  // the triangle's own support is 1
   const double inverse = 1.0 / filter_scale;
   Weights weights;
-  weights.stride = static_cast<std::size_t>(std::ceil(support)) * 2 + 1;
+  weights.stride = round_up(static_cast<std::size_t>(std::ceil(support)) * 2 + 1, 4);
   weights.values.assign(weights.stride * static_cast<std::size_t>(count), 0);
   weights.windows.reserve(static_cast<std::size_t>(count));
   std::vector<double> real(weights.stride);
@@ -59,68 +58,113 @@ Weights make_weights(int in_size, int out_size, int first, int count) {
     }
     weights.windows.push_back({begin, samples});
   }
+  split(weights);
   return weights;
 }
 
-std::uint8_t to_byte(std::int32_t fixed) {
-  return static_cast<std::uint8_t>(std::clamp(fixed >> kPrecisionBits, 0, 255));
+const Kernels& kernels_of(InstructionSet set) {
+#if defined(__x86_64__)
+  if (set == InstructionSet::kAvx2) return kAvx2Kernels;
+#endif
+  static_cast<void>(set);
+  return kScalarKernels;
 }
 
-void resample_row(const std::uint8_t* in, std::uint8_t* out, const Weights& weights) {
-  for (std::size_t x = 0; x < weights.windows.size(); ++x, out += 3) {
-    const auto [begin, count] = weights.windows[x];
-    const std::int32_t* weight = weights.of(x);
-    const std::uint8_t* pixel = in + static_cast<std::ptrdiff_t>(begin) * 3;
-    std::int32_t red = kHalf;
-    std::int32_t green = kHalf;
-    std::int32_t blue = kHalf;
-    for (int k = 0; k < count; ++k, pixel += 3) {
-      red += pixel[0] * weight[k];
-      green += pixel[1] * weight[k];
-      blue += pixel[2] * weight[k];
-    }
-    out[0] = to_byte(red);
-    out[1] = to_byte(green);
-    out[2] = to_byte(blue);
-  }
-}
+/// The horizontal pass on demand: keeps only the rows that one window of the vertical pass needs, so that they stay in
+/// the first cache however tall the picture is.
+class NarrowRows {
+ public:
+  NarrowRows(const image::Image& image, const Weights& weights, std::size_t width, const Weights& vertical,
+             const Kernels& kernels)
+      : image_(image),
+        weights_(weights),
+        kernels_(kernels),
+        next_(vertical.windows.front().begin),
+        end_(vertical.windows.back().begin + vertical.windows.back().count),
+        in_stride_(static_cast<std::size_t>(image.width) * 3),
+        stride_(round_up(width * 3, kBlock) + kSlack),
+        capacity_(vertical.stride + kRowsAtOnce),
+        rows_(capacity_ * stride_),
+        unused_(stride_) {}
 
-/// `rows` begins with source row `first_row`, `stride` bytes each.
-void resample_columns(const std::vector<std::uint8_t>& rows, std::size_t stride, int first_row, const Weights& weights,
-                      image::Image& out) {
-  std::vector<std::int32_t> sums(stride);
-  for (std::size_t y = 0; y < weights.windows.size(); ++y) {
-    const auto [begin, count] = weights.windows[y];
-    const std::int32_t* weight = weights.of(y);
-    std::fill(sums.begin(), sums.end(), kHalf);
-    for (int k = 0; k < count; ++k) {
-      const std::uint8_t* row = rows.data() + static_cast<std::size_t>(begin + k - first_row) * stride;
-      for (std::size_t i = 0; i < stride; ++i) sums[i] += row[i] * weight[k];
-    }
-    std::transform(sums.begin(), sums.end(), out.pixels.begin() + static_cast<std::ptrdiff_t>(y * stride), to_byte);
+  /// Row pointers of a window; windows come in ascending order.
+  void of(const Weights::Window& window, std::vector<const std::uint8_t*>& pointers) {
+    while (next_ < window.begin + window.count) advance();
+    pointers.clear();
+    for (int k = 0; k < window.count; ++k) pointers.push_back(slot(window.begin + k));
   }
-}
+
+ private:
+  std::uint8_t* slot(int row) { return rows_.data() + static_cast<std::size_t>(row) % capacity_ * stride_; }
+
+  /// A source row behind which a kernel may read.
+  const std::uint8_t* source(int row) {
+    const std::size_t begin = static_cast<std::size_t>(row) * in_stride_;
+    const std::uint8_t* pixels = image_.pixels.data() + begin;
+    if (begin + in_stride_ + kSlack <= image_.pixels.size()) return pixels;
+    std::vector<std::uint8_t>& copy = copies_[static_cast<std::size_t>(row) % kRowsAtOnce];
+    copy.resize(in_stride_ + kSlack);
+    std::memcpy(copy.data(), pixels, in_stride_);
+    return copy.data();
+  }
+
+  void advance() {
+    const std::uint8_t* in[kRowsAtOnce];
+    std::uint8_t* out[kRowsAtOnce];
+    for (std::size_t i = 0; i < kRowsAtOnce; ++i) {
+      const bool inside = next_ < end_;
+      in[i] = inside ? source(next_) : in[0];
+      out[i] = inside ? slot(next_) : unused_.data();
+      if (inside) ++next_;
+    }
+    kernels_.horizontal(in, out, weights_);
+  }
+
+  const image::Image& image_;
+  const Weights& weights_;
+  const Kernels& kernels_;
+  int next_;
+  int end_;
+  std::size_t in_stride_;
+  std::size_t stride_;
+  std::size_t capacity_;
+  std::vector<std::uint8_t> rows_;
+  std::vector<std::uint8_t> unused_;
+  std::vector<std::uint8_t> copies_[kRowsAtOnce];
+};
 
 }  // namespace
 
-image::Image resample_bilinear(const image::Image& image, int width, int height, const Region& region) {
+const std::vector<InstructionSet>& instruction_sets() {
+  static const std::vector<InstructionSet> sets = [] {
+    std::vector<InstructionSet> found{InstructionSet::kScalar};
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") != 0) found.push_back(InstructionSet::kAvx2);
+#endif
+    return found;
+  }();
+  return sets;
+}
+
+image::Image resample_bilinear(const image::Image& image, int width, int height, const Region& region,
+                               InstructionSet set) {
   const Weights horizontal = make_weights(image.width, width, region.x, region.width);
   const Weights vertical = make_weights(image.height, height, region.y, region.height);
-  const int first_row = vertical.windows.front().begin;
-  const int end_row = vertical.windows.back().begin + vertical.windows.back().count;
-
+  const Kernels& kernels = kernels_of(set);
   const std::size_t stride = static_cast<std::size_t>(region.width) * 3;
-  const std::size_t in_stride = static_cast<std::size_t>(image.width) * 3;
-  std::vector<std::uint8_t> rows(static_cast<std::size_t>(end_row - first_row) * stride);
-  for (int y = first_row; y < end_row; ++y) {
-    resample_row(image.pixels.data() + static_cast<std::size_t>(y) * in_stride,
-                 rows.data() + static_cast<std::size_t>(y - first_row) * stride, horizontal);
-  }
+  NarrowRows rows(image, horizontal, static_cast<std::size_t>(region.width), vertical, kernels);
+
   image::Image out;
   out.width = region.width;
   out.height = region.height;
   out.pixels.resize(static_cast<std::size_t>(region.height) * stride);
-  resample_columns(rows, stride, first_row, vertical, out);
+  std::vector<std::uint8_t> row(round_up(stride, kBlock));
+  std::vector<const std::uint8_t*> window;
+  for (std::size_t y = 0; y < vertical.windows.size(); ++y) {
+    rows.of(vertical.windows[y], window);
+    kernels.vertical(window.data(), row.data(), stride, vertical, y);
+    std::memcpy(out.pixels.data() + y * stride, row.data(), stride);
+  }
   return out;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "inference-server/image/decoder.hpp"
 
 namespace imageclassifier::preprocess {
@@ -12,11 +14,18 @@ struct Region {
   int height = 0;
 };
 
+/// What the kernels of the resampler are written for. All give the same bits; kScalar is the reference.
+enum class InstructionSet { kScalar, kAvx2 };
+
+/// Those that this processor has, the fastest last. Never empty.
+const std::vector<InstructionSet>& instruction_sets();
+
 /// The given region of the picture as if it were resized to width x height by Pillow's Image.resize(BILINEAR)
 /// (src/libImaging/Resample.c): triangle filter widened by the shrink factor, 22-bit fixed-point weights, horizontal
 /// pass first into 8 bits, then vertical. Equal to the bit, and only the region's rows and columns are computed, so
 /// that extreme shapes cost no more than the region. The region lies inside width x height; all sizes are >= 1.
-/// This is the scalar reference. Thread safe.
-image::Image resample_bilinear(const image::Image& image, int width, int height, const Region& region);
+/// Thread safe.
+image::Image resample_bilinear(const image::Image& image, int width, int height, const Region& region,
+                               InstructionSet set = instruction_sets().back());
 
 }  // namespace imageclassifier::preprocess

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <random>
 #include <string>
 
 #include "common/sha256.hpp"
@@ -57,6 +58,30 @@ TEST_CASE("a region is the same as the region of the whole") {
     for (int i = 0; i < part.width * 3; ++i) {
       REQUIRE(part.pixels[static_cast<std::size_t>(y * part.width * 3 + i)] ==
               whole.pixels[static_cast<std::size_t>((y + 3) * 30 * 3 + 7 * 3 + i)]);
+    }
+  }
+}
+
+TEST_CASE("all instructions of this processor resample to the same bits") {
+  std::mt19937 random(7);
+  const auto any = [&](int low, int high) { return std::uniform_int_distribution<>(low, high)(random); };
+  for (int round = 0; round < 300; ++round) {
+    // Extreme samples as well as noise: sums that touch both ends of the range.
+    image::Image picture = golden_noise(any(1, round % 10 == 0 ? 900 : 60), any(1, 60));
+    if (round % 3 == 0) {
+      for (std::uint8_t& sample : picture.pixels) sample = sample < 128 ? 0 : 255;
+    }
+    const int width = any(1, 90);
+    const int height = any(1, 90);
+    const int x = any(0, width - 1);
+    const int y = any(0, height - 1);
+    const preprocess::Region region{x, y, any(1, width - x), any(1, height - y)};
+    INFO(picture.width << " x " << picture.height << " -> " << width << " x " << height << ", region " << x << " " << y
+                       << " " << region.width << " x " << region.height);
+    const auto scalar =
+        preprocess::resample_bilinear(picture, width, height, region, preprocess::InstructionSet::kScalar);
+    for (const auto set : preprocess::instruction_sets()) {
+      REQUIRE(preprocess::resample_bilinear(picture, width, height, region, set).pixels == scalar.pixels);
     }
   }
 }

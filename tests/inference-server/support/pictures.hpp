@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -34,6 +35,39 @@ inline image::Image noise(int width, int height, std::uint32_t seed) {
   for (std::uint8_t& sample : image.pixels) {
     seed = seed * 1664525U + 1013904223U;
     sample = static_cast<std::uint8_t>(seed >> 24);
+  }
+  return image;
+}
+
+/// Like a photo: noise whose amplitude falls with its frequency (octaves of linearly interpolated value noise).
+inline image::Image photo(int width, int height, std::uint32_t seed) {
+  image::Image image{width, height, {}};
+  image.pixels.reserve(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
+  const auto hash = [](std::uint32_t x, std::uint32_t y, std::uint32_t salt) {
+    std::uint32_t value = x * 0x9E3779B1U ^ y * 0x85EBCA77U ^ salt * 0xC2B2AE3DU;
+    value = (value ^ (value >> 15)) * 0x2C1B3C6DU;
+    return static_cast<int>((value ^ (value >> 13)) & 255U) - 128;
+  };
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (std::uint32_t channel = 0; channel < 3; ++channel) {
+        int value = 128 * 1024;
+        for (int shift = 0; shift < 9; ++shift) {
+          const int size = 1 << shift;
+          const auto left = static_cast<std::uint32_t>(x >> shift);
+          const auto top = static_cast<std::uint32_t>(y >> shift);
+          const std::uint32_t salt = seed * 64 + static_cast<std::uint32_t>(shift) * 4 + channel;
+          const int right_part = x & (size - 1);
+          const int lower_part = y & (size - 1);
+          const int upper = hash(left, top, salt) * (size - right_part) + hash(left + 1, top, salt) * right_part;
+          const int lower =
+              hash(left, top + 1, salt) * (size - right_part) + hash(left + 1, top + 1, salt) * right_part;
+          // Large cells weigh most; the constant is the grain of a sensor.
+          value += (upper * (size - lower_part) + lower * lower_part) / (size * size) * (size + 12) * 2;
+        }
+        image.pixels.push_back(static_cast<std::uint8_t>(std::clamp(value / 1024, 0, 255)));
+      }
+    }
   }
   return image;
 }
