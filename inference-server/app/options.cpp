@@ -23,7 +23,7 @@ CLI::Option* add(CLI::App& command, const std::string& flag, T& value, const std
 }
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
-  add(command, "--model", options.model, "Weights: a .safetensors file")->required();
+  add(command, "--model", options.model, "Weights: a .safetensors file, or a .pth file of a state_dict")->required();
   add(command, "--model-sha256", options.sha256, "Refuse any other weights file than the one with this digest")
       ->check(CLI::Validator(
           [](const std::string& text) {

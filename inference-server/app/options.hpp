@@ -12,7 +12,7 @@ namespace imageclassifier::app {
 
 /// Where the model is and how it is run; shared by `serve` and `classify`.
 struct ModelOptions {
-  std::string model;                   ///< --model, INFERENCE_MODEL: a .safetensors file
+  std::string model;                   ///< --model, INFERENCE_MODEL: a .safetensors or .pth file
   std::string sha256;                  ///< --model-sha256: 64 lower-case hex digits; empty: not checked
   std::string architecture;            ///< --architecture: refuse another network; empty: whatever the file holds
   std::string name;                    ///< --model-name; empty: the architecture

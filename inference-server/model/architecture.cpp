@@ -6,15 +6,6 @@
 namespace imageclassifier::model {
 namespace {
 
-const std::array<Architecture, 5>& all() {
-  static const std::array<Architecture, 5> kAll{{{"resnet18", {2, 2, 2, 2}, false},
-                                                 {"resnet34", {3, 4, 6, 3}, false},
-                                                 {"resnet50", {3, 4, 6, 3}, true},
-                                                 {"resnet101", {3, 4, 23, 3}, true},
-                                                 {"resnet152", {3, 8, 36, 3}, true}}};
-  return kAll;
-}
-
 class Builder {
  public:
   void convolution(const std::string& name, int out, int in, int kernel) {
@@ -58,8 +49,17 @@ class Builder {
 
 }  // namespace
 
+std::span<const Architecture> known_architectures() {
+  static const std::array<Architecture, 5> kAll{{{"resnet18", {2, 2, 2, 2}, false},
+                                                 {"resnet34", {3, 4, 6, 3}, false},
+                                                 {"resnet50", {3, 4, 6, 3}, true},
+                                                 {"resnet101", {3, 4, 23, 3}, true},
+                                                 {"resnet152", {3, 8, 36, 3}, true}}};
+  return kAll;
+}
+
 Result<Architecture> find_architecture(const std::string& name) {
-  for (const Architecture& architecture : all()) {
+  for (const Architecture& architecture : known_architectures()) {
     if (architecture.name == name) return architecture;
   }
   return fail(

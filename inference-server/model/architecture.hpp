@@ -19,6 +19,8 @@ struct Architecture {
   int features() const { return bottleneck ? 2048 : 512; }
 };
 
+std::span<const Architecture> known_architectures();
+
 /// resnet18, 34, 50, 101 or 152; kUnsupported names the known ones.
 Result<Architecture> find_architecture(const std::string& name);
 

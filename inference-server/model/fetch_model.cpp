@@ -20,6 +20,7 @@
 #include "common/sha256.hpp"
 #include "inference-server/model/mapped_file.hpp"
 #include "inference-server/model/safetensors.hpp"
+#include "inference-server/model/weights_file.hpp"
 
 namespace imageclassifier::model {
 namespace {
@@ -216,13 +217,19 @@ Result<std::string> expected_digits(const FetchOptions& options, const std::stri
               "the name " + name + " does not end in eight hex digits to check; give the expected SHA-256");
 }
 
-std::string advice(const FetchReport& report, const std::string& digits) {
+std::string advice(const FetchReport& report, const std::string& digits, const std::optional<Error>& unusable) {
   const std::string checked = std::string(report.was_there ? "Nothing to download. " : "") +
                               "The SHA-256 begins with the expected " + digits.substr(0, 8) + ". ";
   if (report.servable) return checked + "Serve it with --model and pin it with --model-sha256.";
-  return checked +
-         "This is PyTorch's pickle format, which is not read here: convert it to safetensors with torchvision's tensor "
-         "names before serving it.";
+  return checked + "It cannot be served as it is: " + unusable->describe();
+}
+
+/// Why it is not a file of weights.
+std::optional<Error> look_into(const std::string& path) {
+  const auto file = MappedFile::open(path);
+  if (!file) return file.error();
+  const auto weights = read_weights_file(file->bytes());
+  return weights ? std::nullopt : std::optional(weights.error());
 }
 
 /// The file is there already, as it should be.
@@ -290,8 +297,9 @@ Result<FetchReport> fetch_model(const FetchOptions& options) {
     report = download(options, path, *digits);
   }
   if (!report) return report;
-  report->servable = name.ends_with(".safetensors");
-  report->message = advice(*report, *digits);
+  const auto unusable = look_into(path);
+  report->servable = !unusable;
+  report->message = advice(*report, *digits, unusable);
   return report;
 }
 

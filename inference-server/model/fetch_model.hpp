@@ -30,7 +30,7 @@ struct FetchReport {
   std::uint64_t bytes = 0;
   std::string sha256;      ///< the full digest, to be pinned by --model-sha256
   bool was_there = false;  ///< nothing was downloaded: the file was there with the expected digest
-  bool servable = false;   ///< a .safetensors file; a .pth file cannot be served as it is
+  bool servable = false;   ///< a file of weights: safetensors, or what torch.save wrote of a state_dict
   std::string message{};   ///< one sentence: what was checked and what to do next
 };
 

@@ -46,7 +46,7 @@ class Model {
 };
 
 struct LoadOptions {
-  std::string path;             ///< a .safetensors file
+  std::string path;             ///< a .safetensors file, or a .pth file of a state_dict
   std::string expected_sha256;  ///< 64 lower-case hex digits; empty: not checked, only reported
   std::string name;             ///< overrides ModelInfo::name when not empty
   std::vector<std::string>
@@ -55,7 +55,7 @@ struct LoadOptions {
   int threads = 0;                                     ///< for the forward pass; 0: the cores this process may use
 };
 
-/// Maps and validates the file (safetensors, README and tensor.rs of the format), builds the network and checks every
+/// Maps and validates the file (safetensors or PyTorch's, see read_weights_file), builds the network and checks every
 /// tensor's name, type and shape. kInvalidArgument: not a usable model file; kDataLoss: the digest differs
 /// (ModelDigestMismatch); kNotFound: no such file.
 Result<std::unique_ptr<Model>> load_model(const LoadOptions& options);

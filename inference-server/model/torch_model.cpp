@@ -7,6 +7,7 @@
 #include "inference-server/model/model.hpp"
 #include "inference-server/model/network.hpp"
 #include "inference-server/model/weights_check.hpp"
+#include "inference-server/model/weights_file.hpp"
 
 namespace imageclassifier::model {
 namespace {
@@ -64,14 +65,14 @@ Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const 
     return fail(ErrorCode::kDataLoss, "the weights file " + options.path + " has the SHA-256 " + digest +
                                           ", not the expected " + options.expected_sha256);
   }
-  const auto file = parse_safetensors(bytes);
+  const auto file = read_weights_file(bytes);
   if (!file) return fail(Error(file.error().code, "the weights file " + options.path + " is unusable", file.error()));
-  auto manifest = parse_manifest(file->metadata);
+  auto manifest = parse_manifest(file->content.metadata);
   if (!manifest) return tl::unexpected(manifest.error());
   if (options.transform) manifest->transform = *options.transform;
   const auto architecture = find_architecture(manifest->architecture);
   if (!architecture) return tl::unexpected(architecture.error());
-  const auto weights = check_weights(*architecture, *file);
+  const auto weights = check_weights(*architecture, file->content);
   if (!weights) return tl::unexpected(weights.error());
   if (auto labels = settle_labels(*manifest, options, weights->classes); !labels) {
     return tl::unexpected(labels.error());

@@ -44,7 +44,7 @@ CONFINED = {
     r"curl/": ("operator/kubernetes/libcurl.hpp", "inference-server/model/fetch_model.cpp"),
     r"yaml-cpp/": ("operator/kubernetes/kubeconfig", "operator/cli/"),
     r"spdlog/": ("common/",),
-    r"zlib": ("operator/api/packed_text.cpp",),
+    r"zlib": ("operator/api/packed_text.cpp", "inference-server/model/zip_archive.cpp"),
     r"prometheus/": ("common/",),
     r"tl/": ("common/", "inference-server/image/", "inference-server/protocol/"),
     r"CLI/": ("operator/app/", "operator/cli/", "operator/main.cpp", "operator/kubectl_main.cpp", "inference-server/app/",
