@@ -16,6 +16,8 @@ const char* to_string(ErrorCode code) noexcept {
       return "unauthenticated";
     case ErrorCode::kPermissionDenied:
       return "permission_denied";
+    case ErrorCode::kEnding:
+      return "ending";
     case ErrorCode::kTooLarge:
       return "too_large";
     case ErrorCode::kExhausted:

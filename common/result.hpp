@@ -16,6 +16,7 @@ enum class ErrorCode {
   kConflict,          ///< somebody else changed the thing in between; observe again
   kUnauthenticated,   ///< no or refused credentials
   kPermissionDenied,  ///< known, but not allowed
+  kEnding,            ///< what the thing would be part of is being deleted; nothing can be added to it any more
   kTooLarge,          ///< a limit of size or count was exceeded
   kExhausted,         ///< a queue, quota or address pool is full; try later
   kUnavailable,       ///< the peer cannot be reached or says so; try later

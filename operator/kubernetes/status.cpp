@@ -94,7 +94,7 @@ ErrorCode error_code(const Status& status) {
     case 401:
       return ErrorCode::kUnauthenticated;
     case 403:
-      return ErrorCode::kPermissionDenied;
+      return is_namespace_terminating(status) ? ErrorCode::kEnding : ErrorCode::kPermissionDenied;
     case 404:
     case 410:
       return ErrorCode::kNotFound;

@@ -168,8 +168,13 @@ Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& p
   const runtime::ObjectKey key{observed.classifier.metadata.namespace_name, observed.classifier.metadata.name};
   std::set<resources::Kind> undone;
   bool lasting = false;
+  bool ending = false;  // the namespace: what it refuses once it refuses for each child
   for (const Action& action : plan.actions) {
     if (action.after && undone.contains(*action.after)) continue;
+    if (ending && action.step == Step::kCreate) {
+      undone.insert(action.manifest.kind);
+      continue;
+    }
     const bool shapes = action.step == Step::kCreate || action.step == Step::kApply;
     const Duration wait = shapes ? contest_.must_wait(key, action.manifest, clock_.steady_now()) : Duration::zero();
     if (wait > Duration::zero()) {
@@ -189,8 +194,9 @@ Reconciler::Executed Reconciler::execute(const Observed& observed, const Plan& p
                {"why", action.why},
                {"result",
                 done ? (*done ? std::string((*done)->name()) : "done") : std::string(to_string(done.error().code))}});
-    if (!done && lasts(key, done.error())) {
-      lasting = true;
+    const bool ends = !done && done.error().code == ErrorCode::kEnding;
+    if (ends || (!done && lasts(key, done.error()))) {
+      (ends ? ending : lasting) = true;
       done = finding_about("ObjectRefused", action.manifest.kind, action.manifest.name, done.error().message);
     }
     if (!done) {

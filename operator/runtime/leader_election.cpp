@@ -158,7 +158,8 @@ struct LeaderElection::Impl {
   }
 
   void report(const Error& error) {
-    refusals = error.code == ErrorCode::kPermissionDenied ? std::min(refusals + 1, kMostDoublings) : 0;
+    const bool refused = error.code == ErrorCode::kPermissionDenied || error.code == ErrorCode::kEnding;
+    refusals = refused ? std::min(refusals + 1, kMostDoublings) : 0;
     if (error.code != ErrorCode::kCancelled) tell_error("Could not read or take the lease", error);
   }
 

@@ -85,7 +85,7 @@ class Adversity(OperatorTest):
         self.run_kubectl("delete", "namespace", self.namespace, "--wait=false")
         wait_until(lambda: not self.get("ic").get("items"), 30, "the resource to be gone")
         refused = lambda: [event for event in self.requests() if event["responseStatus"]["code"] == 403]  # noqa: E731
-        self.assertLessEqual(len(refused()), 10)  # one pass for each child that goes
+        self.assertLessEqual(len(refused()), 10)  # one for each child that goes, and the retries of that time
         self.wait_until_settled()
         self.run_kubectl("patch", "configmap", "held", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
         wait_until(lambda: not self.kubectl.get("namespace", self.namespace), 40, "the namespace to be gone")

@@ -395,6 +395,17 @@ TEST_CASE("who refuses a write decides whether waiting may help") {
   }
 }
 
+TEST_CASE("a namespace that is being deleted refuses once, not once for each child") {
+  Rig rig;
+  json refusal = json::parse(status_body(403, "Forbidden", "because it is being terminated"));
+  refusal["details"]["causes"] = {{{"reason", "NamespaceTerminating"}}};
+  rig.server.expect("POST *", 403, refusal.dump());
+  rig.expect_status();
+  CHECK(rig.reconcile().kind == Outcome::Kind::kRequeueAfter);
+  CHECK_THAT(rig.server.requests().back().body,
+             Catch::Contains("ObjectRefused") && Catch::Contains("being terminated"));
+}
+
 namespace {
 
 /// Somebody has given the Service another port, which an apply leaves beside ours.
