@@ -11,10 +11,10 @@
 #include "operator/api/image_classifier.hpp"
 #include "operator/api/json_access.hpp"
 #include "operator/cli/definition.hpp"
-#include "operator/cli/token_request_grant.hpp"
 #include "operator/cli/yaml.hpp"
 #include "operator/diagnosis/reasons.hpp"
 #include "operator/resources/builders.hpp"
+#include "operator/resources/token_request_grant.hpp"
 
 namespace imageclassifier::cli {
 namespace {
@@ -118,6 +118,30 @@ Result<Read> read_classifier(std::string_view text) {
   return Read{std::move(*object), std::move(*classifier)};
 }
 
+/// "NAMESPACE:NAME", as kubectl writes the subjects of a RoleBinding.
+Result<resources::OperatorAccount> parse_account(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  const std::string_view space = text.substr(0, colon);
+  const std::string_view name = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+  for (const std::string_view part : {space, name}) {
+    if (part.empty() || part.find_first_not_of(kPlain) != std::string_view::npos)
+      return fail(ErrorCode::kInvalidArgument, "--operator \"" + std::string(text) +
+                                                   "\" names no ServiceAccount: write NAMESPACE:NAME, as kubectl get "
+                                                   "serviceaccounts -A shows them.");
+  }
+  return resources::OperatorAccount{std::string(space), std::string(name)};
+}
+
+/// YAML documents; empty where there is nothing to grant.
+std::string grant_documents(const api::ImageClassifier& classifier, const resources::OperatorAccount& account) {
+  std::string out;
+  const nlohmann::json list = resources::token_request_grant(classifier, account);
+  if (list.is_null()) return out;
+  for (const nlohmann::json& object : list["items"]) out += "---\n" + write_yaml(object);
+  return out;
+}
+
 Result<std::string> read_text(const std::string& file) {
   constexpr std::uint64_t kMaximumFile = 10 * 1024 * 1024;
   return read_file(file == "-" ? "/dev/stdin" : file, kMaximumFile);
@@ -141,7 +165,7 @@ Result<Rendered> render(std::string_view text) {
   if (api::is_minted(classifier->spec.auth))
     out += "# Secret " + resources::pull_secret_name(*classifier) +
            " is made by the operator with a credential that it mints.\n";
-  if (const std::string grant = token_request_grant(*classifier, {}); !grant.empty()) {
+  if (const std::string grant = grant_documents(*classifier, {}); !grant.empty()) {
     out +=
         "# To be applied by you, as kubectl imageclassifier render --grant prints it: it lets the operator ask for "
         "tokens of the account.\n" +
@@ -168,7 +192,7 @@ Result<std::string> grant(std::string_view text, std::string_view account) {
   if (!operator_account) return fail(operator_account.error());
   const auto read = read_classifier(text);
   if (!read) return fail(read.error());
-  std::string roles = token_request_grant(read->classifier, *operator_account);
+  std::string roles = grant_documents(read->classifier, *operator_account);
   if (!roles.empty()) return roles;
   return fail(ErrorCode::kInvalidArgument,
               "ImageClassifier " + read->classifier.metadata.name +

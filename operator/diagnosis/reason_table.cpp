@@ -442,10 +442,9 @@ constexpr std::array kReasons = {
     Reason{
         "TokenRequestForbidden", kFailing, 80,
         "The operator may not ask for tokens of ServiceAccount {account} in namespace {namespace}: no Role there lets "
-        "it create serviceaccounts/token with resourceNames [{account}].",
-        "Apply that Role and its RoleBinding: kubectl imageclassifier render --grant -f FILE | kubectl apply -f -; it "
-        "is tried again by itself. FILE is this resource; where the chart is not installed as imageclassifier-operator "
-        "in imageclassifier-system, add --operator NAMESPACE:SERVICEACCOUNT."},
+        "it.",
+        "Apply the Role and the RoleBinding that kubectl imageclassifier render --grant -f FILE prints (FILE is this "
+        "resource); it is tried again by itself."},
     Reason{"Unschedulable", kFailing, 50, "No node can take the pod: {detail}.",
            "Add or free a node, lower spec.resources.requests, or correct spec.pod.nodeSelector and tolerations."},
     Reason{"UserProvided", kGood, 0, "Secret {secret} holds a credential for {server}.", ""},

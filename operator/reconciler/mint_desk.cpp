@@ -26,6 +26,18 @@ constexpr Duration kLongestClosed = std::chrono::seconds(2);
 /// Of questions that nobody has any more; beyond that many they are forgotten.
 constexpr std::size_t kTidyAbove = 4096;
 
+/// "NAMESPACE:NAME" of the account that the API server's refusal says we are; empty if it says none.
+std::string refused_account(std::string_view body) {
+  constexpr std::string_view kUser = "User \"system:serviceaccount:";
+  const std::string message = api::text_of(api::parse_or_null(body), "message");
+  const std::size_t user = message.find(kUser);
+  if (user == std::string::npos) return {};
+  const std::string account =
+      message.substr(user + kUser.size(), message.find('"', user + kUser.size()) - user - kUser.size());
+  const bool named = account.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.:") == std::string::npos;
+  return named && std::count(account.begin(), account.end(), ':') == 1 ? account : std::string();
+}
+
 Counter& counter(MetricsRegistry& metrics, const char* result) {
   return metrics.counter("imageclassifier_credential_mints_total", "Credentials for a registry that were asked for.",
                          {{"result", result}});
@@ -123,7 +135,8 @@ registry::Minting<Secret> MintDesk::request_token(const kubernetes::ObjectName& 
     return registry::not_minted(MintProblem::kIdentityProviderUnavailable, detail);
   };
   if (!answer) return unavailable("the API server gives no token of the account");
-  if (answer->status == 403) return registry::not_minted(MintProblem::kTokenRequestForbidden);
+  if (answer->status == 403)
+    return registry::not_minted(MintProblem::kTokenRequestForbidden, refused_account(answer->body));
   if (answer->status == 404) return registry::not_minted(MintProblem::kServiceAccountNotFound);
   const nlohmann::json object = answer->status < 300 ? api::parse_or_null(answer->body) : nlohmann::json();
   std::string token = api::text_of(api::member(object, "status"), "token");

@@ -1,5 +1,7 @@
 #include "operator/reconciler/mint_finding.hpp"
 
+#include "operator/resources/token_request_grant.hpp"
+
 namespace imageclassifier::reconciler {
 namespace {
 
@@ -41,6 +43,19 @@ std::string way_text(const registry::MintFailure& failure, const std::string& se
     default:
       return failure.detail;
   }
+}
+
+/// With what has to be applied, unless names are so long that it has no room in a status. `account` is the operator's,
+/// NAMESPACE:NAME, or empty.
+Finding with_grant(Finding finding, const api::ImageClassifier& classifier, const std::string& account) {
+  constexpr std::size_t kMostForRemedy = api::kMaxMessageBytes * 7 / 8;
+  resources::OperatorAccount asking;
+  if (const std::size_t colon = account.find(':'); colon != std::string::npos)
+    asking = {account.substr(0, colon), account.substr(colon + 1)};
+  const std::string line = resources::token_request_grant_line(classifier, asking);
+  if (!line.empty() && finding.remedy.size() + line.size() < kMostForRemedy)
+    finding.remedy += " They are, as YAML: " + line;
+  return finding;
 }
 
 /// What is wrong with the credential in the Secret, with what is to be done about the cause of it.
@@ -119,7 +134,7 @@ Finding mint_finding(const registry::MintFailure& failure, const Observed& obser
     case MintProblem::kServiceAccountNotFound:
       return finding("ServiceAccountNotFound");
     case MintProblem::kTokenRequestForbidden:
-      return finding("TokenRequestForbidden");
+      return with_grant(finding("TokenRequestForbidden"), observed.classifier, failure.detail);
     case MintProblem::kFederationNotFound:
       return finding("FederationNotFound");
     case MintProblem::kAssertionExpired:

@@ -1,10 +1,9 @@
-#include "operator/cli/token_request_grant.hpp"
+#include "operator/resources/token_request_grant.hpp"
 
 #include <nlohmann/json.hpp>
+#include <string_view>
 
-#include "operator/cli/yaml.hpp"
-
-namespace imageclassifier::cli {
+namespace imageclassifier::resources {
 namespace {
 
 using nlohmann::json;
@@ -19,25 +18,30 @@ json object(const char* kind, const std::string& name, const std::string& space)
   return result;
 }
 
-}  // namespace
-
-Result<OperatorAccount> parse_account(std::string_view text) {
-  const std::size_t colon = text.find(':');
-  const std::string_view space = text.substr(0, colon);
-  const std::string_view name = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
-  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyz0123456789-.";
-  for (const std::string_view part : {space, name}) {
-    if (part.empty() || part.find_first_not_of(kPlain) != std::string_view::npos)
-      return fail(ErrorCode::kInvalidArgument, "--operator \"" + std::string(text) +
-                                                   "\" names no ServiceAccount: write NAMESPACE:NAME, as kubectl get "
-                                                   "serviceaccounts -A shows them.");
-  }
-  return OperatorAccount{std::string(space), std::string(name)};
+/// YAML takes no text for anything else that begins so and goes on with what names of Kubernetes are made of; "no",
+/// "on" and the like are shorter.
+bool is_plain(std::string_view text) {
+  constexpr std::string_view kNames = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./-";
+  return text.size() > 5 && text.find_first_of("0123456789.-/") != 0 &&
+         text.find_first_not_of(kNames) == std::string_view::npos;
 }
 
-std::string token_request_grant(const api::ImageClassifier& classifier, const OperatorAccount& account) {
+std::string flow_yaml(const json& value) {
+  if (value.is_string()) return is_plain(value.get_ref<const std::string&>()) ? value.get<std::string>() : value.dump();
+  std::string out(value.is_object() ? "{" : "[");
+  for (const auto& [key, member] : value.items()) {
+    if (out.size() > 1) out += ", ";
+    if (value.is_object()) out += key + ": ";
+    out += flow_yaml(member);
+  }
+  return out + (value.is_object() ? "}" : "]");
+}
+
+}  // namespace
+
+json token_request_grant(const api::ImageClassifier& classifier, const OperatorAccount& account) {
   const auto* workload = std::get_if<api::WorkloadIdentity>(&classifier.spec.auth);
-  if (workload == nullptr) return {};
+  if (workload == nullptr) return nullptr;
   const std::string name = kPrefix + workload->service_account_name;
   json role = object("Role", name, classifier.metadata.namespace_name);
   role["rules"] = {{{"apiGroups", {""}},
@@ -47,7 +51,12 @@ std::string token_request_grant(const api::ImageClassifier& classifier, const Op
   json binding = object("RoleBinding", name, classifier.metadata.namespace_name);
   binding["roleRef"] = {{"apiGroup", kGroup}, {"kind", "Role"}, {"name", name}};
   binding["subjects"] = {{{"kind", "ServiceAccount"}, {"name", account.name}, {"namespace", account.namespace_name}}};
-  return "---\n" + write_yaml(role) + "---\n" + write_yaml(binding);
+  return {{"apiVersion", "v1"}, {"kind", "List"}, {"items", {role, binding}}};
 }
 
-}  // namespace imageclassifier::cli
+std::string token_request_grant_line(const api::ImageClassifier& classifier, const OperatorAccount& account) {
+  const json list = token_request_grant(classifier, account);
+  return list.is_null() ? std::string() : flow_yaml(list);
+}
+
+}  // namespace imageclassifier::resources

@@ -1,12 +1,11 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <string_view>
 
-#include "common/result.hpp"
 #include "operator/api/image_classifier.hpp"
 
-namespace imageclassifier::cli {
+namespace imageclassifier::resources {
 
 /// By default that of the chart's documentation.
 struct OperatorAccount {
@@ -14,12 +13,12 @@ struct OperatorAccount {
   std::string name = "imageclassifier-operator";
 };
 
-/// "NAMESPACE:NAME", as kubectl writes the subjects of a RoleBinding.
-Result<OperatorAccount> parse_account(std::string_view text);
-
-/// YAML of the Role and the RoleBinding that let the operator ask for tokens of the ServiceAccount that
-/// spec.registry.auth.workloadIdentity names; empty without it. The operator gives itself no such right: with it, it
+/// A List of the Role and the RoleBinding that let the operator ask for tokens of the ServiceAccount that
+/// spec.registry.auth.workloadIdentity names; null without it. The operator gives itself no such right: with it, it
 /// could act as the account. `account`: the operator's.
-std::string token_request_grant(const api::ImageClassifier& classifier, const OperatorAccount& account);
+nlohmann::json token_request_grant(const api::ImageClassifier& classifier, const OperatorAccount& account);
 
-}  // namespace imageclassifier::cli
+/// The same as one line of YAML (flow style), for a sentence that people copy from.
+std::string token_request_grant_line(const api::ImageClassifier& classifier, const OperatorAccount& account);
+
+}  // namespace imageclassifier::resources

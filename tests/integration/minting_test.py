@@ -12,6 +12,8 @@ import unittest
 import urllib.request
 import uuid
 
+import yaml
+
 from chart_account import Account, whole_role
 from kubelets import Kubelets
 from metrics_test import NAMES_RESOURCES, NEEDS_A_REGISTRY, documented, exposed
@@ -196,11 +198,13 @@ class Minting(RegistryTest):
         account.put(wanted)
         ready = lambda: condition(account.get("ic", "pets"), "CredentialReady")  # noqa: E731
         wait_until(lambda: ready().get("reason") == "TokenRequestForbidden", 20, "the refusal")
-        self.assertIn("kubectl imageclassifier render --grant", ready()["message"])
+        told = ready()["message"]
+        self.assertIn("kubectl imageclassifier render --grant", told)
         self.assertNotIn("entra", self.minting_routes())
         grant = subprocess.run([PROGRAM.with_name("kubectl-imageclassifier"), "render", "--grant", "-f", "-", "--operator", f"{account.namespace}:operator"],
                                input=json.dumps(wanted), check=True, capture_output=True, text=True).stdout
-        self.kubectl.run("apply", "-n", account.namespace, "-f", "-", given=grant)
+        self.assertEqual(list(yaml.safe_load_all(grant)), yaml.safe_load(told.partition("as YAML: ")[2])["items"])
+        self.kubectl.run("apply", "-f", "-", given=told.partition("as YAML: ")[2])
         wait_until(lambda: ready().get("reason") == "Minted", 30, "the credential")
         self.assertEqual(self.opens("team/server", account.get), 200)
         self.assertEqual(account.operators[0].credentials.held_by(account.log()), [])

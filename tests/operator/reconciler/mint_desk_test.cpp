@@ -102,12 +102,16 @@ TEST_CASE("what the API server says of an account is told apart") {
                                                   {404, registry::MintProblem::kServiceAccountNotFound},
                                                   {200, registry::MintProblem::kIdentityProviderUnavailable}}));
   Desk desk;
-  desk.server.expect("POST " + kToken, status, "{}");
+  desk.server.expect("POST " + kToken, status,
+                     R"({"message": "serviceaccounts \"puller\" is forbidden: User )"
+                     R"(\"system:serviceaccount:mine:other\" cannot create resource \"serviceaccounts/token\""})");
   desk.desk.start();
   Observed observed = workload();
   observed.minting = desk.desk.look(kKey, observed);
   desk.desk.attend(kKey, observed);
-  CHECK(desk.wait_for_answer(observed).answer->failure->problem == problem);
+  const auto known = desk.wait_for_answer(observed);
+  CHECK(known.answer->failure->problem == problem);
+  if (status == 403) CHECK(known.answer->failure->detail == "mine:other");
   CHECK(desk.entra == 0);
   desk.desk.stop();
 }

@@ -386,10 +386,27 @@ TEST_CASE("each failure has its reason, which names the object and what to do") 
     const std::string text = world.ask().failed(problem).at(kNow).finding.text();
     INFO(text);
     CHECK(world.reason() == reason);
-    CHECK(text.ends_with('.'));
+    CHECK((text.ends_with('.') || text.ends_with('}')));
+    CHECK(text.size() <= api::kMaxMessageBytes);
     CHECK(text.find("  ") == std::string::npos);
     CHECK(text.find(" .") == std::string::npos);
   }
+}
+
+TEST_CASE("what lets the operator ask for tokens is told as YAML, for the account that was refused, if it has room") {
+  Minting world(kWorkload);
+  world.observed.account = ObservedAccount{"u", "client", "tenant"};
+  const auto remedy = [&](const std::string& account) {
+    world.ask().observed.minting.answer =
+        std::make_shared<const MintAnswer>(MintAnswer{{}, {{MintProblem::kTokenRequestForbidden, account}}});
+    return world.at(kNow).finding.remedy;
+  };
+  CHECK_THAT(remedy("mine:another"), Catch::Contains("resources: [serviceaccounts/token]") &&
+                                         Catch::Contains("{kind: ServiceAccount, name: another, namespace: \"mine\"}"));
+  CHECK_THAT(remedy(""), Catch::Contains("name: imageclassifier-operator, namespace: imageclassifier-system"));
+  std::get<api::WorkloadIdentity>(world.observed.classifier.spec.auth).service_account_name = std::string(253, 'a');
+  CHECK_THAT(remedy(""), Catch::EndsWith("it is tried again by itself."));
+  CHECK_THAT(remedy(""), Catch::Contains("render --grant"));
 }
 
 TEST_CASE("a failure names the server that it is about, and who meets it") {
