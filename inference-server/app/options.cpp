@@ -80,7 +80,7 @@ void add_serve(CLI::App& app, ServeOptions& options) {
 void add_classify(CLI::App& app, ClassifyFilesOptions& options) {
   CLI::App& command = *app.add_subcommand("classify", "Classify picture files");
   add_model_options(command, options.model);
-  command.add_option("files", options.files, "JPEG or PNG files")->required();
+  command.add_option("files", options.files, "JPEG, PNG, WebP, GIF or BMP files")->required();
   command.add_flag("--json", options.json, "Print the answer of POST /v1/classify, one line per file");
 }
 

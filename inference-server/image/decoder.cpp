@@ -25,11 +25,8 @@ struct KnownFormat {
 };
 
 /// Only for the sentence that says what the file is instead.
-constexpr std::array<KnownFormat, 10> kOtherFormats{{
+constexpr std::array<KnownFormat, 7> kOtherFormats{{
     {"a PDF", "%PDF-"sv, 0},
-    {"a GIF", "GIF8"sv, 0},
-    {"a WebP picture", "WEBP"sv, 8},
-    {"a BMP picture", "BM"sv, 0},
     {"a TIFF picture", "II*\0"sv, 0},
     {"a TIFF picture", "MM\0*"sv, 0},
     {"an AVIF picture", "ftypavif"sv, 4},
@@ -44,10 +41,11 @@ tl::unexpected<DecodeError> refuse_unknown(std::span<const std::byte> file) {
   for (const KnownFormat& format : kOtherFormats) {
     if (begins_with(file, format.magic, format.offset)) {
       return refuse(DecodeFailure::kUnsupportedMediaType,
-                    "This file is " + std::string(format.name) + ". Use JPEG or PNG.");
+                    "This file is " + std::string(format.name) + ". Use JPEG, PNG, WebP, GIF or BMP.");
     }
   }
-  return refuse(DecodeFailure::kUnsupportedMediaType, "This file is not a picture that is read here. Use JPEG or PNG.");
+  return refuse(DecodeFailure::kUnsupportedMediaType,
+                "This file is not a picture that is read here. Use JPEG, PNG, WebP, GIF or BMP.");
 }
 
 /// The one edge where an exception of the standard library (memory) becomes a value.
@@ -56,12 +54,17 @@ DecodeResult<T> without_exceptions(Function&& function) {
   try {
     return function();
   } catch (const std::exception&) {
-    return refuse(DecodeFailure::kTooLarge, "The picture needs more memory than is free. Make it smaller.");
+    return refuse(DecodeFailure::kTooLarge, std::string(kNoMemoryMessage));
   }
 }
 
 constexpr std::string_view kJpegMagic = "\xFF\xD8\xFF"sv;
 constexpr std::string_view kPngMagic = "\x89PNG\r\n\x1A\n"sv;
+constexpr std::string_view kGifMagic = "GIF8"sv;
+
+bool is_webp(std::span<const std::byte> file) {
+  return begins_with(file, "RIFF"sv) && begins_with(file, "WEBP"sv, 8);
+}
 
 }  // namespace
 
@@ -81,18 +84,31 @@ DecodeResult<void> check_size(std::uint64_t width, std::uint64_t height, const D
   return {};
 }
 
-tl::expected<DecodedImage, DecodeError> decode(std::span<const std::byte> file, const DecodeLimits& limits) {
+tl::unexpected<DecodeError> refuse_frames() {
+  return refuse(DecodeFailure::kTooManyFrames,
+                "The picture has more than " + std::to_string(kMaxFrames) + " frames. Send one of them as a picture.");
+}
+
+tl::expected<DecodedImage, DecodeError> decode(std::span<const std::byte> file, const DecodeLimits& limits,
+                                               const DecodeOptions& options) {
   return without_exceptions<DecodedImage>([&]() -> DecodeResult<DecodedImage> {
-    if (begins_with(file, kJpegMagic)) return decode_jpeg(file, limits);
-    if (begins_with(file, kPngMagic)) return decode_png(file, limits);
+    if (begins_with(file, kJpegMagic)) return decode_jpeg(file, limits, options);
+    if (begins_with(file, kPngMagic)) return decode_png(file, limits, options);
+    if (is_webp(file)) return decode_webp(file, limits, options);
+    if (begins_with(file, kGifMagic)) return decode_gif(file, limits, options);
+    if (is_bmp(file)) return decode_bmp(file, limits, options);
     return refuse_unknown(file);
   });
 }
 
-tl::expected<ImageInfo, DecodeError> probe(std::span<const std::byte> file, const DecodeLimits& limits) {
+tl::expected<ImageInfo, DecodeError> probe(std::span<const std::byte> file, const DecodeLimits& limits,
+                                           const DecodeOptions& options) {
   return without_exceptions<ImageInfo>([&]() -> DecodeResult<ImageInfo> {
-    if (begins_with(file, kJpegMagic)) return probe_jpeg(file, limits);
-    if (begins_with(file, kPngMagic)) return probe_png(file, limits);
+    if (begins_with(file, kJpegMagic)) return probe_jpeg(file, limits, options);
+    if (begins_with(file, kPngMagic)) return probe_png(file, limits, options);
+    if (is_webp(file)) return probe_webp(file, limits, options);
+    if (begins_with(file, kGifMagic)) return probe_gif(file, limits, options);
+    if (is_bmp(file)) return probe_bmp(file, limits, options);
     return refuse_unknown(file);
   });
 }

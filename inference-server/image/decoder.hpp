@@ -18,17 +18,34 @@ struct Image {
 
 /// What was found in the file, for the answer.
 struct ImageInfo {
-  std::string format;                ///< "jpeg" or "png"
+  std::string format;                ///< "jpeg", "png", "webp", "gif" or "bmp"
   int width = 0;                     ///< upright
   int height = 0;                    ///< upright
   bool orientation_applied = false;  ///< an EXIF orientation other than 1 was applied
-  bool alpha = false;                ///< an alpha channel or tRNS exists; it was composited on white
-  int frames = 1;
+  bool alpha = false;                ///< an alpha channel or tRNS exists
+  int frames = 1;                    ///< of an animation, of which the first is taken
+};
+
+/// The part of a decoded picture that the file's pixels cover, in the decoded picture's pixels.
+struct Extent {
+  double x = 0;
+  double y = 0;
+  double width = 0;
+  double height = 0;
 };
 
 struct DecodedImage {
-  Image image;
+  Image image;  ///< smaller than info says after a decode at a reduced scale
   ImageInfo info;
+  Extent extent;  ///< the whole image, but for a column or row that a reduced scale fills only in part
+};
+
+/// The defaults are exact and what people expect to see.
+struct DecodeOptions {
+  bool apply_orientation = true;  ///< of EXIF; else the pixels come as they are stored
+  bool composite_alpha = true;    ///< on white; else transparency is dropped and hidden colours appear, as in Pillow
+  int least_shorter_side = 0;     ///< pixels; over 0: a JPEG is decoded at the least scale (in eighths) whose shorter
+                                  ///< side is no less, several times faster for a large picture
 };
 
 /// Checked against the picture's header before anything of its size is allocated.
@@ -42,6 +59,8 @@ enum class DecodeFailure {
   kEmpty,                 ///< no bytes
   kUnsupportedMediaType,  ///< not a picture by its magic number, or a format that is not read
   kTooLarge,              ///< over DecodeLimits
+  kTooManyFrames,         ///< over 1,000
+  kTooManyScans,          ///< a JPEG with over 100 progressive scans
   kTruncated,             ///< the file ends before the picture does
   kCorrupt                ///< the decoder refused the content
 };
@@ -51,12 +70,15 @@ struct DecodeError {
   std::string message;  ///< one sentence for the uploader with what to do; echoes nothing of the content
 };
 
-/// Bytes of a JPEG or PNG file, recognised by magic number (never by name or content type), to upright RGB.
-/// Never throws. Memory stays within 4 bytes per declared pixel plus row buffers; a rotated picture needs 6, a
-/// progressive JPEG up to 9 (its coefficients). Thread safe.
-tl::expected<DecodedImage, DecodeError> decode(std::span<const std::byte> file, const DecodeLimits& limits = {});
+/// Bytes of a JPEG, PNG, WebP, GIF or BMP file, recognised by magic number (never by name or content type), to upright
+/// RGB; of an animation the first frame on its canvas. Never throws. Memory stays within 4 bytes per declared pixel
+/// plus row buffers; a rotated picture needs 6, lossless WebP 8, a progressive JPEG up to 9 (its coefficients). Thread
+/// safe.
+tl::expected<DecodedImage, DecodeError> decode(std::span<const std::byte> file, const DecodeLimits& limits = {},
+                                               const DecodeOptions& options = {});
 
 /// The declared size and format only, from the header; allocates nothing of the picture's size.
-tl::expected<ImageInfo, DecodeError> probe(std::span<const std::byte> file, const DecodeLimits& limits = {});
+tl::expected<ImageInfo, DecodeError> probe(std::span<const std::byte> file, const DecodeLimits& limits = {},
+                                           const DecodeOptions& options = {});
 
 }  // namespace imageclassifier::image

@@ -89,9 +89,11 @@ bool read_header(JpegReader& reader, std::span<const std::byte> file) {
   return true;
 }
 
-bool start(JpegReader& reader) {
+bool start(JpegReader& reader, unsigned eighths) {
   if (setjmp(reader.escape) != 0) return false;
   reader.info.out_color_space = reader.info.num_components == 4 ? JCS_CMYK : JCS_RGB;
+  reader.info.scale_num = eighths;
+  reader.info.scale_denom = 8;
   reader.info.dct_method = JDCT_ISLOW;
   reader.info.do_fancy_upsampling = TRUE;
   jpeg_start_decompress(&reader.info);
@@ -113,14 +115,15 @@ bool finish(JpegReader& reader) {
 
 tl::unexpected<DecodeError> failed(const JpegReader& reader) {
   if (reader.too_many_scans) {
-    return refuse(DecodeFailure::kCorrupt, "The picture has more than " + std::to_string(kMaxScans) +
-                                               " progressive scans. Save it again as an ordinary JPEG.");
+    return refuse(DecodeFailure::kTooManyScans, "The picture has more than " + std::to_string(kMaxScans) +
+                                                    " progressive scans. Save it again as an ordinary JPEG.");
   }
   const bool truncated = reader.failure == DecodeFailure::kTruncated;
   return refuse(reader.failure, std::string(truncated ? kTruncatedMessage : kCorruptMessage));
 }
 
-int orientation_of(const JpegReader& reader) {
+int orientation_of(const JpegReader& reader, const DecodeOptions& options) {
+  if (!options.apply_orientation) return 1;
   for (jpeg_saved_marker_ptr marker = reader.info.marker_list; marker != nullptr; marker = marker->next) {
     const std::span payload(reinterpret_cast<const std::byte*>(marker->data), marker->data_length);
     const int orientation = exif_orientation_of_app1(payload);
@@ -129,7 +132,7 @@ int orientation_of(const JpegReader& reader) {
   return 1;
 }
 
-DecodeResult<ImageInfo> describe(const JpegReader& reader, const DecodeLimits& limits) {
+DecodeResult<ImageInfo> describe(const JpegReader& reader, const DecodeLimits& limits, const DecodeOptions& options) {
   const int components = reader.info.num_components;
   if (components != 1 && components != 3 && components != 4) {
     return refuse(DecodeFailure::kCorrupt, "The picture has " + std::to_string(components) +
@@ -142,10 +145,32 @@ DecodeResult<ImageInfo> describe(const JpegReader& reader, const DecodeLimits& l
   info.format = "jpeg";
   info.width = static_cast<int>(reader.info.image_width);
   info.height = static_cast<int>(reader.info.image_height);
-  const int orientation = orientation_of(reader);
+  const int orientation = orientation_of(reader, options);
   info.orientation_applied = orientation != 1;
   if (orientation_swaps_sides(orientation)) std::swap(info.width, info.height);
   return info;
+}
+
+unsigned scale_for(const JpegReader& reader, const DecodeOptions& options) {
+  if (options.least_shorter_side <= 0) return 8;
+  const std::uint64_t shorter = std::min(reader.info.image_width, reader.info.image_height);
+  const std::uint64_t wanted = static_cast<std::uint64_t>(options.least_shorter_side) * 8;
+  unsigned eighths = 1;
+  while (eighths < 8 && shorter * eighths < wanted) ++eighths;
+  return eighths;
+}
+
+/// Where the file's pixels lie after make_upright(): at a reduced scale libjpeg rounds both sides up, so that the last
+/// column and row of the stored picture are covered in part.
+Extent upright_extent(const Image& stored, const JpegReader& reader, unsigned eighths, int orientation) {
+  Extent extent{0, 0, reader.info.image_width * eighths / 8.0, reader.info.image_height * eighths / 8.0};
+  if (orientation_mirrors_x(orientation)) extent.x = stored.width - extent.width;
+  if (orientation_mirrors_y(orientation)) extent.y = stored.height - extent.height;
+  if (orientation_swaps_sides(orientation)) {
+    std::swap(extent.x, extent.y);
+    std::swap(extent.width, extent.height);
+  }
+  return extent;
 }
 
 /// a * b / 255, rounded, for bytes; the integer form that Pillow's conversion uses.
@@ -178,25 +203,29 @@ bool read_rows(JpegReader& reader, Image& image) {
 
 }  // namespace
 
-DecodeResult<ImageInfo> probe_jpeg(std::span<const std::byte> file, const DecodeLimits& limits) {
+DecodeResult<ImageInfo> probe_jpeg(std::span<const std::byte> file, const DecodeLimits& limits,
+                                   const DecodeOptions& options) {
   JpegReader reader;
   if (!read_header(reader, file)) return failed(reader);
-  return describe(reader, limits);
+  return describe(reader, limits, options);
 }
 
-DecodeResult<DecodedImage> decode_jpeg(std::span<const std::byte> file, const DecodeLimits& limits) {
+DecodeResult<DecodedImage> decode_jpeg(std::span<const std::byte> file, const DecodeLimits& limits,
+                                       const DecodeOptions& options) {
   JpegReader reader;
   if (!read_header(reader, file)) return failed(reader);
-  auto info = describe(reader, limits);
+  auto info = describe(reader, limits, options);
   if (!info) return tl::unexpected(info.error());
-  const int orientation = orientation_of(reader);  // finishing frees the markers
-  if (!start(reader)) return failed(reader);
+  const int orientation = orientation_of(reader, options);  // finishing frees the markers
+  const unsigned eighths = scale_for(reader, options);
+  if (!start(reader, eighths)) return failed(reader);
   Image image;
   image.width = static_cast<int>(reader.info.output_width);
   image.height = static_cast<int>(reader.info.output_height);
   image.pixels.resize(static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
   if (!read_rows(reader, image) || !finish(reader)) return failed(reader);
-  return DecodedImage{make_upright(std::move(image), orientation), std::move(*info)};
+  const Extent extent = upright_extent(image, reader, eighths, orientation);
+  return DecodedImage{make_upright(std::move(image), orientation), std::move(*info), extent};
 }
 
 }  // namespace imageclassifier::image

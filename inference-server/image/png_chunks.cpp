@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kSignatureSize = 8;
 constexpr std::size_t kChunkOverhead = 12;  // length, type, CRC
-constexpr std::uint32_t kMaxFrames = 1'000'000;
+constexpr std::uint32_t kMaxToldFrames = 1'000'000;
 
 std::uint32_t big_endian_32(std::span<const std::byte> bytes) {
   std::uint32_t value = 0;
@@ -50,7 +50,7 @@ DecodeResult<PngSummary> read_png_chunks(std::span<const std::byte> file) {
     if (chunk.type == "tRNS") summary.alpha = true;
     if (chunk.type == "eXIf") summary.orientation = exif_orientation(chunk.data);
     if (chunk.type == "acTL" && chunk.data.size() == 8) {
-      summary.frames = static_cast<int>(std::clamp(big_endian_32(chunk.data), 1U, kMaxFrames));
+      summary.frames = static_cast<int>(std::clamp(big_endian_32(chunk.data), 1U, kMaxToldFrames));
     }
   }
   return summary;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "inference-server/image/alpha.hpp"
 #include "inference-server/image/formats.hpp"
 #include "inference-server/image/orientation.hpp"
 #include "inference-server/image/png_chunks.hpp"
@@ -41,7 +42,7 @@ void read_bytes(png_structp png, png_bytep out, std::size_t length) {
   reader->rest = reader->rest.subspan(length);
 }
 
-bool open(PngReader& reader) {
+bool open(PngReader& reader, bool keep_alpha) {
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr, on_error, on_warning);
   if (reader.png == nullptr) return false;
   reader.info = png_create_info_struct(reader.png);
@@ -54,6 +55,7 @@ bool open(PngReader& reader) {
   png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // read_png_chunks checked ours before
   png_read_info(reader.png, reader.info);
   png_set_expand(reader.png);
+  if (!keep_alpha) png_set_strip_alpha(reader.png);
   png_set_strip_16(reader.png);
   png_set_gray_to_rgb(reader.png);
   png_set_interlace_handling(reader.png);
@@ -82,16 +84,6 @@ bool finish(PngReader& reader) {
 tl::unexpected<DecodeError> failed(const PngReader& reader) {
   return reader.truncated ? refuse(DecodeFailure::kTruncated, std::string(kTruncatedMessage))
                           : refuse(DecodeFailure::kCorrupt, std::string(kCorruptMessage));
-}
-
-/// Alpha on white, rounded as Pillow's alpha_composite over an opaque background; may work in place.
-void composite_on_white(const std::uint8_t* rgba, std::uint8_t* rgb, std::size_t pixels) {
-  for (std::size_t i = 0; i < pixels; ++i, rgba += 4, rgb += 3) {
-    const unsigned alpha = rgba[3];
-    for (int channel = 0; channel < 3; ++channel) {
-      rgb[channel] = static_cast<std::uint8_t>((rgba[channel] * alpha + 255 * (255 - alpha) + 127) / 255);
-    }
-  }
 }
 
 bool read_interlaced(PngReader& reader, Image& image, std::size_t channels) {
@@ -137,21 +129,25 @@ DecodeResult<ImageInfo> describe(const PngSummary& summary, const DecodeLimits& 
 
 }  // namespace
 
-DecodeResult<ImageInfo> probe_png(std::span<const std::byte> file, const DecodeLimits& limits) {
-  const auto summary = read_png_chunks(file);
+DecodeResult<ImageInfo> probe_png(std::span<const std::byte> file, const DecodeLimits& limits,
+                                  const DecodeOptions& options) {
+  auto summary = read_png_chunks(file);
   if (!summary) return tl::unexpected(summary.error());
+  if (!options.apply_orientation) summary->orientation = 1;
   return describe(*summary, limits);
 }
 
-DecodeResult<DecodedImage> decode_png(std::span<const std::byte> file, const DecodeLimits& limits) {
-  const auto summary = read_png_chunks(file);
+DecodeResult<DecodedImage> decode_png(std::span<const std::byte> file, const DecodeLimits& limits,
+                                      const DecodeOptions& options) {
+  auto summary = read_png_chunks(file);
   if (!summary) return tl::unexpected(summary.error());
+  if (!options.apply_orientation) summary->orientation = 1;
   auto info = describe(*summary, limits);
   if (!info) return tl::unexpected(info.error());
 
   PngReader reader;
   reader.rest = file;
-  if (!open(reader)) return failed(reader);
+  if (!open(reader, options.composite_alpha)) return failed(reader);
   Image image;
   image.width = static_cast<int>(summary->width);
   image.height = static_cast<int>(summary->height);
@@ -163,7 +159,7 @@ DecodeResult<DecodedImage> decode_png(std::span<const std::byte> file, const Dec
   const bool interlaced = png_get_interlace_type(reader.png, reader.info) != PNG_INTERLACE_NONE;
   const bool read = interlaced ? read_interlaced(reader, image, channels) : read_rows(reader, image, channels);
   if (!read || !finish(reader)) return failed(reader);
-  return DecodedImage{make_upright(std::move(image), summary->orientation), std::move(*info)};
+  return whole_picture(make_upright(std::move(image), summary->orientation), std::move(*info));
 }
 
 }  // namespace imageclassifier::image

@@ -37,33 +37,82 @@ Table normalised_values(float mean, float deviation) {
   return table;
 }
 
-}  // namespace
+/// A picture whose geometry is that of width x height pixels, of which `extent` of the image is a version.
+struct Source {
+  const image::Image& image;
+  image::Extent extent;
+  int width;
+  int height;
+};
 
-Input preprocess(const image::Image& image, const TransformSpec& spec) {
-  const bool portrait = image.width <= image.height;
-  const int width = portrait ? spec.resize : longer_side(spec.resize, image.width, image.height);
-  const int height = portrait ? longer_side(spec.resize, image.height, image.width) : spec.resize;
+Source source_of(const image::Image& image) {
+  return {
+      image, {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}, image.width, image.height};
+}
+
+Source source_of(const image::DecodedImage& decoded) {
+  return {decoded.image, decoded.extent, decoded.info.width, decoded.info.height};
+}
+
+/// The crop without its padding, which lies before it in either direction.
+struct Cropped {
+  image::Image image;
+  Axis across;
+  Axis down;
+};
+
+Cropped crop(const Source& source, const TransformSpec& spec) {
+  const bool portrait = source.width <= source.height;
+  const int width = portrait ? spec.resize : longer_side(spec.resize, source.width, source.height);
+  const int height = portrait ? longer_side(spec.resize, source.height, source.width) : spec.resize;
   const Axis across = crop_axis(width, spec.crop);
   const Axis down = crop_axis(height, spec.crop);
-  const image::Image cropped =
-      resample_bilinear(image, width, height, {across.begin, down.begin, across.count, down.count});
+  return {resample_bilinear(source.image, source.extent, width, height,
+                            {across.begin, down.begin, across.count, down.count}),
+          across, down};
+}
 
+Input preprocess_source(const Source& source, const TransformSpec& spec) {
+  const auto [cropped, across, down] = crop(source, spec);
   Input input;
   input.height = spec.crop;
   input.width = spec.crop;
-  const auto crop = static_cast<std::size_t>(spec.crop);
-  input.values.resize(crop * crop * 3);
+  const auto side = static_cast<std::size_t>(spec.crop);
+  input.values.resize(side * side * 3);
   for (std::size_t channel = 0; channel < 3; ++channel) {
     const Table table = normalised_values(spec.mean[channel], spec.std[channel]);
-    float* plane = input.values.data() + channel * crop * crop;
-    std::fill_n(plane, crop * crop, table[0]);
+    float* plane = input.values.data() + channel * side * side;
+    std::fill_n(plane, side * side, table[0]);
     const std::uint8_t* in = cropped.pixels.data() + channel;
     for (int y = 0; y < down.count; ++y) {
-      float* out = plane + static_cast<std::size_t>(y + down.pad_before) * crop + across.pad_before;
+      float* out = plane + static_cast<std::size_t>(y + down.pad_before) * side + across.pad_before;
       for (int x = 0; x < across.count; ++x, in += 3) out[x] = table[*in];
     }
   }
   return input;
+}
+
+}  // namespace
+
+Input preprocess(const image::Image& image, const TransformSpec& spec) {
+  return preprocess_source(source_of(image), spec);
+}
+
+Input preprocess(const image::DecodedImage& decoded, const TransformSpec& spec) {
+  return preprocess_source(source_of(decoded), spec);
+}
+
+image::Image resize_and_crop(const image::DecodedImage& decoded, const TransformSpec& spec) {
+  const auto [cropped, across, down] = crop(source_of(decoded), spec);
+  const auto side = static_cast<std::size_t>(spec.crop);
+  image::Image padded{spec.crop, spec.crop, std::vector<std::uint8_t>(side * side * 3)};
+  for (int y = 0; y < down.count; ++y) {
+    const std::size_t row =
+        static_cast<std::size_t>(y + down.pad_before) * side + static_cast<std::size_t>(across.pad_before);
+    std::copy_n(cropped.pixels.begin() + static_cast<std::ptrdiff_t>(y) * across.count * 3, across.count * 3,
+                padded.pixels.begin() + static_cast<std::ptrdiff_t>(row * 3));
+  }
+  return padded;
 }
 
 image::Image resize_bilinear(const image::Image& image, int width, int height) {

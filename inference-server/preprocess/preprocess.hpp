@@ -31,6 +31,13 @@ struct Input {
 /// crop after the resize is padded with black, as torchvision does. Thread safe.
 Input preprocess(const image::Image& image, const TransformSpec& spec);
 
+/// The same of what image::decode() returned: the size that the file declares decides the geometry, so that a decode at
+/// a reduced scale sees the same part of the picture.
+Input preprocess(const image::DecodedImage& decoded, const TransformSpec& spec);
+
+/// The crop x crop pixels before their normalisation, padding included.
+image::Image resize_and_crop(const image::DecodedImage& decoded, const TransformSpec& spec);
+
 /// The resize alone, bit-exact with Pillow's Image.resize(BILINEAR) (Resample.c).
 image::Image resize_bilinear(const image::Image& image, int width, int height);
 

@@ -32,8 +32,9 @@ void split(Weights& weights) {
   }
 }
 
-Weights make_weights(int in_size, int out_size, int first, int count) {
-  const double scale = static_cast<double>(in_size) / out_size;
+/// For outputs first .. first + count of out_size, over in_begin .. in_begin + in_length of in_size samples.
+Weights make_weights(int in_size, double in_begin, double in_length, int out_size, int first, int count) {
+  const double scale = in_length / out_size;
   const double filter_scale = std::max(scale, 1.0);
   const double support = filter_scale;  // the triangle's own support is 1
   const double inverse = 1.0 / filter_scale;
@@ -43,7 +44,7 @@ Weights make_weights(int in_size, int out_size, int first, int count) {
   weights.windows.reserve(static_cast<std::size_t>(count));
   std::vector<double> real(weights.stride);
   for (int i = 0; i < count; ++i) {
-    const double center = (first + i + 0.5) * scale;
+    const double center = in_begin + (first + i + 0.5) * scale;
     const int begin = std::max(static_cast<int>(center - support + 0.5), 0);
     const int samples = std::min(static_cast<int>(center + support + 0.5), in_size) - begin;
     double sum = 0;
@@ -148,8 +149,14 @@ const std::vector<InstructionSet>& instruction_sets() {
 
 image::Image resample_bilinear(const image::Image& image, int width, int height, const Region& region,
                                InstructionSet set) {
-  const Weights horizontal = make_weights(image.width, width, region.x, region.width);
-  const Weights vertical = make_weights(image.height, height, region.y, region.height);
+  const image::Extent whole{0, 0, static_cast<double>(image.width), static_cast<double>(image.height)};
+  return resample_bilinear(image, whole, width, height, region, set);
+}
+
+image::Image resample_bilinear(const image::Image& image, const image::Extent& extent, int width, int height,
+                               const Region& region, InstructionSet set) {
+  const Weights horizontal = make_weights(image.width, extent.x, extent.width, width, region.x, region.width);
+  const Weights vertical = make_weights(image.height, extent.y, extent.height, height, region.y, region.height);
   const Kernels& kernels = kernels_of(set);
   const std::size_t stride = static_cast<std::size_t>(region.width) * 3;
   NarrowRows rows(image, horizontal, static_cast<std::size_t>(region.width), vertical, kernels);

@@ -28,4 +28,8 @@ const std::vector<InstructionSet>& instruction_sets();
 image::Image resample_bilinear(const image::Image& image, int width, int height, const Region& region,
                                InstructionSet set = instruction_sets().back());
 
+/// The same of a part of the picture, not empty and inside it, as Image.resize(box=...) does.
+image::Image resample_bilinear(const image::Image& image, const image::Extent& extent, int width, int height,
+                               const Region& region, InstructionSet set = instruction_sets().back());
+
 }  // namespace imageclassifier::preprocess

@@ -79,10 +79,14 @@ Result<std::vector<std::vector<float>>> Classifier::compute(std::vector<preproce
   return std::move(logits->rows);
 }
 
-std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, PictureResult& result) {
+std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, const ClassifyOptions& options,
+                                                     PictureResult& result) {
   const SteadyTime begin = clock_.steady_now();
   const auto bytes = std::as_bytes(std::span(picture.bytes));
-  auto decoded = image::decode(bytes, options_.limits);
+  const image::DecodeOptions how{.apply_orientation = options.apply_orientation,
+                                 .composite_alpha = options.composite_alpha,
+                                 .least_shorter_side = options.exact_decode ? 0 : 2 * manifest_.transform.resize};
+  const auto decoded = image::decode(bytes, options_.limits, how);
   const SteadyTime middle = clock_.steady_now();
   result.timing.decode = middle - begin;
   metrics_.stage(Stage::kDecode, result.timing.decode);
@@ -92,8 +96,8 @@ std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, Pic
     return std::nullopt;
   }
   result.image = decoded->info;
-  metrics_.image_pixels(static_cast<double>(decoded->image.width) * decoded->image.height);
-  preprocess::Input input = preprocess::preprocess(decoded->image, manifest_.transform);
+  metrics_.image_pixels(static_cast<double>(decoded->info.width) * decoded->info.height);
+  preprocess::Input input = preprocess::preprocess(*decoded, manifest_.transform);
   result.timing.resize = clock_.steady_now() - middle;
   metrics_.stage(Stage::kResize, result.timing.resize);
   return input;
@@ -121,7 +125,7 @@ std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures
     PictureResult& result = pending->results[i];
     result.file = pictures[i].file;
     decoders_.acquire();
-    auto input = prepare(pictures[i], result);
+    auto input = prepare(pictures[i], options, result);
     decoders_.release();
     if (!input) continue;
     const auto finish = [this, pending, i, k = options.k](Result<std::vector<float>> logits,

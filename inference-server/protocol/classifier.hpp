@@ -51,6 +51,9 @@ struct ClassifyOptions {
   int k = 5;
   SteadyTime deadline{};
   std::function<bool()> abandoned{};  ///< nobody waits for the answer any more
+  bool exact_decode = false;          ///< else large JPEGs are decoded at a scale that still has twice the model's size
+  bool apply_orientation = true;      ///< of EXIF
+  bool composite_alpha = true;        ///< on white; else transparency is dropped
 };
 
 /// From bytes to predictions: decode, preprocess, one place in the lane, top-k. Knows no HTTP. Thread safe.
@@ -77,7 +80,8 @@ class Classifier {
  private:
   using Lane = batching::ComputeLane<preprocess::Input, std::vector<float>>;
   struct Pending;
-  std::optional<preprocess::Input> prepare(const Picture& picture, PictureResult& result);
+  std::optional<preprocess::Input> prepare(const Picture& picture, const ClassifyOptions& options,
+                                           PictureResult& result);
   Result<std::vector<std::vector<float>>> compute(std::vector<preprocess::Input> inputs);
 
   ClassifierOptions options_;

@@ -42,6 +42,34 @@ tl::expected<int, Problem> parse_k(const HttpRequest& request, int fallback) {
   return static_cast<int>(*k);
 }
 
+/// Whether the parameter has its second value; absent means the first, which is the default.
+tl::expected<bool, Problem> parse_choice(const HttpRequest& request, std::string_view name, std::string_view first,
+                                         std::string_view second) {
+  const auto given = query_value(request.query, name);
+  if (!given || *given == first) return false;
+  if (*given == second) return true;
+  return refuse(ProblemCode::kBadParameter,
+                std::string(name) + " must be " + std::string(first) + " or " + std::string(second) + ".");
+}
+
+/// k and how the pictures are read.
+tl::expected<ClassifyOptions, Problem> parse_query(const HttpRequest& request, int fallback_k) {
+  const auto k = parse_k(request, fallback_k);
+  if (!k) return tl::unexpected<Problem>(k.error());
+  const auto exact = parse_choice(request, "decode", "fast", "exact");
+  if (!exact) return tl::unexpected<Problem>(exact.error());
+  const auto ignore_exif = parse_choice(request, "exif", "apply", "ignore");
+  if (!ignore_exif) return tl::unexpected<Problem>(ignore_exif.error());
+  const auto drop_alpha = parse_choice(request, "alpha", "white", "drop");
+  if (!drop_alpha) return tl::unexpected<Problem>(drop_alpha.error());
+  ClassifyOptions options;
+  options.k = *k;
+  options.exact_decode = *exact;
+  options.apply_orientation = !*ignore_exif;
+  options.composite_alpha = !*drop_alpha;
+  return options;
+}
+
 /// The client may only shorten the time limit.
 tl::expected<SteadyTime, Problem> parse_deadline(const HttpRequest& request, std::chrono::milliseconds limit) {
   const std::string_view given = request.header("x-request-timeout-ms");
@@ -81,7 +109,8 @@ tl::expected<std::vector<Picture>, Problem> pictures_of(const HttpRequest& reque
     return refuse(ProblemCode::kUnsupportedEncoding,
                   "The body must not be compressed: send it without Content-Encoding.");
   }
-  if (request.body.empty()) return refuse(ProblemCode::kEmptyBody, "The upload is empty. Send a JPEG or PNG picture.");
+  if (request.body.empty())
+    return refuse(ProblemCode::kEmptyBody, "The upload is empty. Send a JPEG, PNG, WebP, GIF or BMP picture.");
   if (media_type(request.header("content-type")) == "multipart/form-data") return pictures_of_form(request);
   return std::vector<Picture>{{std::nullopt, request.body}};
 }
@@ -126,16 +155,17 @@ HttpHandler classify_handler(ServerState& state, InferenceMetrics& metrics, cons
     if (!classifier) {
       return refuse_and_count({ProblemCode::kLoading, "The model is still being loaded. Try again in a moment.", 1});
     }
-    const auto k = parse_k(request, options.top_k);
-    if (!k) return refuse_and_count(k.error());
+    auto how = parse_query(request, options.top_k);
+    if (!how) return refuse_and_count(how.error());
     const auto deadline = parse_deadline(request, options.request_timeout);
     if (!deadline) return refuse_and_count(deadline.error());
     const auto pictures = pictures_of(request);
     if (!pictures) return refuse_and_count(pictures.error());
-    const ClassifyOptions how{*k, *deadline, [responder] { return responder.client_gone(); }};
+    how->deadline = *deadline;
+    how->abandoned = [responder] { return responder.client_gone(); };
     // The lane's last callback must not be the one that lets go of the classifier: it would join its own thread.
     const auto problem = classifier->classify(
-        *pictures, how, [exchange, &metrics, info = classifier->info()](const std::vector<PictureResult>& results) {
+        *pictures, *how, [exchange, &metrics, info = classifier->info()](const std::vector<PictureResult>& results) {
           const SteadyTime begin = SystemClock().steady_now();
           exchange.answer(results, info);
           metrics.stage(InferenceMetrics::Stage::kEncode, SystemClock().steady_now() - begin);

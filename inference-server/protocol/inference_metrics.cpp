@@ -51,9 +51,11 @@ const char* rejection_reason(ProblemCode code) {
     case ProblemCode::kBodyTooLarge:
     case ProblemCode::kTooManyImages:
     case ProblemCode::kImageTooLarge:
+    case ProblemCode::kTooManyFrames:
       return "too_large";
     case ProblemCode::kEmptyBody:
     case ProblemCode::kUnsupportedMediaType:
+    case ProblemCode::kTooManyScans:
     case ProblemCode::kTruncatedImage:
     case ProblemCode::kCorruptImage:
       return "bad_image";

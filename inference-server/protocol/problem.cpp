@@ -45,6 +45,10 @@ Kind kind_of(ProblemCode code) {
       return {415, "unsupported_encoding", "Unsupported content encoding"};
     case ProblemCode::kImageTooLarge:
       return {413, "image_too_large", "Picture too large"};
+    case ProblemCode::kTooManyFrames:
+      return {413, "too_many_frames", "Too many frames"};
+    case ProblemCode::kTooManyScans:
+      return {422, "too_many_scans", "Too many scans"};
     case ProblemCode::kTruncatedImage:
       return {422, "truncated_image", "Picture incomplete"};
     case ProblemCode::kCorruptImage:
@@ -93,6 +97,10 @@ Problem problem_of(const image::DecodeError& error) {
       return {ProblemCode::kUnsupportedMediaType, error.message};
     case image::DecodeFailure::kTooLarge:
       return {ProblemCode::kImageTooLarge, error.message};
+    case image::DecodeFailure::kTooManyFrames:
+      return {ProblemCode::kTooManyFrames, error.message};
+    case image::DecodeFailure::kTooManyScans:
+      return {ProblemCode::kTooManyScans, error.message};
     case image::DecodeFailure::kTruncated:
       return {ProblemCode::kTruncatedImage, error.message};
     case image::DecodeFailure::kCorrupt:

@@ -27,6 +27,8 @@ enum class ProblemCode {
   kUnsupportedMediaType,
   kUnsupportedEncoding,
   kImageTooLarge,
+  kTooManyFrames,
+  kTooManyScans,
   kTruncatedImage,
   kCorruptImage,
   kQueueFull,

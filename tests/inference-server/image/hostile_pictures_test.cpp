@@ -37,7 +37,7 @@ TEST_CASE("what is no picture is refused by its content and named where it is kn
   CHECK(failure_of(test::to_bytes("\xFF\xD8")) == DecodeFailure::kUnsupportedMediaType);
   const auto pdf = image::decode(test::to_bytes("%PDF-1.7\n..."));
   REQUIRE_FALSE(pdf);
-  CHECK(pdf.error().message == "This file is a PDF. Use JPEG or PNG.");
+  CHECK(pdf.error().message == "This file is a PDF. Use JPEG, PNG, WebP, GIF or BMP.");
 }
 
 TEST_CASE("a huge PNG of a few bytes is refused from its header") {
@@ -91,35 +91,6 @@ TEST_CASE("damage inside the compressed data is refused") {
   auto png = test::read_file(kPictures + "rgb.png");
   png[png.size() / 2] ^= std::byte{0x55};
   CHECK(failure_of(png) == DecodeFailure::kCorrupt);
-}
-
-TEST_CASE("a flood of progressive scans is refused") {
-  const auto file = test::read_file(kPictures + "progressive.jpg");
-  const std::string text(reinterpret_cast<const char*>(file.data()), file.size());
-  const std::size_t last_scan = text.rfind("\xFF\xDA");
-  REQUIRE(last_scan != std::string::npos);
-  const std::string scan = text.substr(last_scan, text.size() - 2 - last_scan);
-  // A refining scan may not repeat, but any first scan of the DC coefficients may come again and again.
-  const std::size_t first_scan = text.find("\xFF\xDA");
-  const std::size_t second_scan = text.find("\xFF", text.find("\xFF\xDA") + 2);
-  REQUIRE(second_scan != std::string::npos);
-  std::string flood = text.substr(0, second_scan);
-  for (int i = 0; i < 200; ++i) flood += text.substr(first_scan, second_scan - first_scan);
-  flood += text.substr(second_scan);
-  CHECK(failure_of(test::to_bytes(flood)) == DecodeFailure::kCorrupt);
-}
-
-TEST_CASE("text and profiles that would inflate to gigabytes are skipped") {
-  const auto file = test::read_file(kPictures + "rgb.png");
-  const std::string text(reinterpret_cast<const char*>(file.data()), file.size());
-  const std::size_t after_header = 8 + 25;
-  for (const char* type : {"zTXt", "iCCP", "iTXt"}) {
-    const std::string bomb = text.substr(0, after_header) +
-                             test::png_chunk(type, std::string("k\0\0", 3) + std::string(9'000'000, 'x')) +
-                             text.substr(after_header);
-    INFO(type);
-    CHECK(image::decode(test::to_bytes(bomb)));
-  }
 }
 
 TEST_CASE("an animated PNG says how many frames it has") {

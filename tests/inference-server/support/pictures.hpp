@@ -78,6 +78,31 @@ inline std::string big_endian(std::uint32_t value) {
   return out;
 }
 
+/// A TIFF block that holds nothing but an orientation.
+inline std::string exif(int orientation) {
+  return std::string("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 19) + static_cast<char>(orientation) +
+         std::string(6, '\0');
+}
+
+/// The JPEG file with an Exif marker behind its first two bytes.
+inline std::vector<std::byte> with_orientation(const std::vector<std::byte>& jpeg, int orientation) {
+  const std::string payload = std::string("Exif\0\0", 6) + exif(orientation);
+  const std::size_t length = payload.size() + 2;
+  const auto marker =
+      to_bytes(std::string("\xFF\xE1") + static_cast<char>(length >> 8) + static_cast<char>(length & 255U) + payload);
+  std::vector<std::byte> file = jpeg;
+  file.insert(file.begin() + 2, marker.begin(), marker.end());
+  return file;
+}
+
+/// A GIF of so many frames, each one pixel.
+inline std::string gif_of_frames(int count) {
+  using namespace std::string_literals;
+  std::string gif = "GIF89a\x01\0\x01\0\x80\0\0\x10\x20\x30\xFF\xFF\xFF"s;
+  for (int i = 0; i < count; ++i) gif += ",\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0"s;
+  return gif + ";";
+}
+
 /// A PNG chunk with a CRC of zero: enough for what is refused before the CRC is looked at.
 inline std::string png_chunk(const std::string& type, const std::string& data) {
   return big_endian(static_cast<std::uint32_t>(data.size())) + type + data + std::string(4, '\0');
