@@ -1,6 +1,8 @@
 #include <nlohmann/json.hpp>
 
+#include "inference-server/image/jpeg_encoder.hpp"
 #include "tests/inference-server/protocol/protocol_fixture.hpp"
+#include "tests/inference-server/support/pictures.hpp"
 
 using namespace imageclassifier;
 using namespace imageclassifier::test;
@@ -58,9 +60,41 @@ TEST_CASE_METHOD(ProtocolFixture,
   const std::string picture = read_picture(kPicture);
   CHECK(json_of(post(picture, "?k=1"))["results"][0]["predictions"].size() == 1);
   CHECK(json_of(post(picture, "?x=1&k=100"))["results"][0]["predictions"].size() == 2);
-  for (const char* query : {"?k=0", "?k=101", "?k=", "?k", "?k=1.5", "?k=-1", "?k=99999999999999999999"}) {
+  for (const char* query : {"?k=0", "?k=101", "?k=", "?k", "?k=1.5", "?k=-1", "?k=99999999999999999999",
+                            "?decode=", "?decode=FAST", "?exif=no", "?alpha", "?k=1&alpha=black"}) {
     check_problem(post(picture, query), 400, "bad_parameter");
   }
+}
+
+TEST_CASE_METHOD(ProtocolFixture, "an animation is its first frame, up to 1,000 frames") {
+  const std::string response = post(gif_of_frames(1'000));
+  REQUIRE(status_of(response) == 200);
+  CHECK(json_of(response)["results"][0]["image"]["format"] == "gif");
+  CHECK(json_of(response)["results"][0]["image"]["frames"] == 1'000);
+  check_problem(post(gif_of_frames(1'001)), 413, "too_many_frames");
+}
+
+TEST_CASE_METHOD(ProtocolFixture, "the query says how a picture is read; each default can be named") {
+  const auto result = [&](const std::string& picture, const std::string& query) {
+    const std::string response = post(picture, query);
+    REQUIRE(status_of(response) == 200);
+    return json_of(response)["results"][0];
+  };
+  const std::string turned = read_picture("exif-6.jpg");
+  CHECK(result(turned, "?exif=apply")["image"] == result(turned, "")["image"]);
+  CHECK(result(turned, "?exif=ignore")["image"]["orientation_applied"] == false);
+  CHECK(result(turned, "?exif=ignore")["image"]["width"] == result(turned, "")["image"]["height"]);
+
+  const std::string clear = read_picture("rgba.png");
+  CHECK(result(clear, "?alpha=white")["predictions"] == result(clear, "")["predictions"]);
+  CHECK(result(clear, "?alpha=drop")["predictions"] != result(clear, "")["predictions"]);
+  CHECK(result(clear, "?alpha=drop")["image"]["alpha"] == true);
+
+  const auto bytes = image::encode_jpeg(photo(700, 640, 1), 88);
+  const std::string large(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  CHECK(result(large, "?decode=fast")["predictions"] == result(large, "")["predictions"]);
+  CHECK(result(large, "?decode=exact")["predictions"] != result(large, "")["predictions"]);
+  CHECK(result(large, "")["image"]["width"] == 700);
 }
 
 TEST_CASE_METHOD(ProtocolFixture, "several pictures keep their order and failures stand in place") {
