@@ -48,6 +48,8 @@ int main(int argc, char** argv) {
       const SignalStop signals;
       return app::fetch_model(line.fetch_model, signals.token());
     }
+    case app::Command::kConvert:
+      return app::convert_model(line.convert);
     case app::Command::kMakeDemoModel:
       return app::make_demo_model(line.make_demo_model);
     case app::Command::kDrawPictures:

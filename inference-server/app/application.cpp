@@ -312,7 +312,8 @@ Result<std::unique_ptr<model::Model>> load(const ModelOptions& options) {
   if (!options.labels.empty()) {
     auto labels = read_labels(options.labels);
     if (!labels) return fail(labels.error());
-    how.labels = std::move(*labels);
+    how.labels = std::move(labels->names);
+    how.wnids = std::move(labels->wnids);
   }
   auto model = model::load_model(how);
   if (model && !options.architecture.empty() && (*model)->info().architecture != options.architecture) {

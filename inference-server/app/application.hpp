@@ -30,6 +30,8 @@ int classify_files(const ClassifyFilesOptions& options);
 /// 0: the file is there; 78 and a reason in the termination log: only another address, digest or option helps; 1 and
 /// the reason ModelUnavailable: another attempt may succeed.
 int fetch_model(const FetchModelOptions& options, std::stop_token stop);
+/// 0: written; 1: not, and nothing is left behind.
+int convert_model(const ConvertModelOptions& options);
 int make_demo_model(const MakeDemoModelOptions& options);
 int draw_pictures(const DrawPicturesOptions& options);
 

@@ -1,7 +1,14 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstdio>
+#include <optional>
 
 #include "inference-server/app/application.hpp"
 #include "inference-server/demo/pictures.hpp"
+#include "inference-server/model/convert_model.hpp"
 #include "inference-server/model/demo_model.hpp"
 #include "inference-server/model/fetch_model.hpp"
 
@@ -33,6 +40,50 @@ FetchFailure fetch_failure(ErrorCode code) {
   }
 }
 
+/// On a terminal one line that changes five times a second, else a line for each tenth.
+class DownloadProgress {
+ public:
+  ~DownloadProgress() {
+    if (terminal_ && shown_ >= 0) std::fputs("\n", stderr);
+  }
+
+  void show(std::uint64_t received, std::uint64_t total) {
+    using std::chrono::steady_clock;
+    constexpr std::chrono::milliseconds kInterval{200};
+    const auto now = steady_clock::now();
+    if (!first_) {
+      first_ = {now, received};
+      last_ = now - kInterval;
+    }
+    const int tenth = total == 0 ? 0 : static_cast<int>(received * 10 / total);
+    if (terminal_ ? now - last_ < kInterval && received != total : tenth == shown_) return;
+    last_ = now;
+    shown_ = tenth;
+    const double seconds = std::chrono::duration<double>(now - first_->at).count();
+    const double rate = seconds > 0 ? static_cast<double>(received - std::min(received, first_->bytes)) / seconds : 0;
+    const std::string of = total == 0 ? "" : " of " + megabytes(static_cast<double>(total));
+    std::fprintf(stderr, "%s%s%s MB, %s MB/s%s", terminal_ ? "\r" : "",
+                 megabytes(static_cast<double>(received)).c_str(), of.c_str(), megabytes(rate).c_str(),
+                 terminal_ ? "  " : "\n");
+  }
+
+ private:
+  struct Beginning {
+    std::chrono::steady_clock::time_point at;
+    std::uint64_t bytes;
+  };
+  static std::string megabytes(double bytes) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.1f", bytes / 1e6);
+    return text.data();
+  }
+
+  bool terminal_ = isatty(STDERR_FILENO) == 1;
+  int shown_ = -1;
+  std::optional<Beginning> first_;
+  std::chrono::steady_clock::time_point last_;
+};
+
 }  // namespace
 
 int fetch_model(const FetchModelOptions& options, std::stop_token stop) {
@@ -45,14 +96,9 @@ int fetch_model(const FetchModelOptions& options, std::stop_token stop) {
   how.max_bytes = options.max_bytes;
   how.time_limit = std::chrono::seconds(options.timeout);
   how.stop = std::move(stop);
-  int shown = -1;
-  how.progress = [&shown](std::uint64_t received, std::uint64_t total) {
-    const int percent = total == 0 ? 0 : static_cast<int>(received * 100 / total);
-    if (percent / 10 == shown) return;
-    shown = percent / 10;
-    std::fprintf(stderr, "%llu of %llu bytes\n", static_cast<unsigned long long>(received),
-                 static_cast<unsigned long long>(total));
-  };
+  how.attempts = options.attempts;
+  DownloadProgress progress;
+  how.progress = [&progress](std::uint64_t received, std::uint64_t total) { progress.show(received, total); };
   // The digits in a name are a convention of the official weights; whoever names an address names what is there.
   const bool pinned = options.url.empty() || !options.sha256.empty();
   const auto report = pinned ? model::fetch_model(how)
@@ -64,6 +110,25 @@ int fetch_model(const FetchModelOptions& options, std::stop_token stop) {
     return failure.exit_code;
   }
   std::fprintf(stderr, "%s\n", report->message.c_str());
+  std::printf("%s  %s\n", report->sha256.c_str(), report->path.c_str());
+  return 0;
+}
+
+int convert_model(const ConvertModelOptions& options) {
+  model::ConvertOptions how;
+  how.input = options.input;
+  how.output = options.output;
+  how.architecture = options.architecture;
+  if (options.weights == "V1") how.weights = model::WeightsVersion::kV1;
+  if (options.weights == "V2") how.weights = model::WeightsVersion::kV2;
+  if (!options.labels.empty()) {
+    auto labels = read_labels(options.labels);
+    if (!labels) return failed(labels.error());
+    how.labels = std::move(*labels);
+  }
+  const auto report = model::convert_model(how);
+  if (!report) return failed(report.error());
+  std::fprintf(stderr, "%s with %d classes\n", report->architecture.c_str(), report->classes);
   std::printf("%s  %s\n", report->sha256.c_str(), report->path.c_str());
   return 0;
 }

@@ -35,7 +35,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   add(command, "--architecture", options.architecture, "Refuse a model of another network")
       ->check(CLI::IsMember({"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}));
   add(command, "--model-name", options.name, "Name of the model in answers; default: its architecture");
-  add(command, "--labels", options.labels, "File with one label per line; default: the model's own");
+  add(command, "--labels", options.labels, "Labels file: lines or JSON; default: the model's own");
   add(command, "--precision", options.precision, "Arithmetic of the model")->check(CLI::IsMember({"auto", "float32"}));
   add(command, "--preprocessing", options.preprocessing,
       "How pictures are resized and cropped; auto: as the model says")
@@ -84,6 +84,20 @@ void add_classify(CLI::App& app, ClassifyFilesOptions& options) {
   command.add_flag("--json", options.json, "Print the answer of POST /v1/classify, one line per file");
 }
 
+void add_convert(CLI::App& app, CommandLine& line) {
+  ConvertModelOptions& convert = line.convert;
+  CLI::App& converting = *app.add_subcommand("convert", "Write PyTorch weights as .safetensors with a manifest");
+  converting.add_option("input", convert.input, "A .pth or .safetensors file")->required();
+  converting.add_option("output", convert.output, "The .safetensors file to write")->required();
+  converting.add_option("--architecture", convert.architecture, "Refuse another network")
+      ->check(CLI::IsMember({"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}));
+  converting
+      .add_option("--weights", convert.weights,
+                  "How pictures are prepared: V1 (shorter side 256) or V2 (232); a .pth file does not say")
+      ->check(CLI::IsMember({"V1", "V2"}));
+  converting.add_option("--labels", convert.labels, "Labels file: lines or JSON");
+}
+
 void add_model_tools(CLI::App& app, CommandLine& line) {
   FetchModelOptions& fetch = line.fetch_model;
   CLI::App& fetching = *app.add_subcommand("fetch-model", "Download model weights and check their digest");
@@ -96,6 +110,8 @@ void add_model_tools(CLI::App& app, CommandLine& line) {
   add(fetching, "--max-bytes", fetch.max_bytes, "Refuse a larger file", prefix)
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
   add(fetching, "--timeout", fetch.timeout, "Seconds for the whole download", prefix)->check(CLI::Range(1, 1'000'000));
+  add(fetching, "--attempts", fetch.attempts, "Requests before a network or server that fails is given up", prefix)
+      ->check(CLI::Range(1, 1000));
   add(fetching, "--termination-log", fetch.termination_log, "File for the reason of a failure");
 
   MakeDemoModelOptions& make = line.make_demo_model;
@@ -123,6 +139,7 @@ Command command_of(const CLI::App& app) {
   if (app.got_subcommand("serve")) return Command::kServe;
   if (app.got_subcommand("classify")) return Command::kClassify;
   if (app.got_subcommand("fetch-model")) return Command::kFetchModel;
+  if (app.got_subcommand("convert")) return Command::kConvert;
   if (app.got_subcommand("make-demo-model")) return Command::kMakeDemoModel;
   if (app.got_subcommand("draw-pictures")) return Command::kDrawPictures;
   return Command::kNone;
@@ -140,6 +157,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   add_serve(app, line.serve);
   add_classify(app, line.classify);
+  add_convert(app, line);
   add_model_tools(app, line);
   try {
     app.parse(argc, argv);
@@ -174,17 +192,12 @@ Result<ListenAddress> parse_listen(const std::string& text) {
   return listen;
 }
 
-Result<std::vector<std::string>> read_labels(const std::string& path) {
+Result<model::Labels> read_labels(const std::string& path) {
   constexpr std::uint64_t kMaximumFile = 16 * 1024 * 1024;
   const auto text = read_file(path, kMaximumFile);
   if (!text) return fail(Error(ErrorCode::kNotFound, "the labels file cannot be used", text.error()));
-  std::istringstream file(*text);
-  std::vector<std::string> labels;
-  for (std::string line; std::getline(file, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    labels.push_back(line);
-  }
-  if (labels.empty()) return fail(ErrorCode::kInvalidArgument, "the labels file " + path + " is empty");
+  auto labels = model::parse_labels(*text);
+  if (!labels) return fail(Error(labels.error().code, "the labels file " + path + " cannot be used", labels.error()));
   return labels;
 }
 

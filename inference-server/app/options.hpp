@@ -7,6 +7,7 @@
 
 #include "common/log.hpp"
 #include "common/result.hpp"
+#include "inference-server/model/labels.hpp"
 
 namespace imageclassifier::app {
 
@@ -16,7 +17,7 @@ struct ModelOptions {
   std::string sha256;                  ///< --model-sha256: 64 lower-case hex digits; empty: not checked
   std::string architecture;            ///< --architecture: refuse another network; empty: whatever the file holds
   std::string name;                    ///< --model-name; empty: the architecture
-  std::string labels;                  ///< --labels: a file with one label per line; empty: the model's own
+  std::string labels;                  ///< --labels: a file, see model::parse_labels; empty: the model's own
   std::string precision = "auto";      ///< --precision: auto or float32
   std::string preprocessing = "auto";  ///< --preprocessing: auto (the model's own), imagenet-v1 or imagenet-v2
   int threads = 0;                     ///< --threads; 0: the cores of the cgroup's quota
@@ -56,7 +57,16 @@ struct FetchModelOptions {
   std::string ca_file;
   std::uint64_t max_bytes = 2'000'000'000;
   int timeout = 3600;  ///< seconds
+  int attempts = 5;    ///< requests, when the network or the server fails
   std::string termination_log = "/dev/termination-log";
+};
+
+struct ConvertModelOptions {
+  std::string input;
+  std::string output;
+  std::string architecture;
+  std::string weights;  ///< V1, V2 or empty
+  std::string labels;   ///< file
 };
 
 struct MakeDemoModelOptions {
@@ -75,7 +85,7 @@ struct DrawPicturesOptions {
   int per_class = 10;
 };
 
-enum class Command { kServe, kClassify, kFetchModel, kMakeDemoModel, kDrawPictures, kNone };
+enum class Command { kServe, kClassify, kFetchModel, kConvert, kMakeDemoModel, kDrawPictures, kNone };
 
 struct CommandLine {
   Command command = Command::kNone;
@@ -83,6 +93,7 @@ struct CommandLine {
   ServeOptions serve;
   ClassifyFilesOptions classify;
   FetchModelOptions fetch_model;
+  ConvertModelOptions convert;
   MakeDemoModelOptions make_demo_model;
   DrawPicturesOptions draw_pictures;
   std::string message;  ///< kNone: what to print (help, version, or what is wrong)
@@ -99,7 +110,7 @@ struct ListenAddress {
 /// "0.0.0.0:8080", "[::]:8080", ":8080".
 Result<ListenAddress> parse_listen(const std::string& text);
 
-/// One label per line, without a final empty one.
-Result<std::vector<std::string>> read_labels(const std::string& path);
+/// kNotFound: no such file; else see model::parse_labels.
+Result<model::Labels> read_labels(const std::string& path);
 
 }  // namespace imageclassifier::app

@@ -1,12 +1,12 @@
 #include "inference-server/model/fetch_model.hpp"
 
 #include <curl/curl.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
+#include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -19,6 +19,7 @@
 #include "common/file.hpp"
 #include "common/sha256.hpp"
 #include "inference-server/model/mapped_file.hpp"
+#include "inference-server/model/part_file.hpp"
 #include "inference-server/model/safetensors.hpp"
 #include "inference-server/model/weights_file.hpp"
 
@@ -62,82 +63,80 @@ std::string digits_in(const std::string& name) {
   return is_hex(digits) ? digits : std::string();
 }
 
-/// A file that is being written; removed at the end unless it was kept.
-class PartFile {
- public:
-  explicit PartFile(std::string path)
-      : path_(std::move(path)), file_(open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
-    if (file_ < 0) error_ = errno;
-  }
-  ~PartFile() {
-    if (file_ < 0) return;
-    close(file_);
-    if (!kept_) unlink(path_.c_str());
-  }
-  PartFile(const PartFile&) = delete;
-  PartFile& operator=(const PartFile&) = delete;
-
-  /// errno of the first failure, 0: none.
-  int error() const { return error_; }
-  const std::string& path() const { return path_; }
-
-  bool write(const char* data, std::size_t size) {
-    while (size > 0 && error_ == 0) {
-      const ssize_t written = ::write(file_, data, size);
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) {
-        error_ = written < 0 ? errno : EIO;
-        break;
-      }
-      data += written;
-      size -= static_cast<std::size_t>(written);
-    }
-    return error_ == 0;
-  }
-
-  /// On the disk before it gets its name: after a crash a file of this name is whole.
-  bool keep_as(const std::string& path) {
-    kept_ = error_ == 0 && fsync(file_) == 0 && std::rename(path_.c_str(), path.c_str()) == 0;
-    if (!kept_ && error_ == 0) error_ = errno;
-    return kept_;
-  }
-
- private:
-  std::string path_;
-  int file_;
-  int error_ = 0;
-  bool kept_ = false;
-};
-
+/// One request of a download.
 struct Transfer {
   PartFile* out = nullptr;
-  Sha256 digest;
-  std::uint64_t received = 0;
-  std::uint64_t max_bytes = 0;
+  CURL* curl = nullptr;
+  std::uint64_t begin = 0;  ///< how much was there before
+  bool answered = false;    ///< the first byte of the content came
   bool too_large = false;
+  std::string tag{};  ///< a strong ETag of the answer
+  std::string range{};
   const FetchOptions* options = nullptr;
 };
 
-std::size_t on_data(const char* data, std::size_t, std::size_t size, void* user) {
-  auto* transfer = static_cast<Transfer*>(user);
-  transfer->received += size;
-  transfer->too_large = transfer->received > transfer->max_bytes;
-  if (transfer->too_large) return 0;
-  transfer->digest.update(std::string_view(data, size));
-  return transfer->out->write(data, size) ? size : 0;
+std::optional<std::string> header_value(std::string_view line, std::string_view name) {
+  if (line.size() <= name.size() || strncasecmp(line.data(), name.data(), name.size()) != 0) return std::nullopt;
+  line.remove_prefix(name.size());
+  const auto begin = line.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return std::string();
+  return std::string(line.substr(begin, line.find_last_not_of(" \t\r\n") - begin + 1));
 }
 
-int on_progress(void* user, curl_off_t total, curl_off_t received, curl_off_t, curl_off_t) {
+bool is_strong_tag(const std::string& tag) {
+  const auto printable = [](char c) { return c > ' ' && c <= '~'; };
+  return tag.size() > 2 && tag.size() <= 1000 && tag.front() == '"' && tag.back() == '"' &&
+         std::all_of(tag.begin(), tag.end(), printable);
+}
+
+std::size_t on_header(const char* data, std::size_t, std::size_t size, void* user) {
+  auto* transfer = static_cast<Transfer*>(user);
+  const std::string_view line(data, size);
+  if (line.starts_with("HTTP/")) {  // of a redirect before, too
+    transfer->tag.clear();
+    transfer->range.clear();
+  }
+  if (auto tag = header_value(line, "etag:"); tag && is_strong_tag(*tag)) transfer->tag = std::move(*tag);
+  if (auto range = header_value(line, "content-range:")) transfer->range = std::move(*range);
+  return size;
+}
+
+/// Whether what comes goes behind what is there; else it takes its place.
+bool continues(const Transfer& transfer) {
+  long status = 0;
+  curl_easy_getinfo(transfer.curl, CURLINFO_RESPONSE_CODE, &status);
+  return transfer.begin > 0 && status == 206 &&
+         transfer.range.starts_with("bytes " + std::to_string(transfer.begin) + "-");
+}
+
+std::size_t on_data(const char* data, std::size_t, std::size_t size, void* user) {
+  auto* transfer = static_cast<Transfer*>(user);
+  PartFile& out = *transfer->out;
+  if (!transfer->answered) {
+    transfer->answered = true;
+    if (!continues(*transfer)) {
+      const bool part_of_something = !transfer->range.empty();
+      transfer->begin = 0;
+      if (!out.start_over(transfer->tag) || part_of_something) return 0;
+    }
+  }
+  transfer->too_large = out.size() + size > transfer->options->max_bytes;
+  if (transfer->too_large) return 0;
+  return out.write(data, size) ? size : 0;
+}
+
+int on_progress(void* user, curl_off_t total, curl_off_t, curl_off_t, curl_off_t) {
   const auto* transfer = static_cast<Transfer*>(user);
-  if (transfer->options->progress) {
-    transfer->options->progress(static_cast<std::uint64_t>(received), static_cast<std::uint64_t>(total));
+  if (transfer->options->progress && transfer->answered) {
+    const std::uint64_t all = total > 0 ? transfer->begin + static_cast<std::uint64_t>(total) : 0;
+    transfer->options->progress(transfer->out->size(), all);
   }
   return transfer->options->stop.stop_requested() ? 1 : 0;
 }
 
 using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 
-Handle make_handle(const FetchOptions& options, Transfer& transfer) {
+Handle make_handle(const FetchOptions& options, Transfer& transfer, std::chrono::milliseconds time_limit) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   Handle handle(curl_easy_init(), &curl_easy_cleanup);
@@ -150,10 +149,12 @@ Handle make_handle(const FetchOptions& options, Transfer& transfer) {
   curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT, static_cast<long>(options.time_limit.count()));
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(time_limit.count()));
   curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options.max_bytes));
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kStallSeconds);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
@@ -189,8 +190,8 @@ tl::unexpected<Error> cannot_write(const std::string& path, int error) {
 
 Result<void> check_transfer(CURLcode code, CURL* curl, const Transfer& transfer) {
   if (transfer.too_large || code == CURLE_FILESIZE_EXCEEDED) {
-    return fail(ErrorCode::kTooLarge,
-                "the download is larger than " + std::to_string(transfer.max_bytes) + " bytes and was stopped");
+    return fail(ErrorCode::kTooLarge, "the download is larger than " + std::to_string(transfer.options->max_bytes) +
+                                          " bytes and was stopped");
   }
   if (transfer.out->error() != 0) return cannot_write(transfer.out->path(), transfer.out->error());
   if (code == CURLE_OK) return {};
@@ -203,6 +204,79 @@ Result<void> check_transfer(CURLcode code, CURL* curl, const Transfer& transfer)
       code == CURLE_HTTP_RETURNED_ERROR ? "the server answered " + std::to_string(status) : curl_easy_strerror(code);
   return fail(code == CURLE_OPERATION_TIMEDOUT ? ErrorCode::kDeadlineExceeded : ErrorCode::kUnavailable,
               what + " failed: " + why);
+}
+
+/// Whether the same request may go well in a moment.
+bool is_transient(CURLcode code, CURL* curl) {
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_WRITE_ERROR:  // a part that was not asked for; a disk that is full is told apart before
+      return true;
+    case CURLE_HTTP_RETURNED_ERROR:
+      return status == 408 || status == 416 || status == 429 || status >= 500;
+    default:
+      return false;
+  }
+}
+
+struct Outcome {
+  Result<void> result;
+  bool transient = false;
+};
+
+Outcome request(const FetchOptions& options, PartFile& part, std::chrono::milliseconds time_limit) {
+  Transfer transfer;
+  transfer.out = &part;
+  transfer.options = &options;
+  transfer.begin = part.size();
+  const Handle handle = make_handle(options, transfer, time_limit);
+  transfer.curl = handle.get();
+  if (auto trusted = trust(handle.get(), options.ca_file); !trusted) return {fail(trusted.error())};
+  std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(nullptr, &curl_slist_free_all);
+  const std::string range = std::to_string(part.size()) + "-";
+  if (part.size() > 0) {
+    headers.reset(curl_slist_append(nullptr, ("If-Range: " + part.tag()).c_str()));
+    curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(handle.get(), CURLOPT_RANGE, range.c_str());
+  }
+  const CURLcode code = curl_easy_perform(handle.get());
+  auto result = check_transfer(code, handle.get(), transfer);
+  const bool transient = !result && !transfer.too_large && part.error() == 0 && is_transient(code, handle.get());
+  long status = 0;
+  curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
+  if (transient && (part.tag().empty() || status == 416)) part.start_over({});
+  if (transfer.too_large || part.error() != 0) part.discard();
+  return {std::move(result), transient};
+}
+
+/// Requests until one goes well, time or attempts are over, or nothing is to be hoped for. Each goes on where the one
+/// before it ended, if the server lets it.
+Result<void> transfer(const FetchOptions& options, PartFile& part) {
+  using std::chrono::steady_clock;
+  const auto end = steady_clock::now() + options.time_limit;
+  auto delay = options.retry_delay;
+  for (int attempt = 1;; ++attempt) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - steady_clock::now());
+    auto outcome = request(options, part, std::max(left, std::chrono::milliseconds(1)));
+    if (outcome.result || !outcome.transient || attempt >= options.attempts || steady_clock::now() + delay >= end) {
+      return std::move(outcome.result);
+    }
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any never;
+    never.wait_for(lock, options.stop, delay, [] { return false; });
+    delay *= 2;
+  }
 }
 
 /// The digits that the file's SHA-256 must begin with.
@@ -251,17 +325,14 @@ Result<void> check_format(const std::string& path, const std::string& url) {
 }
 
 Result<FetchReport> download(const FetchOptions& options, const std::string& path, const std::string& digits) {
-  PartFile part(path + ".part");
+  PartFile part(path, shown(options.url));
   if (part.error() != 0) return cannot_write(part.path(), part.error());
-  Transfer transfer;
-  transfer.out = &part;
-  transfer.options = &options;
-  transfer.max_bytes = options.max_bytes;
-  const Handle handle = make_handle(options, transfer);
-  if (auto trusted = trust(handle.get(), options.ca_file); !trusted) return fail(trusted.error());
-  const CURLcode code = curl_easy_perform(handle.get());
-  if (auto checked = check_transfer(code, handle.get(), transfer); !checked) return fail(checked.error());
-  FetchReport report{.path = path, .bytes = transfer.received, .sha256 = transfer.digest.hex_digest()};
+  const bool whole = part.size() > 0 && find(part.path(), digits);
+  if (!whole) {
+    if (auto done = transfer(options, part); !done) return tl::unexpected(done.error());
+  }
+  FetchReport report{.path = path, .bytes = part.size(), .sha256 = part.hex_digest()};
+  part.discard();
   if (!report.sha256.starts_with(digits)) {
     return fail(ErrorCode::kDataLoss, shown(options.url) + " has the SHA-256 " + report.sha256 +
                                           ", which does not begin with " + digits + "; nothing was kept");

@@ -20,8 +20,10 @@ struct FetchOptions {
   std::string expected_sha256;              ///< 64 hex digits; empty: the file name's eight hex digits decide
   std::string ca_file;                      ///< PEM of authorities to trust besides the system's
   std::uint64_t max_bytes = 2'000'000'000;  ///< larger downloads are refused
-  std::chrono::seconds time_limit{3600};    ///< for the whole transfer; one that stands still ends after a minute
-  std::stop_token stop{};                   ///< ends the transfer within a second
+  std::chrono::seconds time_limit{3600};    ///< for all attempts together; one that stands still ends after a minute
+  int attempts = 5;                         ///< requests, if they fail in a way that another one may heal
+  std::chrono::milliseconds retry_delay{1000};  ///< before the second; doubled before each one after it
+  std::stop_token stop{};                       ///< ends the transfer within a second
   std::function<void(std::uint64_t received, std::uint64_t total)> progress;  ///< bytes; total 0: unknown
 };
 
@@ -35,7 +37,8 @@ struct FetchReport {
 };
 
 /// Downloads a weights file under the temporary name NAME.part; it appears, whole and on the disk, only when the digest
-/// fits. A former attempt that was killed is started over. No message holds the URL's query or password.
+/// fits. A transfer that breaks, and one that was killed, is gone on with by Range and If-Range (RFC 9110 13.1.5, 14.2)
+/// when the server gave a strong entity tag, else started over. No message holds the URL's query or password.
 /// kInvalidArgument: not an https URL, neither digits in the name nor an expected digest, or a CA file that is none;
 /// kDataLoss: the digest differs; kTooLarge; kUnsupported: a .safetensors file that is not one; kPermissionDenied: the
 /// folder cannot be written; kCancelled; kDeadlineExceeded, kUnavailable: the transfer failed, another may succeed.

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/sha256.hpp"
+#include "inference-server/model/labels.hpp"
 
 namespace imageclassifier::model {
 namespace {
@@ -64,18 +65,26 @@ std::string labels_digest(const std::vector<std::string>& labels) {
   return sha256_hex(joined);
 }
 
-Result<void> read_labels(const Metadata& metadata, std::vector<std::string>& labels) {
-  const auto text = find(metadata, "labels");
+Result<void> read_list(const Metadata& metadata, const std::string& member, std::vector<std::string>& values) {
+  const auto text = find(metadata, member);
   if (!text) return {};
   const Json list = Json::parse(*text, nullptr, false);
-  if (!list.is_array()) return refuse("labels", "a list of strings");
-  for (const Json& label : list) {
-    if (!label.is_string()) return refuse("labels", "a list of strings");
-    labels.push_back(label.get<std::string>());
+  if (!list.is_array()) return refuse(member, "a list of strings");
+  for (const Json& value : list) {
+    if (!value.is_string()) return refuse(member, "a list of strings");
+    values.push_back(value.get<std::string>());
+  }
+  return {};
+}
+
+Result<void> read_labels(const Metadata& metadata, Manifest& manifest) {
+  for (const Result<void>& step :
+       {read_list(metadata, "labels", manifest.labels), read_list(metadata, "wnids", manifest.wnids)}) {
+    if (!step) return step;
   }
   const auto digest = find(metadata, "labels_sha256");
-  if (digest && *digest != labels_digest(labels)) return refuse("labels_sha256", "the digest of its labels");
-  return {};
+  if (digest && *digest != labels_digest(manifest.labels)) return refuse("labels_sha256", "the digest of its labels");
+  return check_labels({manifest.labels, manifest.wnids});
 }
 
 Result<void> check_precision(const Metadata& metadata) {
@@ -94,8 +103,7 @@ Result<Manifest> parse_manifest(const Metadata& metadata) {
   for (const Result<void>& step :
        {read_side(metadata, "resize", transform.resize), read_side(metadata, "crop", transform.crop),
         read_channels(metadata, "mean", false, transform.mean), read_channels(metadata, "std", true, transform.std),
-        read_temperature(metadata, manifest.temperature), read_labels(metadata, manifest.labels),
-        check_precision(metadata)}) {
+        read_temperature(metadata, manifest.temperature), read_labels(metadata, manifest), check_precision(metadata)}) {
     if (!step) return tl::unexpected(step.error());
   }
   return manifest;
@@ -103,16 +111,18 @@ Result<Manifest> parse_manifest(const Metadata& metadata) {
 
 Metadata to_metadata(const Manifest& manifest) {
   const preprocess::TransformSpec& transform = manifest.transform;
-  return {{"architecture", manifest.architecture},
-          {"weights", manifest.weights},
-          {"resize", std::to_string(transform.resize)},
-          {"crop", std::to_string(transform.crop)},
-          {"mean", Json(transform.mean).dump()},
-          {"std", Json(transform.std).dump()},
-          {"labels", Json(manifest.labels).dump()},
-          {"labels_sha256", labels_digest(manifest.labels)},
-          {"temperature", Json(manifest.temperature).dump()},
-          {"precision", "float32"}};
+  Metadata metadata{{"architecture", manifest.architecture},
+                    {"weights", manifest.weights},
+                    {"resize", std::to_string(transform.resize)},
+                    {"crop", std::to_string(transform.crop)},
+                    {"mean", Json(transform.mean).dump()},
+                    {"std", Json(transform.std).dump()},
+                    {"labels", Json(manifest.labels).dump()},
+                    {"labels_sha256", labels_digest(manifest.labels)},
+                    {"temperature", Json(manifest.temperature).dump()},
+                    {"precision", "float32"}};
+  if (!manifest.wnids.empty()) metadata.emplace("wnids", Json(manifest.wnids).dump());
+  return metadata;
 }
 
 }  // namespace imageclassifier::model

@@ -31,8 +31,9 @@ struct Manifest {
   std::string architecture = "resnet101";
   std::string weights;  ///< free text, for example "IMAGENET1K_V2" or "demo"
   preprocess::TransformSpec transform;
-  std::vector<std::string> labels;  ///< one per class, the index is the key
-  double temperature = 1.0;         ///< softmax(logits / temperature)
+  std::vector<std::string> labels;   ///< one per class, the index is the key
+  double temperature = 1.0;          ///< softmax(logits / temperature)
+  std::vector<std::string> wnids{};  ///< WordNet ids, one per label; empty: not known
 };
 
 /// A loaded network. `forward` must be called by one thread at a time (the compute lane).
@@ -51,6 +52,7 @@ struct LoadOptions {
   std::string name;             ///< overrides ModelInfo::name when not empty
   std::vector<std::string>
       labels;  ///< overrides the manifest's labels when not empty; the count must match the classes
+  std::vector<std::string> wnids{};                    ///< of those labels; empty: not known
   std::optional<preprocess::TransformSpec> transform;  ///< overrides the manifest's
   int threads = 0;                                     ///< for the forward pass; 0: the cores this process may use
 };

@@ -39,7 +39,10 @@ class TorchModel final : public Model {
 
 /// The file's own labels, the configured ones, or numbers, in the other order of precedence.
 Result<void> settle_labels(Manifest& manifest, const LoadOptions& options, int classes) {
-  if (!options.labels.empty()) manifest.labels = options.labels;
+  if (!options.labels.empty()) {
+    manifest.labels = options.labels;
+    manifest.wnids = options.wnids;
+  }
   if (manifest.labels.empty()) {
     for (int i = 0; i < classes; ++i) manifest.labels.push_back("class " + std::to_string(i));
   }

@@ -11,6 +11,7 @@ struct Prediction {
   std::string label;
   double probability = 0;      ///< softmax(logits / temperature)
   double probability_raw = 0;  ///< softmax(logits)
+  std::string wnid{};          ///< the class in WordNet; empty: not known
 };
 
 /// The k most probable classes, descending, ties by the lower index; k is cut at the class count. Sums in double.

@@ -15,7 +15,18 @@ double milliseconds(Duration duration) {
   return std::round(std::chrono::duration<double, std::milli>(duration).count() * 1000) / 1000;
 }
 
-Json result_json(const PictureResult& result, const std::string& request_id) {
+Json prediction_json(const postprocess::Prediction& prediction, LabelStyle style) {
+  Json json = Json::object();
+  const bool has_wnid = !prediction.wnid.empty();
+  if (style == LabelStyle::kName || (style == LabelStyle::kWnid && !has_wnid)) json["label"] = prediction.label;
+  if (style != LabelStyle::kNone && has_wnid) json["wnid"] = prediction.wnid;
+  json["index"] = prediction.index;
+  json["probability"] = prediction.probability;
+  json["probability_raw"] = prediction.probability_raw;
+  return json;
+}
+
+Json result_json(const PictureResult& result, const std::string& request_id, LabelStyle style) {
   Json json = Json::object();
   if (result.file) json["file"] = *result.file;
   if (result.problem) {
@@ -24,10 +35,7 @@ Json result_json(const PictureResult& result, const std::string& request_id) {
   }
   json["predictions"] = Json::array();
   for (const postprocess::Prediction& prediction : result.predictions) {
-    json["predictions"].push_back({{"label", prediction.label},
-                                   {"index", prediction.index},
-                                   {"probability", prediction.probability},
-                                   {"probability_raw", prediction.probability_raw}});
+    json["predictions"].push_back(prediction_json(prediction, style));
   }
   const image::ImageInfo& image = result.image;
   json["image"] = {{"format", image.format}, {"width", image.width},
@@ -82,9 +90,9 @@ Json model_json(const model::ModelInfo& info) {
 }
 
 std::string answer_json(const std::vector<PictureResult>& results, const model::ModelInfo& info,
-                        const std::string& request_id) {
+                        const std::string& request_id, LabelStyle style) {
   Json json = {{"results", Json::array()}};
-  for (const PictureResult& result : results) json["results"].push_back(result_json(result, request_id));
+  for (const PictureResult& result : results) json["results"].push_back(result_json(result, request_id, style));
   json["model"] = model_json(info);
   json["request_id"] = request_id;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

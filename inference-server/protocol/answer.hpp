@@ -11,9 +11,16 @@ namespace imageclassifier::protocol {
 /// {name, version, architecture, precision, weights_sha256, demo}: the same object in every answer and in /readyz.
 nlohmann::ordered_json model_json(const model::ModelInfo& info);
 
+/// What a prediction is called in an answer, beside its index.
+enum class LabelStyle {
+  kName,  ///< `label`, and `wnid` where it is known
+  kWnid,  ///< `wnid` alone, or `label` where there is none
+  kNone   ///< the index alone
+};
+
 /// The answer of POST /v1/classify and of `inference-server classify --json`.
 std::string answer_json(const std::vector<PictureResult>& results, const model::ModelInfo& info,
-                        const std::string& request_id);
+                        const std::string& request_id, LabelStyle style = LabelStyle::kName);
 
 /// The same as a page for browsers without JavaScript.
 std::string answer_html(const std::vector<PictureResult>& results, const model::ModelInfo& info,

@@ -137,6 +137,10 @@ std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures
       if (logits) {
         metrics_.stage(Stage::kCompute, timing.compute);
         mine.predictions = postprocess::top_k(*logits, manifest_.labels, k, manifest_.temperature);
+        for (postprocess::Prediction& prediction : mine.predictions) {
+          const auto index = static_cast<std::size_t>(prediction.index);
+          if (index < manifest_.wnids.size()) prediction.wnid = manifest_.wnids[index];
+        }
       } else {
         mine.problem = problem_of(logits.error());
         metrics_.rejected(*mine.problem);

@@ -70,6 +70,14 @@ tl::expected<ClassifyOptions, Problem> parse_query(const HttpRequest& request, i
   return options;
 }
 
+tl::expected<LabelStyle, Problem> parse_label_style(const HttpRequest& request) {
+  const std::string_view given = query_value(request.query, "labels").value_or("name");
+  if (given == "name") return LabelStyle::kName;
+  if (given == "wnid") return LabelStyle::kWnid;
+  if (given == "none") return LabelStyle::kNone;
+  return refuse(ProblemCode::kBadParameter, "labels must be name, wnid or none.");
+}
+
 /// The client may only shorten the time limit.
 tl::expected<SteadyTime, Problem> parse_deadline(const HttpRequest& request, std::chrono::milliseconds limit) {
   const std::string_view given = request.header("x-request-timeout-ms");
@@ -120,6 +128,7 @@ struct Exchange {
   HttpResponder responder;
   std::string request_id;
   bool html;
+  LabelStyle style = LabelStyle::kName;
 
   void refuse(const Problem& problem) const {
     HttpResponse response = problem_response(problem, request_id);
@@ -135,7 +144,7 @@ struct Exchange {
     if (html) {
       web::become_page(response, answer_html(results, info, request_id));
     } else {
-      response.body = answer_json(results, info, request_id);
+      response.body = answer_json(results, info, request_id, style);
     }
     responder.respond(std::move(response));
   }
@@ -145,7 +154,7 @@ struct Exchange {
 
 HttpHandler classify_handler(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options) {
   return [&state, &metrics, options](const HttpRequest& request, const HttpResponder& responder) {
-    const Exchange exchange{responder, request_id(request), wants_html(request)};
+    Exchange exchange{responder, request_id(request), wants_html(request)};
     const auto refuse_and_count = [&](const Problem& problem) {
       metrics.rejected(problem);
       exchange.refuse(problem);
@@ -157,6 +166,9 @@ HttpHandler classify_handler(ServerState& state, InferenceMetrics& metrics, cons
     }
     auto how = parse_query(request, options.top_k);
     if (!how) return refuse_and_count(how.error());
+    const auto style = parse_label_style(request);
+    if (!style) return refuse_and_count(style.error());
+    exchange.style = *style;
     const auto deadline = parse_deadline(request, options.request_timeout);
     if (!deadline) return refuse_and_count(deadline.error());
     const auto pictures = pictures_of(request);

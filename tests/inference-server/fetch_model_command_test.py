@@ -42,7 +42,7 @@ class FetchModel(ProgramTest):
 
     def environment(self, path="weights.bin", **changes):
         wanted = {"URL": f"https://localhost:{self.port}/{path}?sig=hidden-key", "SHA256": digest_of(MODEL),
-                  "CA_FILE": str(self.ca), "DIRECTORY": str(self.folder), "NAME": "model.safetensors", **changes}
+                  "CA_FILE": str(self.ca), "DIRECTORY": str(self.folder), "NAME": "model.safetensors", "ATTEMPTS": "1", **changes}
         return {**os.environ, "INFERENCE_TERMINATION_LOG": str(TERMINATION_LOG),
                 **{f"INFERENCE_FETCH_{name}": value for name, value in wanted.items()}}
 

@@ -62,6 +62,7 @@ class HttpsServer {
     options.url = "https://localhost:" + port_ + "/" + path;
     options.output_directory = folder_ + "/out";
     options.ca_file = certificate();
+    options.retry_delay = std::chrono::milliseconds(1);
     return options;
   }
   /// A file in safetensors format under a name that says nothing, pinned by its digest.
@@ -165,6 +166,65 @@ TEST_CASE("what a killed attempt left behind is started over") {
   CHECK(read_all(server.out("net.safetensors")) == server.weights());
 }
 
+TEST_CASE("a transfer that breaks is gone on with where it ended, also by another process") {
+  const HttpsServer server;
+  auto options = server.pinned("thirds/");  // from the beginning it would never come to an end
+  std::uint64_t seen = 0;
+  std::uint64_t of = 0;
+  options.progress = [&](std::uint64_t received, std::uint64_t total) {
+    CHECK(received >= seen);
+    seen = received;
+    of = total;
+  };
+  auto report = model::fetch_model(options);
+  if (!report) FAIL(report.error().describe());
+  CHECK(read_all(report->path) == server.weights());
+  CHECK(report->bytes == server.weights().size());
+  CHECK(seen == report->bytes);
+  CHECK(of == report->bytes);
+  std::filesystem::remove(report->path);
+  CHECK(server.kept_nothing());
+
+  options.attempts = 1;
+  options.progress = {};
+  for (int left = 2; left > 0; --left) {
+    CHECK(model::fetch_model(options).error().code == ErrorCode::kUnavailable);
+    CHECK(std::filesystem::exists(server.out("net.safetensors.part")));
+  }
+  report = model::fetch_model(options);
+  REQUIRE(report);
+  CHECK(read_all(report->path) == server.weights());
+  std::filesystem::remove(report->path);
+  CHECK(server.kept_nothing());
+}
+
+TEST_CASE("the digest is that of the whole file, whatever a former attempt left") {
+  const HttpsServer server;
+  auto options = server.pinned("thirds/");
+  options.attempts = 1;
+  REQUIRE_FALSE(model::fetch_model(options));
+  {
+    std::fstream part(server.out("net.safetensors.part"), std::ios::in | std::ios::out | std::ios::binary);
+    part.put('\xFF');  // of the header's length
+  }
+  options.attempts = 5;
+  CHECK(model::fetch_model(options).error().code == ErrorCode::kDataLoss);
+  CHECK(server.kept_nothing());
+  REQUIRE(model::fetch_model(options));
+  CHECK(read_all(server.out("net.safetensors")) == server.weights());
+}
+
+TEST_CASE("a file that has changed meanwhile is started over, and a server that is busy is asked again") {
+  const HttpsServer server;
+  for (const char* way : {"changing/", "busy/"}) {
+    const auto report = model::fetch_model(server.pinned(way));
+    if (!report) FAIL(report.error().describe());
+    CHECK(read_all(report->path) == server.weights());
+    std::filesystem::remove(report->path);
+    CHECK(server.kept_nothing());
+  }
+}
+
 TEST_CASE("a transfer ends at its time limit, when it is cut and when it is stopped") {
   const HttpsServer server;
   auto options = server.pinned("half/");
@@ -192,6 +252,7 @@ TEST_CASE("errors name the address without what gives access to it") {
   options.url = "https://user:hidden@localhost:1/net.safetensors?sig=hidden#hidden";
   options.expected_sha256 = std::string(64, '0');
   options.output_directory = std::filesystem::temp_directory_path();
+  options.attempts = 1;
   const auto failed = model::fetch_model(options);
   REQUIRE_FALSE(failed);
   CHECK_THAT(failed.error().describe(),

@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "inference-server/image/jpeg_encoder.hpp"
 #include "tests/inference-server/protocol/protocol_fixture.hpp"
@@ -111,6 +112,23 @@ TEST_CASE_METHOD(ProtocolFixture, "several pictures keep their order and failure
   CHECK(results[1]["error"]["code"] == "unsupported_media_type");
   CHECK(results[1]["error"]["status"] == 415);
   CHECK(results[2]["error"]["code"] == "truncated_image");
+}
+
+TEST_CASE_METHOD(ProtocolFixture, "predictions are called by name, WordNet id or neither, as the query says") {
+  const std::string picture = read_picture(kPicture);
+  for (const auto& [query, label, wnid] :
+       std::vector<std::tuple<std::string, bool, bool>>{{"", true, true},
+                                                        {"?labels=name", true, true},
+                                                        {"?labels=wnid", false, true},
+                                                        {"?labels=none", false, false}}) {
+    INFO(query);
+    for (const Json& prediction : json_of(post(picture, query))["results"][0]["predictions"]) {
+      CHECK(prediction.contains("label") == label);
+      CHECK(prediction.contains("wnid") == wnid);
+      if (wnid) CHECK(prediction["wnid"] == (prediction["index"] == 0 ? "n00000000" : "n00000001"));
+    }
+  }
+  check_problem(post(picture, "?labels=all"), 400, "bad_parameter");
 }
 
 TEST_CASE_METHOD(ProtocolFixture, "a single picture that fails gives its own status") {

@@ -1,0 +1,82 @@
+#include "inference-server/model/convert_model.hpp"
+
+#include <cstring>
+#include <utility>
+
+#include "common/sha256.hpp"
+#include "inference-server/model/manifest.hpp"
+#include "inference-server/model/mapped_file.hpp"
+#include "inference-server/model/seeded_weights.hpp"
+#include "inference-server/model/weights_check.hpp"
+#include "inference-server/model/weights_file.hpp"
+
+namespace imageclassifier::model {
+namespace {
+
+constexpr int kImagenetClasses = 1000;
+
+Result<Manifest> make_manifest(const ConvertOptions& options, const Safetensors& file, int classes) {
+  auto manifest = parse_manifest(file.metadata);
+  if (!manifest) return manifest;
+  if (options.weights != WeightsVersion::kAsTheFile) {
+    const bool v1 = options.weights == WeightsVersion::kV1;
+    manifest->transform = v1 ? preprocess::kImagenetV1 : preprocess::kImagenetV2;
+    // With other classes these are somebody's own weights, prepared in the same way.
+    manifest->weights = classes != kImagenetClasses ? "" : v1 ? "IMAGENET1K_V1" : "IMAGENET1K_V2";
+  } else if (!file.metadata.contains("resize")) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "the file does not say how its pictures were prepared: give --weights V1 (shorter side 256) or V2 (232)");
+  }
+  if (!options.labels.names.empty()) {
+    manifest->labels = options.labels.names;
+    manifest->wnids = options.labels.wnids;
+  }
+  const std::size_t labels = manifest->labels.size();
+  if (labels == 0 || labels == static_cast<std::size_t>(classes)) return manifest;
+  return fail(ErrorCode::kInvalidArgument, "there are " + std::to_string(labels) + " labels, but " +
+                                               std::to_string(classes) + " classes in " + options.input);
+}
+
+WeightMap copy(const CheckedWeights& checked) {
+  WeightMap weights;
+  for (const auto& [name, bytes] : checked.tensors) {
+    std::vector<float> values(bytes.size() / sizeof(float));
+    if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+    weights.emplace(name, std::move(values));
+  }
+  return weights;
+}
+
+Result<std::string> digest_of(const std::string& path) {
+  const auto file = MappedFile::open(path);
+  if (!file) return tl::unexpected(file.error());
+  return sha256_hex(file->bytes());
+}
+
+}  // namespace
+
+Result<ConvertReport> convert_model(const ConvertOptions& options) {
+  const auto mapped = MappedFile::open(options.input);
+  if (!mapped) return tl::unexpected(mapped.error());
+  const auto file = read_weights_file(mapped->bytes());
+  if (!file) return fail(Error(file.error().code, "the weights file " + options.input + " is unusable", file.error()));
+  const auto architecture = recognise_architecture(file->content);
+  if (!architecture) return tl::unexpected(architecture.error());
+  if (!options.architecture.empty() && options.architecture != architecture->name) {
+    return fail(ErrorCode::kInvalidArgument,
+                options.input + " holds a " + architecture->name + ", not a " + options.architecture);
+  }
+  const auto checked = check_weights(*architecture, file->content);
+  if (!checked) return tl::unexpected(checked.error());
+  auto manifest = make_manifest(options, file->content, checked->classes);
+  if (!manifest) return tl::unexpected(manifest.error());
+  manifest->architecture = architecture->name;
+  const auto written = write_weights(options.output, *architecture, checked->classes, copy(*checked), *manifest);
+  if (!written) return tl::unexpected(written.error());
+  auto digest = digest_of(options.output);
+  if (!digest) return tl::unexpected(digest.error());
+  return ConvertReport{options.output, std::move(*digest), architecture->name, checked->classes};
+}
+
+}  // namespace imageclassifier::model
