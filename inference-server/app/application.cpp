@@ -59,6 +59,7 @@ void log_configuration(const ServeOptions& options, int threads) {
                               {"model_name", options.model.name},
                               {"labels", options.model.labels},
                               {"precision", options.model.precision},
+                              {"engine", options.model.engine},
                               {"threads", threads},
                               {"top_k", options.model.top_k},
                               {"max_image_pixels", options.model.max_image_pixels},
@@ -241,6 +242,7 @@ std::optional<Failure> Application::become_ready() {
   log::info("ready", {{"model", info.name},
                       {"architecture", info.architecture},
                       {"precision", info.precision},
+                      {"engine", info.engine},
                       {"weights_sha256", info.weights_sha256},
                       {"classes", classifier->class_count()},
                       {"demo", info.demo},
@@ -306,6 +308,7 @@ Result<std::unique_ptr<model::Model>> load(const ModelOptions& options) {
                          .name = options.name,
                          .labels = {},
                          .transform = {},
+                         .engine = options.engine,
                          .threads = options.threads};
   if (options.preprocessing == "imagenet-v1") how.transform = preprocess::kImagenetV1;
   if (options.preprocessing == "imagenet-v2") how.transform = preprocess::kImagenetV2;

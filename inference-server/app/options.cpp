@@ -37,6 +37,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   add(command, "--model-name", options.name, "Name of the model in answers; default: its architecture");
   add(command, "--labels", options.labels, "Labels file: lines or JSON; default: the model's own");
   add(command, "--precision", options.precision, "Arithmetic of the model")->check(CLI::IsMember({"auto", "float32"}));
+  add(command, "--engine", options.engine, "What computes the model; auto: the fastest that proves itself")
+      ->check(CLI::IsMember({"auto", "onednn", "libtorch"}));
   add(command, "--preprocessing", options.preprocessing,
       "How pictures are resized and cropped; auto: as the model says")
       ->check(CLI::IsMember({"auto", "imagenet-v1", "imagenet-v2"}));

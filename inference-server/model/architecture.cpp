@@ -6,46 +6,35 @@
 namespace imageclassifier::model {
 namespace {
 
-class Builder {
- public:
-  void convolution(const std::string& name, int out, int in, int kernel) {
-    add(name + ".weight", {out, in, kernel, kernel}, TensorRole::kConvolution);
+Block make_block(const std::string& prefix, bool bottleneck, int in, int width, int stride) {
+  const auto unit = [&](int n, int to, int from, int kernel, int step) {
+    const std::string number = std::to_string(n);
+    return Unit{prefix + ".conv" + number, prefix + ".bn" + number, to, from, kernel, step, kernel / 2};
+  };
+  Block block;
+  const int out = bottleneck ? width * 4 : width;
+  if (bottleneck) {
+    block.body = {unit(1, width, in, 1, 1), unit(2, width, width, 3, stride), unit(3, out, width, 1, 1)};
+  } else {
+    block.body = {unit(1, width, in, 3, stride), unit(2, width, width, 3, 1)};
   }
-
-  void batch_norm(const std::string& name, int channels) {
-    add(name + ".weight", {channels}, TensorRole::kScale);
-    add(name + ".bias", {channels}, TensorRole::kShift);
-    add(name + ".running_mean", {channels}, TensorRole::kMean);
-    add(name + ".running_var", {channels}, TensorRole::kVariance);
+  if (stride != 1 || in != out) {
+    block.shortcut = Unit{prefix + ".downsample.0", prefix + ".downsample.1", out, in, 1, stride, 0};
   }
+  return block;
+}
 
-  /// Returns the block's output channels.
-  int block(const std::string& prefix, bool bottleneck, int in, int width, int stride) {
-    const int out = bottleneck ? width * 4 : width;
-    convolution(prefix + ".conv1", width, in, bottleneck ? 1 : 3);
-    batch_norm(prefix + ".bn1", width);
-    convolution(prefix + ".conv2", width, width, 3);
-    batch_norm(prefix + ".bn2", width);
-    if (bottleneck) {
-      convolution(prefix + ".conv3", out, width, 1);
-      batch_norm(prefix + ".bn3", out);
-    }
-    if (stride != 1 || in != out) {
-      convolution(prefix + ".downsample.0", out, in, 1);
-      batch_norm(prefix + ".downsample.1", out);
-    }
-    return out;
-  }
-
-  void add(std::string name, std::vector<int> shape, TensorRole role) {
-    tensors_.push_back({std::move(name), {shape.begin(), shape.end()}, role});
-  }
-
-  std::vector<TensorSpec> take() { return std::move(tensors_); }
-
- private:
-  std::vector<TensorSpec> tensors_;
-};
+void add_tensors(std::vector<TensorSpec>& tensors, const Unit& unit) {
+  const auto out = static_cast<std::uint64_t>(unit.out);
+  const auto kernel = static_cast<std::uint64_t>(unit.kernel);
+  tensors.push_back({unit.convolution + ".weight",
+                     {out, static_cast<std::uint64_t>(unit.in), kernel, kernel},
+                     TensorRole::kConvolution});
+  tensors.push_back({unit.norm + ".weight", {out}, TensorRole::kScale});
+  tensors.push_back({unit.norm + ".bias", {out}, TensorRole::kShift});
+  tensors.push_back({unit.norm + ".running_mean", {out}, TensorRole::kMean});
+  tensors.push_back({unit.norm + ".running_var", {out}, TensorRole::kVariance});
+}
 
 }  // namespace
 
@@ -71,20 +60,33 @@ std::uint64_t TensorSpec::elements() const {
   return std::accumulate(shape.begin(), shape.end(), std::uint64_t{1}, std::multiplies<>());
 }
 
-std::vector<TensorSpec> tensors_of(const Architecture& architecture, int classes) {
-  Builder builder;
-  builder.convolution("conv1", 64, 3, 7);
-  builder.batch_norm("bn1", 64);
+Topology topology_of(const Architecture& architecture) {
+  Topology topology{.stem = {"conv1", "bn1", 64, 3, 7, 2, 3}, .blocks = {}};
   int channels = 64;
   for (int stage = 0; stage < 4; ++stage) {
     for (int block = 0; block < architecture.blocks[static_cast<std::size_t>(stage)]; ++block) {
       const std::string prefix = "layer" + std::to_string(stage + 1) + "." + std::to_string(block);
-      channels = builder.block(prefix, architecture.bottleneck, channels, 64 << stage, stage > 0 && block == 0 ? 2 : 1);
+      const int stride = stage > 0 && block == 0 ? 2 : 1;
+      topology.blocks.push_back(make_block(prefix, architecture.bottleneck, channels, 64 << stage, stride));
+      channels = topology.blocks.back().body.back().out;
     }
   }
-  builder.add("fc.weight", {classes, architecture.features()}, TensorRole::kHeadWeight);
-  builder.add("fc.bias", {classes}, TensorRole::kHeadBias);
-  return builder.take();
+  return topology;
+}
+
+std::vector<TensorSpec> tensors_of(const Architecture& architecture, int classes) {
+  std::vector<TensorSpec> tensors;
+  const Topology topology = topology_of(architecture);
+  add_tensors(tensors, topology.stem);
+  for (const Block& block : topology.blocks) {
+    for (const Unit& unit : block.body) add_tensors(tensors, unit);
+    if (block.shortcut) add_tensors(tensors, *block.shortcut);
+  }
+  const auto rows = static_cast<std::uint64_t>(classes);
+  tensors.push_back(
+      {"fc.weight", {rows, static_cast<std::uint64_t>(architecture.features())}, TensorRole::kHeadWeight});
+  tensors.push_back({"fc.bias", {rows}, TensorRole::kHeadBias});
+  return tensors;
 }
 
 }  // namespace imageclassifier::model

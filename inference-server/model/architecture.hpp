@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +24,31 @@ std::span<const Architecture> known_architectures();
 
 /// resnet18, 34, 50, 101 or 152; kUnsupported names the known ones.
 Result<Architecture> find_architecture(const std::string& name);
+
+/// A square convolution without bias and the batch norm behind it, by the names of both in torchvision's state_dict.
+struct Unit {
+  std::string convolution;
+  std::string norm;
+  int out;  ///< channels
+  int in;   ///< channels
+  int kernel;
+  int stride;
+  int padding;
+};
+
+/// relu(body(x) + x), or with the shortcut's projection of x; ReLU also between the body's units.
+struct Block {
+  std::vector<Unit> body;
+  std::optional<Unit> shortcut;
+};
+
+/// relu(stem), max pool 3x3 with stride 2 and padding 1, blocks, mean over the plane, linear head.
+struct Topology {
+  Unit stem;
+  std::vector<Block> blocks;
+};
+
+Topology topology_of(const Architecture& architecture);
 
 enum class TensorRole { kConvolution, kScale, kShift, kMean, kVariance, kHeadWeight, kHeadBias };
 

@@ -9,8 +9,9 @@
 #include "inference-server/image/decoder.hpp"
 #include "inference-server/model/edge_filters.hpp"
 #include "inference-server/model/linear_head.hpp"
-#include "inference-server/model/network.hpp"
+#include "inference-server/model/reference_logits.hpp"
 #include "inference-server/model/seeded_weights.hpp"
+#include "inference-server/model/torch_module.hpp"
 #include "inference-server/postprocess/top_k.hpp"
 
 namespace imageclassifier::model {
@@ -81,21 +82,26 @@ class DemoModelMaker {
   Result<void> calibrate() {
     const auto count = std::min(inputs_.size(), static_cast<std::size_t>(options_.calibration_pictures));
     say("measuring the batch norms of " + architecture_.name + " on " + std::to_string(count) + " pictures");
-    auto statistics = measure_batch_norms(architecture_, classes_, as_bytes(weights_), std::span(inputs_).first(count));
+    const auto torch = torch_module();
+    if (!torch) return tl::unexpected(torch.error());
+    auto statistics =
+        (*torch)->measure_batch_norms(architecture_, classes_, as_bytes(weights_), std::span(inputs_).first(count), {});
     if (!statistics) return tl::unexpected(statistics.error());
     for (auto& [name, values] : *statistics) weights_[name] = std::move(values);
     return {};
   }
 
   Result<void> extract() {
-    auto network = Network::build(architecture_, classes_, as_bytes(weights_), options_.threads);
+    const auto torch = torch_module();
+    if (!torch) return tl::unexpected(torch.error());
+    auto network = (*torch)->build(architecture_, classes_, as_bytes(weights_), options_.threads);
     if (!network) return tl::unexpected(network.error());
     for (std::size_t begin = 0; begin < inputs_.size(); begin += kBatch) {
       if (begin % (12 * kBatch) == 0) {
         say("computing features: " + std::to_string(begin) + " of " + std::to_string(inputs_.size()));
       }
       const auto batch = std::span(inputs_).subspan(begin, std::min(kBatch, inputs_.size() - begin));
-      auto rows = network->features(batch);
+      auto rows = (*network)->features(batch);
       if (!rows) return tl::unexpected(rows.error());
       std::move(rows->begin(), rows->end(), std::back_inserter(features_));
     }
@@ -120,6 +126,10 @@ class DemoModelMaker {
   }
 
   Result<void> write() {
+    say("computing reference logits");
+    auto reference = make_reference_logits(architecture_, classes_, as_bytes(weights_), manifest_.transform);
+    if (!reference) return tl::unexpected(reference.error());
+    manifest_.reference = std::move(*reference);
     say("writing " + options_.output);
     return write_weights(options_.output, architecture_, classes_, weights_, manifest_);
   }

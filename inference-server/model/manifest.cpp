@@ -87,6 +87,29 @@ Result<void> read_labels(const Metadata& metadata, Manifest& manifest) {
   return check_labels({manifest.labels, manifest.wnids});
 }
 
+Result<void> read_reference(const Metadata& metadata, std::optional<ReferenceLogits>& reference) {
+  const auto text = find(metadata, "reference_logits");
+  if (!text) return {};
+  const auto wrong = [] {
+    return refuse("reference_logits", "{\"seed\": a whole number, \"rows\": 1 to 8 lists of numbers of one length}");
+  };
+  const Json json = Json::parse(*text, nullptr, false);
+  if (!json.is_object() || !json.contains("seed") || !json["seed"].is_number_unsigned() || !json.contains("rows") ||
+      !json["rows"].is_array() || json["rows"].empty() || json["rows"].size() > 8) {
+    return wrong();
+  }
+  ReferenceLogits read{json["seed"].get<std::uint64_t>(), {}};
+  for (const Json& row : json["rows"]) {
+    if (!row.is_array() || row.empty() || row.size() != json["rows"].front().size()) return wrong();
+    for (const Json& value : row) {
+      if (!value.is_number()) return wrong();
+    }
+    read.rows.push_back(row.get<std::vector<float>>());
+  }
+  reference = std::move(read);
+  return {};
+}
+
 Result<void> check_precision(const Metadata& metadata) {
   const auto precision = find(metadata, "precision");
   if (precision && *precision != "float32") return refuse("precision", "float32, the only one that is served");
@@ -103,7 +126,8 @@ Result<Manifest> parse_manifest(const Metadata& metadata) {
   for (const Result<void>& step :
        {read_side(metadata, "resize", transform.resize), read_side(metadata, "crop", transform.crop),
         read_channels(metadata, "mean", false, transform.mean), read_channels(metadata, "std", true, transform.std),
-        read_temperature(metadata, manifest.temperature), read_labels(metadata, manifest), check_precision(metadata)}) {
+        read_temperature(metadata, manifest.temperature), read_labels(metadata, manifest),
+        read_reference(metadata, manifest.reference), check_precision(metadata)}) {
     if (!step) return tl::unexpected(step.error());
   }
   return manifest;
@@ -122,6 +146,10 @@ Metadata to_metadata(const Manifest& manifest) {
                     {"temperature", Json(manifest.temperature).dump()},
                     {"precision", "float32"}};
   if (!manifest.wnids.empty()) metadata.emplace("wnids", Json(manifest.wnids).dump());
+  if (manifest.reference) {
+    metadata["reference_logits"] =
+        Json({{"seed", manifest.reference->seed}, {"rows", manifest.reference->rows}}).dump();
+  }
   return metadata;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,8 +23,15 @@ struct ModelInfo {
   std::string version;         ///< "1" unless the manifest says otherwise
   std::string architecture;    ///< "resnet101"
   std::string precision;       ///< "float32"
+  std::string engine;          ///< "onednn" or "libtorch"
   std::string weights_sha256;  ///< 64 hex digits of the weights file
   bool demo = false;           ///< a demo model: the page says so plainly
+};
+
+/// Logits of the pictures that reference_inputs makes from the seed: what an engine must give to prove itself.
+struct ReferenceLogits {
+  std::uint64_t seed = 0;
+  std::vector<std::vector<float>> rows;  ///< one per picture
 };
 
 /// What the weights file's manifest (safetensors `__metadata__`) and tensors fix.
@@ -34,6 +42,7 @@ struct Manifest {
   std::vector<std::string> labels;   ///< one per class, the index is the key
   double temperature = 1.0;          ///< softmax(logits / temperature)
   std::vector<std::string> wnids{};  ///< WordNet ids, one per label; empty: not known
+  std::optional<ReferenceLogits> reference{};
 };
 
 /// A loaded network. `forward` must be called by one thread at a time (the compute lane).
@@ -54,12 +63,13 @@ struct LoadOptions {
       labels;  ///< overrides the manifest's labels when not empty; the count must match the classes
   std::vector<std::string> wnids{};                    ///< of those labels; empty: not known
   std::optional<preprocess::TransformSpec> transform;  ///< overrides the manifest's
+  std::string engine = "auto";                         ///< "auto", "onednn" or "libtorch"; see choose_engine
   int threads = 0;                                     ///< for the forward pass; 0: the cores this process may use
 };
 
-/// Maps and validates the file (safetensors or PyTorch's, see read_weights_file), builds the network and checks every
-/// tensor's name, type and shape. kInvalidArgument: not a usable model file; kDataLoss: the digest differs
-/// (ModelDigestMismatch); kNotFound: no such file.
+/// Maps and validates the file (safetensors or PyTorch's, see read_weights_file), checks every tensor's name, type and
+/// shape and builds the engine (choose_engine). kInvalidArgument: not a usable model file; kDataLoss: the digest
+/// differs (ModelDigestMismatch); kNotFound: no such file.
 Result<std::unique_ptr<Model>> load_model(const LoadOptions& options);
 
 }  // namespace imageclassifier::model

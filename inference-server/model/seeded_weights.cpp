@@ -4,30 +4,25 @@
 
 #include "inference-server/model/manifest.hpp"
 #include "inference-server/model/safetensors.hpp"
+#include "inference-server/model/split_mix.hpp"
 
 namespace imageclassifier::model {
 namespace {
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
 class Generator {
  public:
-  Generator(std::uint64_t seed, const std::string& stream) : state_(seed) {
-    for (const char c : stream) state_ = (next() ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
-  }
-
-  std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
+  Generator(std::uint64_t seed, const std::string& stream) : random_(seed) {
+    for (const char c : stream) {
+      random_ = SplitMix((random_.next() ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL);
+    }
   }
 
   /// 0 <= value < 1, a multiple of 2^-24.
-  float uniform() { return static_cast<float>(next() >> 40) * 0x1p-24F; }
+  float uniform() { return static_cast<float>(random_.next() >> 40) * 0x1p-24F; }
 
   /// Nearly normal, mean 0, variance 1: the sum of four 16-bit uniforms, which needs no function of libm.
   float normal() {
-    const std::uint64_t bits = next();
+    const std::uint64_t bits = random_.next();
     std::int32_t sum = -2 * 65535;
     for (int shift = 0; shift < 64; shift += 16) sum += static_cast<std::int32_t>((bits >> shift) & 0xFFFF);
     constexpr float kInverseDeviation = 2.6428907e-5F;  // 1 / sqrt(4 * (65536^2 - 1) / 12)
@@ -35,7 +30,7 @@ class Generator {
   }
 
  private:
-  std::uint64_t state_;
+  SplitMix random_;
 };
 
 bool ends_block(const std::string& name, bool bottleneck) {

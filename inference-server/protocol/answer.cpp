@@ -85,6 +85,7 @@ Json model_json(const model::ModelInfo& info) {
           {"version", info.version},
           {"architecture", info.architecture},
           {"precision", info.precision},
+          {"engine", info.engine},
           {"weights_sha256", info.weights_sha256},
           {"demo", info.demo}};
 }

@@ -8,7 +8,8 @@
 
 namespace imageclassifier::protocol {
 
-/// {name, version, architecture, precision, weights_sha256, demo}: the same object in every answer and in /readyz.
+/// {name, version, architecture, precision, engine, weights_sha256, demo}: the same object in every answer and in
+/// /readyz.
 nlohmann::ordered_json model_json(const model::ModelInfo& info);
 
 /// What a prediction is called in an answer, beside its index.

@@ -119,6 +119,7 @@ void InferenceMetrics::model(const model::ModelInfo& info) {
              {{"name", info.name},
               {"version", info.version},
               {"precision", info.precision},
+              {"engine", info.engine},
               {"weights_sha256", info.weights_sha256}})
       .set(1);
 }

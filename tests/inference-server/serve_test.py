@@ -9,6 +9,7 @@ import threading
 import time
 import unittest
 import zlib
+from pathlib import Path
 
 from serving import (DEADLINE, FOLDER, LABELS, MODEL, PICTURE, PICTURES, PROGRAM, ROOT, ProgramTest, Server, main, wait_for)
 
@@ -55,6 +56,15 @@ class Start(ProgramTest):
             self.assertEqual(state["model"]["architecture"], "resnet18")
             self.assertRegex(state["model"]["weights_sha256"], "^[0-9a-f]{64}$")
             self.assertIn(b'inference_model_info{', server.get("/metrics")[1])
+
+    def test_libtorch_is_loaded_only_when_it_computes_the_model(self):
+        for option, engine in (("auto", "onednn"), ("libtorch", "libtorch")):
+            with Server("--engine", option) as server:
+                server.ready()
+                self.assertEqual(json.loads(server.get("/readyz")[1])["model"]["engine"], engine)
+                self.assertIn(f'engine="{engine}"'.encode(), server.get("/metrics")[1])
+                libraries = Path(f"/proc/{server.process.pid}/maps").read_text()
+                self.assertEqual("libtorch_cpu" in libraries, engine == "libtorch")
 
     def test_a_flag_goes_before_the_environment_and_that_before_the_default(self):
         with Server("--top-k", "3", environment={"INFERENCE_TOP_K": "2", "INFERENCE_UPLOAD_PAGE": "false"}) as server:

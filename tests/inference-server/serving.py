@@ -41,9 +41,10 @@ class Server:
 
     def __init__(self, *options, environment=None):
         self.log_path = FOLDER / f"log-{time.monotonic_ns()}"
-        arguments = [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--labels", str(LABELS), *options]
-        if "--model" not in options:
-            arguments += ["--model", str(MODEL)]
+        arguments = [PROGRAM, "serve", "--listen", "127.0.0.1:0", *options]
+        for option, value in (("--model", MODEL), ("--labels", LABELS)):
+            if option not in options:
+                arguments += [option, str(value)]
         with open(self.log_path, "w") as log:
             self.process = subprocess.Popen(arguments, stderr=log, stdout=log, env={**os.environ, **(environment or {})})
         self.port = None
@@ -149,7 +150,7 @@ def make_certificate(name):
 
 def main():
     LABELS.write_text("".join(f"class-{i}\n" for i in range(10)))
-    subprocess.run([WRITE_MODEL, "resnet18", "10", "1", str(MODEL)], check=True)
+    subprocess.run([WRITE_MODEL, "resnet18", "10", "1", str(MODEL), "proven"], check=True)
     try:
         unittest.main(module="__main__", argv=sys.argv[:1] + sys.argv[3:])
     finally:

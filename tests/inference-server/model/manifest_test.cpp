@@ -12,6 +12,7 @@ TEST_CASE("a manifest survives being written and read") {
   manifest.transform.mean = {0.1F, 0.2F, 0.3F};
   manifest.labels = {"crane", "crane", "a \"quoted\" name"};
   manifest.temperature = 1.25;
+  manifest.reference = model::ReferenceLogits{7, {{1.5F, -2.25e-7F}, {0, 3.1415927F}}};
   const auto read = model::parse_manifest(model::to_metadata(manifest));
   REQUIRE(read);
   CHECK(read->architecture == "resnet18");
@@ -20,6 +21,9 @@ TEST_CASE("a manifest survives being written and read") {
   CHECK(read->transform.mean == manifest.transform.mean);
   CHECK(read->labels == manifest.labels);
   CHECK(read->temperature == 1.25);
+  REQUIRE(read->reference);
+  CHECK(read->reference->seed == 7);
+  CHECK(read->reference->rows == manifest.reference->rows);
 }
 
 TEST_CASE("a file without metadata means ResNet101 with the V2 transform") {
@@ -28,13 +32,27 @@ TEST_CASE("a file without metadata means ResNet101 with the V2 transform") {
   CHECK(manifest->architecture == "resnet101");
   CHECK(manifest->transform.resize == 232);
   CHECK(manifest->labels.empty());
+  CHECK_FALSE(manifest->reference);
 }
 
 TEST_CASE("a malformed member is named") {
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"resize", "0"},          {"resize", "232px"}, {"crop", "99999"},    {"mean", "[1,2]"},
-      {"mean", "[1,2,\"x\"]"},  {"std", "[0,1,1]"},  {"temperature", "0"}, {"temperature", "nan"},
-      {"labels", "[\"a\", 1]"}, {"labels", "a,b"},   {"precision", "int8"}};
+      {"resize", "0"},
+      {"resize", "232px"},
+      {"crop", "99999"},
+      {"mean", "[1,2]"},
+      {"mean", "[1,2,\"x\"]"},
+      {"std", "[0,1,1]"},
+      {"temperature", "0"},
+      {"temperature", "nan"},
+      {"labels", "[\"a\", 1]"},
+      {"labels", "a,b"},
+      {"precision", "int8"},
+      {"reference_logits", "[]"},
+      {"reference_logits", R"({"seed": -1, "rows": [[1]]})"},
+      {"reference_logits", R"({"seed": 1, "rows": []})"},
+      {"reference_logits", R"({"seed": 1, "rows": [[1], [1, 2]]})"},
+      {"reference_logits", R"({"seed": 1, "rows": [["1"]]})"}};
   for (const auto& [member, value] : cases) {
     const auto manifest = model::parse_manifest({{member, value}});
     INFO(member << " = " << value);

@@ -87,15 +87,19 @@ float largest_difference(const std::vector<float>& a, const std::vector<float>& 
 TEST_CASE("logits agree with torchvision's network that read the same file, alone and in a batch") {
   const auto goldens = read_goldens();
   REQUIRE(goldens.size() >= 3);
+  const std::string engine = GENERATE("onednn", "libtorch");
   for (const Golden& golden : goldens) {
     const SeededFile file(golden);
     model::LoadOptions options;
+    options.engine = engine;
+    options.threads = 1;
     options.path = file.path();
     options.expected_sha256 = golden.sha256;
     auto loaded = model::load_model(options);
     if (!loaded) FAIL(loaded.error().describe());
     CHECK((*loaded)->info().architecture == golden.architecture);
     CHECK((*loaded)->info().weights_sha256 == golden.sha256);
+    CHECK((*loaded)->info().engine == engine);
     const auto inputs = make_inputs(golden.inputs);
     const auto batch = (*loaded)->forward(inputs);
     REQUIRE(batch);

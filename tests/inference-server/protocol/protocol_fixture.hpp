@@ -32,7 +32,7 @@ class BrightnessModel final : public model::Model {
     return logits;
   }
 
-  model::ModelInfo info_{"brightness", "1", "resnet18", "float32", std::string(64, 'a'), true};
+  model::ModelInfo info_{"brightness", "1", "resnet18", "float32", "onednn", std::string(64, 'a'), true};
   model::Manifest manifest_{"resnet18", "demo", {}, {"dark <b>", "bright"}, 1.0, {"n00000000", "n00000001"}};
   std::shared_future<void> gate;
   std::atomic<bool> broken{false};

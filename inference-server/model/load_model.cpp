@@ -2,20 +2,20 @@
 
 #include "common/sha256.hpp"
 #include "inference-server/model/architecture.hpp"
+#include "inference-server/model/engine_choice.hpp"
 #include "inference-server/model/manifest.hpp"
 #include "inference-server/model/mapped_file.hpp"
 #include "inference-server/model/model.hpp"
-#include "inference-server/model/network.hpp"
 #include "inference-server/model/weights_check.hpp"
 #include "inference-server/model/weights_file.hpp"
 
 namespace imageclassifier::model {
 namespace {
 
-class TorchModel final : public Model {
+class LoadedModel final : public Model {
  public:
-  TorchModel(ModelInfo info, Manifest manifest, Network network)
-      : info_(std::move(info)), manifest_(std::move(manifest)), network_(std::move(network)) {}
+  LoadedModel(ModelInfo info, Manifest manifest, std::unique_ptr<Engine> engine)
+      : info_(std::move(info)), manifest_(std::move(manifest)), engine_(std::move(engine)) {}
 
   const ModelInfo& info() const override { return info_; }
   const Manifest& manifest() const override { return manifest_; }
@@ -26,7 +26,7 @@ class TorchModel final : public Model {
         return fail(ErrorCode::kInvalidArgument, "an input does not have the size that the model's transform makes");
       }
     }
-    auto rows = network_.logits(inputs);
+    auto rows = engine_->logits(inputs);
     if (!rows) return tl::unexpected(rows.error());
     return Logits{std::move(*rows)};
   }
@@ -34,7 +34,7 @@ class TorchModel final : public Model {
  private:
   ModelInfo info_;
   Manifest manifest_;
-  Network network_;
+  std::unique_ptr<Engine> engine_;
 };
 
 /// The file's own labels, the configured ones, or numbers, in the other order of precedence.
@@ -51,12 +51,13 @@ Result<void> settle_labels(Manifest& manifest, const LoadOptions& options, int c
                                                std::to_string(classes) + " classes in " + options.path);
 }
 
-ModelInfo describe(const LoadOptions& options, const Manifest& manifest, std::string digest) {
+ModelInfo describe(const LoadOptions& options, const Manifest& manifest, std::string digest, const Engine& engine) {
   ModelInfo info;
   info.name = options.name.empty() ? manifest.architecture : options.name;
   info.version = "1";
   info.architecture = manifest.architecture;
-  info.precision = "float32";
+  info.precision = engine.precision();
+  info.engine = engine.name();
   info.weights_sha256 = std::move(digest);
   info.demo = manifest.weights == "demo";
   return info;
@@ -72,7 +73,6 @@ Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const 
   if (!file) return fail(Error(file.error().code, "the weights file " + options.path + " is unusable", file.error()));
   auto manifest = parse_manifest(file->content.metadata);
   if (!manifest) return tl::unexpected(manifest.error());
-  if (options.transform) manifest->transform = *options.transform;
   const auto architecture = find_architecture(manifest->architecture);
   if (!architecture) return tl::unexpected(architecture.error());
   const auto weights = check_weights(*architecture, file->content);
@@ -80,10 +80,18 @@ Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const 
   if (auto labels = settle_labels(*manifest, options, weights->classes); !labels) {
     return tl::unexpected(labels.error());
   }
-  auto network = Network::build(*architecture, weights->classes, weights->tensors, options.threads);
-  if (!network) return tl::unexpected(network.error());
-  ModelInfo info = describe(options, *manifest, std::move(digest));
-  return std::make_unique<TorchModel>(std::move(info), std::move(*manifest), std::move(*network));
+  const preprocess::TransformSpec transform = options.transform.value_or(manifest->transform);
+  auto engine = choose_engine({.architecture = *architecture,
+                               .classes = weights->classes,
+                               .tensors = weights->tensors,
+                               .manifest = *manifest,
+                               .side = transform.crop,
+                               .engine = options.engine,
+                               .threads = options.threads});
+  if (!engine) return tl::unexpected(engine.error());
+  manifest->transform = transform;
+  ModelInfo info = describe(options, *manifest, std::move(digest), **engine);
+  return std::make_unique<LoadedModel>(std::move(info), std::move(*manifest), std::move(*engine));
 }
 
 }  // namespace

@@ -1,15 +1,16 @@
-#include "inference-server/model/network.hpp"
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 
 #include "inference-server/model/cpu_count.hpp"
+#include "inference-server/model/folding.hpp"
+#include "inference-server/model/torch_module.hpp"
 
 namespace imageclassifier::model {
 namespace {
@@ -70,42 +71,18 @@ Rows to_rows(const at::Tensor& tensor) {
   return rows;
 }
 
-/// A convolution and its batch norm, by the names of both.
-struct Unit {
-  std::string convolution;
-  std::string norm;
-  int stride;
-  int padding;
-};
-
-/// The topology, once: `apply(Unit, x)` computes a convolution with its batch norm.
+/// The forward pass; `apply(unit, x)` computes a convolution with its batch norm.
 template <typename Apply>
-at::Tensor run_block(const std::string& prefix, bool bottleneck, int stride, bool project, const at::Tensor& x,
-                     Apply&& apply) {
-  at::Tensor y;
-  if (bottleneck) {
-    y = apply(Unit{prefix + ".conv1", prefix + ".bn1", 1, 0}, x).relu_();
-    y = apply(Unit{prefix + ".conv2", prefix + ".bn2", stride, 1}, y).relu_();
-    y = apply(Unit{prefix + ".conv3", prefix + ".bn3", 1, 0}, y);
-  } else {
-    y = apply(Unit{prefix + ".conv1", prefix + ".bn1", stride, 1}, x).relu_();
-    y = apply(Unit{prefix + ".conv2", prefix + ".bn2", 1, 1}, y);
-  }
-  if (!project) return y.add_(x).relu_();
-  return y.add_(apply(Unit{prefix + ".downsample.0", prefix + ".downsample.1", stride, 0}, x)).relu_();
-}
-
-template <typename Apply>
-at::Tensor run_backbone(const Architecture& architecture, at::Tensor x, Apply&& apply) {
-  x = apply(Unit{"conv1", "bn1", 2, 3}, x).relu_();
+at::Tensor run_backbone(const Topology& topology, at::Tensor x, Apply&& apply) {
+  x = apply(topology.stem, x).relu_();
   x = at::max_pool2d(x, 3, 2, 1);
-  for (int stage = 0; stage < 4; ++stage) {
-    for (int block = 0; block < architecture.blocks[static_cast<std::size_t>(stage)]; ++block) {
-      const std::string prefix = "layer" + std::to_string(stage + 1) + "." + std::to_string(block);
-      const int stride = stage > 0 && block == 0 ? 2 : 1;
-      const bool project = block == 0 && (stage > 0 || architecture.bottleneck);
-      x = run_block(prefix, architecture.bottleneck, stride, project, x, apply);
+  for (const Block& block : topology.blocks) {
+    at::Tensor y = x;
+    for (const Unit& unit : block.body) {
+      y = apply(unit, y);
+      if (&unit != &block.body.back()) y.relu_();
     }
+    x = y.add_(block.shortcut ? apply(*block.shortcut, x) : x).relu_();
   }
   return at::adaptive_avg_pool2d(x, {1, 1}).flatten(1);
 }
@@ -122,73 +99,73 @@ auto without_exceptions(Function&& function) -> decltype(function()) {
   }
 }
 
-}  // namespace
+class TorchNetwork final : public Engine {
+ public:
+  TorchNetwork(const Architecture& architecture, int classes, const TensorBytes& tensors)
+      : topology_(topology_of(architecture)) {
+    add(topology_.stem, tensors);
+    for (const Block& block : topology_.blocks) {
+      for (const Unit& unit : block.body) add(unit, tensors);
+      if (block.shortcut) add(*block.shortcut, tensors);
+    }
+    const auto rows = static_cast<std::uint64_t>(classes);
+    head_weight_ = to_tensor(tensors.at("fc.weight"), {rows, static_cast<std::uint64_t>(architecture.features())});
+    head_bias_ = to_tensor(tensors.at("fc.bias"), {rows});
+  }
 
-struct Network::Impl {
+  std::string name() const override { return "libtorch"; }
+  std::string precision() const override { return "float32"; }
+
+  Result<Rows> logits(std::span<const preprocess::Input> inputs) override {
+    return without_exceptions([&]() -> Result<Rows> {
+      if (inputs.empty()) return Rows{};
+      return to_rows(at::linear(run(inputs), head_weight_, head_bias_));
+    });
+  }
+
+  Result<Rows> features(std::span<const preprocess::Input> inputs) override {
+    return without_exceptions([&]() -> Result<Rows> {
+      if (inputs.empty()) return Rows{};
+      return to_rows(run(inputs));
+    });
+  }
+
+ private:
   struct Folded {
     at::Tensor weight;
     at::Tensor bias;
   };
-  Architecture architecture;
-  std::unordered_map<std::string, Folded> units;  ///< by the convolution's name
-  at::Tensor head_weight;
-  at::Tensor head_bias;
 
-  void fold(const Tensors& tensors, const std::string& convolution, const std::string& norm) {
-    const at::Tensor scale =
-        tensors.at(norm + ".weight") / (tensors.at(norm + ".running_var").to(at::kDouble) + kEpsilon).sqrt();
-    const at::Tensor weight = tensors.at(convolution + ".weight").to(at::kDouble) * scale.reshape({-1, 1, 1, 1});
-    const at::Tensor bias = tensors.at(norm + ".bias") - tensors.at(norm + ".running_mean") * scale;
-    units.emplace(convolution,
-                  Folded{weight.to(at::kFloat).contiguous(at::MemoryFormat::ChannelsLast), bias.to(at::kFloat)});
+  void add(const Unit& unit, const TensorBytes& tensors) {
+    const FoldedUnit folded = fold(unit, tensors);
+    const auto copy = [](const std::vector<float>& values, const std::vector<std::uint64_t>& shape) {
+      return to_tensor(std::as_bytes(std::span(values)), shape);
+    };
+    const auto out = static_cast<std::uint64_t>(unit.out);
+    const auto kernel = static_cast<std::uint64_t>(unit.kernel);
+    const at::Tensor weight = copy(folded.weight, {out, static_cast<std::uint64_t>(unit.in), kernel, kernel});
+    units_.emplace(unit.convolution,
+                   Folded{weight.contiguous(at::MemoryFormat::ChannelsLast), copy(folded.bias, {out})});
   }
 
   at::Tensor run(std::span<const preprocess::Input> inputs) const {
-    return run_backbone(architecture, to_batch(inputs), [this](const Unit& unit, const at::Tensor& x) {
-      const Folded& folded = units.at(unit.convolution);
+    return run_backbone(topology_, to_batch(inputs), [this](const Unit& unit, const at::Tensor& x) {
+      const Folded& folded = units_.at(unit.convolution);
       return convolve(x, folded.weight, folded.bias, unit.stride, unit.padding);
     });
   }
+
+  Topology topology_;
+  std::unordered_map<std::string, Folded> units_;  ///< by the convolution's name
+  at::Tensor head_weight_;
+  at::Tensor head_bias_;
 };
 
-Network::Network(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Network::Network(Network&&) noexcept = default;
-Network& Network::operator=(Network&&) noexcept = default;
-Network::~Network() = default;
-
-Result<Network> Network::build(const Architecture& architecture, int classes, const TensorBytes& bytes, int threads) {
-  return without_exceptions([&]() -> Result<Network> {
+Result<std::unique_ptr<Engine>> build(const Architecture& architecture, int classes, const TensorBytes& tensors,
+                                      int threads) {
+  return without_exceptions([&]() -> Result<std::unique_ptr<Engine>> {
     set_threads(threads);
-    const Tensors tensors = to_tensors(architecture, classes, bytes);
-    auto impl = std::make_unique<Impl>();
-    impl->architecture = architecture;
-    impl->fold(tensors, "conv1", "bn1");
-    for (const TensorSpec& spec : tensors_of(architecture, classes)) {
-      if (spec.role != TensorRole::kConvolution || spec.name == "conv1.weight") continue;
-      const std::string convolution = spec.name.substr(0, spec.name.size() - std::strlen(".weight"));
-      const std::size_t dot = convolution.rfind('.') + 1;
-      const bool project = convolution.ends_with("downsample.0");
-      const std::string norm =
-          project ? convolution.substr(0, dot) + "1" : convolution.substr(0, dot) + "bn" + convolution.back();
-      impl->fold(tensors, convolution, norm);
-    }
-    impl->head_weight = tensors.at("fc.weight");
-    impl->head_bias = tensors.at("fc.bias");
-    return Network(std::move(impl));
-  });
-}
-
-Result<Rows> Network::logits(std::span<const preprocess::Input> inputs) const {
-  return without_exceptions([&]() -> Result<Rows> {
-    if (inputs.empty()) return Rows{};
-    return to_rows(at::linear(impl_->run(inputs), impl_->head_weight, impl_->head_bias));
-  });
-}
-
-Result<Rows> Network::features(std::span<const preprocess::Input> inputs) const {
-  return without_exceptions([&]() -> Result<Rows> {
-    if (inputs.empty()) return Rows{};
-    return to_rows(impl_->run(inputs));
+    return std::make_unique<TorchNetwork>(architecture, classes, tensors);
   });
 }
 
@@ -215,9 +192,15 @@ Result<std::map<std::string, std::vector<float>>> measure_batch_norms(
       if (on_layer) on_layer(unit.norm);
       return out;
     };
-    run_backbone(architecture, to_batch(inputs), measure);
+    run_backbone(topology_of(architecture), to_batch(inputs), measure);
     return statistics;
   });
 }
 
+}  // namespace
 }  // namespace imageclassifier::model
+
+/// Looked up by torch_module().
+extern "C" const imageclassifier::model::TorchModule ic_torch_module;
+const imageclassifier::model::TorchModule ic_torch_module{&imageclassifier::model::build,
+                                                          &imageclassifier::model::measure_batch_norms};
