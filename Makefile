@@ -52,8 +52,8 @@ campaign: build ## The long randomised campaigns (CAMPAIGN=name picks one, CAMPA
 bench-operator: build ## Measure the operator: memory, latency, writes while idle (BENCH_COUNT=10000 BENCH_IDLE_SECONDS=600)
 	@tests/benchmark/bench_operator
 
-bench-inference: ## Benchmark the inference server
-	@echo "bench-inference: no benchmark exists yet" && exit 1
+bench-inference: build ## Measure pictures-to-labels beside PyTorch, ONNX Runtime and OpenVINO (BENCH="--only models" for a part)
+	@tests/benchmark/bench_inference $(BENCH)
 
 docs: ## Write the generated pages, docs/api-reference.md and docs/troubleshooting.md, anew
 	@docs/generate
