@@ -122,7 +122,8 @@ TEST_CASE_METHOD(ProtocolFixture, "predictions are called by name, WordNet id or
                                                         {"?labels=wnid", false, true},
                                                         {"?labels=none", false, false}}) {
     INFO(query);
-    for (const Json& prediction : json_of(post(picture, query))["results"][0]["predictions"]) {
+    const Json answer = json_of(post(picture, query));
+    for (const Json& prediction : answer["results"][0]["predictions"]) {
       CHECK(prediction.contains("label") == label);
       CHECK(prediction.contains("wnid") == wnid);
       if (wnid) CHECK(prediction["wnid"] == (prediction["index"] == 0 ? "n00000000" : "n00000001"));
