@@ -201,6 +201,7 @@ class Minting(RegistryTest):
         told = ready()["message"]
         self.assertIn("kubectl imageclassifier render --grant", told)
         self.assertNotIn("entra", self.minting_routes())
+        wanted["metadata"]["namespace"] = account.namespace
         grant = subprocess.run([PROGRAM.with_name("kubectl-imageclassifier"), "render", "--grant", "-f", "-", "--operator", f"{account.namespace}:operator"],
                                input=json.dumps(wanted), check=True, capture_output=True, text=True).stdout
         self.assertEqual(list(yaml.safe_load_all(grant)), yaml.safe_load(told.partition("as YAML: ")[2])["items"])
