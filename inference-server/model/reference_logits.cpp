@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "inference-server/demo/random.hpp"
 #include "inference-server/model/onednn_network.hpp"
-#include "inference-server/model/split_mix.hpp"
 #include "inference-server/model/torch_module.hpp"
 
 namespace imageclassifier::model {
@@ -21,7 +21,7 @@ struct Patch {
   std::array<int, 3> slope_y;
 };
 
-Patch draw_patch(SplitMix& random, int side, bool whole) {
+Patch draw_patch(demo::Random& random, int side, bool whole) {
   const auto below = [&random](int n) { return static_cast<int>(random.next() % static_cast<std::uint64_t>(n)); };
   Patch patch{};
   patch.left = whole ? 0 : below(side);
@@ -34,7 +34,7 @@ Patch draw_patch(SplitMix& random, int side, bool whole) {
   return patch;
 }
 
-preprocess::Input draw(const preprocess::TransformSpec& transform, SplitMix& random) {
+preprocess::Input draw(const preprocess::TransformSpec& transform, demo::Random& random) {
   constexpr int kPatches = 24;
   const int side = transform.crop;
   const auto plane = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
@@ -63,7 +63,7 @@ preprocess::Input draw(const preprocess::TransformSpec& transform, SplitMix& ran
 
 std::vector<preprocess::Input> reference_inputs(const preprocess::TransformSpec& transform, std::uint64_t seed,
                                                 std::size_t count) {
-  SplitMix random(seed);
+  demo::Random random(seed);
   std::vector<preprocess::Input> inputs;
   for (std::size_t i = 0; i < count; ++i) inputs.push_back(draw(transform, random));
   return inputs;

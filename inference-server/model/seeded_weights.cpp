@@ -2,9 +2,9 @@
 
 #include <cmath>
 
+#include "inference-server/demo/random.hpp"
 #include "inference-server/model/manifest.hpp"
 #include "inference-server/model/safetensors.hpp"
-#include "inference-server/model/split_mix.hpp"
 
 namespace imageclassifier::model {
 namespace {
@@ -13,7 +13,7 @@ class Generator {
  public:
   Generator(std::uint64_t seed, const std::string& stream) : random_(seed) {
     for (const char c : stream) {
-      random_ = SplitMix((random_.next() ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL);
+      random_ = demo::Random((random_.next() ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL);
     }
   }
 
@@ -30,7 +30,7 @@ class Generator {
   }
 
  private:
-  SplitMix random_;
+  demo::Random random_;
 };
 
 bool ends_block(const std::string& name, bool bottleneck) {
