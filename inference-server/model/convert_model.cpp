@@ -1,12 +1,10 @@
 #include "inference-server/model/convert_model.hpp"
 
-#include <cstring>
 #include <utility>
 
-#include "common/sha256.hpp"
 #include "inference-server/model/manifest.hpp"
 #include "inference-server/model/mapped_file.hpp"
-#include "inference-server/model/seeded_weights.hpp"
+#include "inference-server/model/reference_logits.hpp"
 #include "inference-server/model/weights_check.hpp"
 #include "inference-server/model/weights_file.hpp"
 
@@ -38,22 +36,6 @@ Result<Manifest> make_manifest(const ConvertOptions& options, const Safetensors&
                                                std::to_string(classes) + " classes in " + options.input);
 }
 
-WeightMap copy(const CheckedWeights& checked) {
-  WeightMap weights;
-  for (const auto& [name, bytes] : checked.tensors) {
-    std::vector<float> values(bytes.size() / sizeof(float));
-    if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
-    weights.emplace(name, std::move(values));
-  }
-  return weights;
-}
-
-Result<std::string> digest_of(const std::string& path) {
-  const auto file = MappedFile::open(path);
-  if (!file) return tl::unexpected(file.error());
-  return sha256_hex(file->bytes());
-}
-
 }  // namespace
 
 Result<ConvertReport> convert_model(const ConvertOptions& options) {
@@ -72,9 +54,10 @@ Result<ConvertReport> convert_model(const ConvertOptions& options) {
   auto manifest = make_manifest(options, file->content, checked->classes);
   if (!manifest) return tl::unexpected(manifest.error());
   manifest->architecture = architecture->name;
-  const auto written = write_weights(options.output, *architecture, checked->classes, copy(*checked), *manifest);
-  if (!written) return tl::unexpected(written.error());
-  auto digest = digest_of(options.output);
+  auto reference = make_reference_logits(*architecture, checked->classes, checked->tensors, manifest->transform);
+  if (!reference) return tl::unexpected(reference.error());
+  manifest->reference = std::move(*reference);
+  auto digest = write_weights(options.output, *architecture, checked->classes, checked->tensors, *manifest);
   if (!digest) return tl::unexpected(digest.error());
   return ConvertReport{options.output, std::move(*digest), architecture->name, checked->classes};
 }

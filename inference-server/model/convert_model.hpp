@@ -28,7 +28,8 @@ struct ConvertReport {
   int classes = 0;
 };
 
-/// Writes a weights file as safetensors with a whole manifest; the tensors keep every bit. What inference does not need
+/// Writes a weights file as safetensors with a whole manifest, reference logits included; the tensors keep every bit.
+/// What inference does not need
 /// (`num_batches_tracked`) is left out. kInvalidArgument: the options do not fit the file; errors of read_weights_file.
 Result<ConvertReport> convert_model(const ConvertOptions& options);
 

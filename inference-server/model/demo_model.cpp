@@ -12,6 +12,7 @@
 #include "inference-server/model/reference_logits.hpp"
 #include "inference-server/model/seeded_weights.hpp"
 #include "inference-server/model/torch_module.hpp"
+#include "inference-server/model/weights_file.hpp"
 #include "inference-server/postprocess/top_k.hpp"
 
 namespace imageclassifier::model {
@@ -31,12 +32,6 @@ Result<preprocess::Input> make_input(int n, demo::PictureSet set, std::uint64_t 
   const auto decoded = image::decode(demo::draw_jpeg(class_of(n), set, seed, index));
   if (!decoded) return fail(ErrorCode::kInternal, "a drawn picture does not decode: " + decoded.error().message);
   return preprocess::preprocess(decoded->image, transform);
-}
-
-TensorBytes as_bytes(const WeightMap& weights) {
-  TensorBytes bytes;
-  for (const auto& [name, values] : weights) bytes.emplace(name, std::as_bytes(std::span(values)));
-  return bytes;
 }
 
 class DemoModelMaker {
@@ -131,7 +126,10 @@ class DemoModelMaker {
     if (!reference) return tl::unexpected(reference.error());
     manifest_.reference = std::move(*reference);
     say("writing " + options_.output);
-    return write_weights(options_.output, architecture_, classes_, weights_, manifest_);
+    auto digest = write_weights(options_.output, architecture_, classes_, as_bytes(weights_), manifest_);
+    if (!digest) return tl::unexpected(digest.error());
+    report_.sha256 = std::move(*digest);
+    return {};
   }
 
   Result<void> judge() {
@@ -140,7 +138,6 @@ class DemoModelMaker {
     load.threads = options_.threads;
     const auto model = load_model(load);
     if (!model) return tl::unexpected(model.error());
-    report_.sha256 = (*model)->info().weights_sha256;
     report_.held_out = options_.held_out_per_class * classes_;
     if (report_.held_out == 0) return {};
     say("judging " + std::to_string(report_.held_out) + " held-out pictures");

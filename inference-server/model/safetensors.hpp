@@ -33,12 +33,13 @@ Result<Safetensors> parse_safetensors(std::span<const std::byte> file);
 struct FloatTensor {
   std::string name;
   std::vector<std::uint64_t> shape;
-  std::span<const float> values;
+  std::span<const std::byte> data;  ///< C order, little endian; need not be aligned
 };
 
 /// Writes the file in the given order through a temporary name beside `path`, the first tensor aligned to 64 bytes
-/// (the format allows no gap between tensors, so the order decides the rest). kUnavailable when the disk refuses.
-Result<void> write_safetensors(const std::string& path, std::span<const FloatTensor> tensors,
-                               const std::map<std::string, std::string>& metadata);
+/// (the format allows no gap between tensors, so the order decides the rest). Returns the file's SHA-256, taken while
+/// writing. kUnavailable when the disk refuses.
+Result<std::string> write_safetensors(const std::string& path, std::span<const FloatTensor> tensors,
+                                      const std::map<std::string, std::string>& metadata);
 
 }  // namespace imageclassifier::model

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "common/sha256.hpp"
 #include "inference-server/model/safetensors.hpp"
 
 namespace imageclassifier::model {
@@ -16,7 +17,7 @@ std::string make_header(std::span<const FloatTensor> tensors, const std::map<std
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
   for (const FloatTensor& tensor : tensors) {
-    const std::uint64_t end = offset + tensor.values.size_bytes();
+    const std::uint64_t end = offset + tensor.data.size();
     header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
@@ -27,17 +28,20 @@ std::string make_header(std::span<const FloatTensor> tensors, const std::map<std
 
 }  // namespace
 
-Result<void> write_safetensors(const std::string& path, std::span<const FloatTensor> tensors,
-                               const std::map<std::string, std::string>& metadata) {
+Result<std::string> write_safetensors(const std::string& path, std::span<const FloatTensor> tensors,
+                                      const std::map<std::string, std::string>& metadata) {
   const std::string part = path + ".part";
   const std::string header = make_header(tensors, metadata);
   std::ofstream out(part, std::ios::binary | std::ios::trunc);
   std::string length;
   for (int shift = 0; shift < 64; shift += 8) length.push_back(static_cast<char>(header.size() >> shift));
   out << length << header;
+  Sha256 digest;
+  digest.update(length);
+  digest.update(header);
   for (const FloatTensor& tensor : tensors) {
-    out.write(reinterpret_cast<const char*>(tensor.values.data()),
-              static_cast<std::streamsize>(tensor.values.size_bytes()));
+    out.write(reinterpret_cast<const char*>(tensor.data.data()), static_cast<std::streamsize>(tensor.data.size()));
+    digest.update(tensor.data);
   }
   out.close();
   std::error_code error;
@@ -46,7 +50,7 @@ Result<void> write_safetensors(const std::string& path, std::span<const FloatTen
     std::remove(part.c_str());
     return fail(ErrorCode::kUnavailable, "the file " + path + " cannot be written; is the disk full?");
   }
-  return {};
+  return digest.hex_digest();
 }
 
 }  // namespace imageclassifier::model

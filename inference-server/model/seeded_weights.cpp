@@ -3,8 +3,6 @@
 #include <cmath>
 
 #include "inference-server/demo/random.hpp"
-#include "inference-server/model/manifest.hpp"
-#include "inference-server/model/safetensors.hpp"
 
 namespace imageclassifier::model {
 namespace {
@@ -68,17 +66,10 @@ WeightMap make_seeded_weights(const Architecture& architecture, int classes, std
   return weights;
 }
 
-Result<void> write_weights(const std::string& path, const Architecture& architecture, int classes,
-                           const WeightMap& weights, const Manifest& manifest) {
-  std::vector<FloatTensor> tensors;
-  for (const TensorSpec& spec : tensors_of(architecture, classes)) {
-    const auto found = weights.find(spec.name);
-    if (found == weights.end() || found->second.size() != spec.elements()) {
-      return fail(ErrorCode::kInternal, "the weights have no tensor " + spec.name + " of the right size");
-    }
-    tensors.push_back({spec.name, spec.shape, found->second});
-  }
-  return write_safetensors(path, tensors, to_metadata(manifest));
+TensorBytes as_bytes(const WeightMap& weights) {
+  TensorBytes bytes;
+  for (const auto& [name, values] : weights) bytes.emplace(name, std::as_bytes(std::span(values)));
+  return bytes;
 }
 
 }  // namespace imageclassifier::model

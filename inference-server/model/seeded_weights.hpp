@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "inference-server/model/architecture.hpp"
-#include "inference-server/model/model.hpp"
+#include "inference-server/model/engine.hpp"
 
 namespace imageclassifier::model {
 
@@ -18,8 +18,7 @@ using WeightMap = std::map<std::string, std::vector<float>>;
 /// batch norm of a block is small, statistics and shifts vary, so that no logit is degenerate.
 WeightMap make_seeded_weights(const Architecture& architecture, int classes, std::uint64_t seed);
 
-/// Writes the weights in tensors_of order with the manifest.
-Result<void> write_weights(const std::string& path, const Architecture& architecture, int classes,
-                           const WeightMap& weights, const Manifest& manifest);
+/// Views that live as long as the weights stay as they are.
+TensorBytes as_bytes(const WeightMap& weights);
 
 }  // namespace imageclassifier::model

@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "inference-server/model/manifest.hpp"
+
 namespace imageclassifier::model {
 namespace {
 
@@ -43,6 +45,19 @@ Result<NamedTensors> read_weights_file(std::span<const std::byte> file) {
     tensors->content.metadata.emplace("architecture", architecture->name);
   }
   return tensors;
+}
+
+Result<std::string> write_weights(const std::string& path, const Architecture& architecture, int classes,
+                                  const TensorBytes& tensors, const Manifest& manifest) {
+  std::vector<FloatTensor> ordered;
+  for (const TensorSpec& spec : tensors_of(architecture, classes)) {
+    const auto found = tensors.find(spec.name);
+    if (found == tensors.end() || found->second.size() != spec.elements() * sizeof(float)) {
+      return fail(ErrorCode::kInternal, "the weights have no tensor " + spec.name + " of the right size");
+    }
+    ordered.push_back({spec.name, spec.shape, found->second});
+  }
+  return write_safetensors(path, ordered, to_metadata(manifest));
 }
 
 }  // namespace imageclassifier::model

@@ -25,6 +25,12 @@ def predictions(model, *options):
     return json.loads(done.stdout)["results"][0]["predictions"]
 
 
+def loads_libtorch(model):
+    with Server("--model", str(model)) as server:
+        server.ready()
+        return "libtorch" in Path(f"/proc/{server.process.pid}/maps").read_text()
+
+
 def read_safetensors(path):
     """Its metadata, its tensors' bytes by name, and where the first one begins."""
     content = path.read_bytes()
@@ -62,6 +68,7 @@ class TorchFile(ProgramTest):
                          {"architecture": "resnet18", "resize": "256", "crop": "224", "temperature": "1.0",
                           "precision": "float32"})
         self.assertEqual([len(json.loads(metadata[name])) for name in ("mean", "std", "labels", "wnids")], [3, 3, 10, 10])
+        self.assertEqual([len(row) for row in json.loads(metadata["reference_logits"])["rows"]], [10, 10])
         names = "".join(f"{name}\n" for name in json.loads(metadata["labels"]))
         self.assertEqual(metadata["labels_sha256"], hashlib.sha256(names.encode()).hexdigest())
         answer = predictions(target)
@@ -70,6 +77,8 @@ class TorchFile(ProgramTest):
         self.assertEqual(sorted(p["index"] for p in answer if p["label"] == "crane"), [1, 3, 5, 7, 9])
         numbers = [(p["index"], p["probability_raw"]) for p in predictions(PTH, "--preprocessing", "imagenet-v1")]
         self.assertEqual([(p["index"], p["probability_raw"]) for p in answer], numbers)
+        self.assertFalse(loads_libtorch(target))  # its own logits prove the engine
+        self.assertTrue(loads_libtorch(PTH))
 
     def test_convert_says_what_does_not_fit_and_leaves_nothing_behind(self):
         target = FOLDER / "refused.safetensors"

@@ -9,6 +9,7 @@
 #include "inference-server/model/onednn_network.hpp"
 #include "inference-server/model/reference_logits.hpp"
 #include "inference-server/model/seeded_weights.hpp"
+#include "inference-server/model/weights_file.hpp"
 
 using namespace imageclassifier;
 
@@ -34,7 +35,8 @@ class ModelFile {
 
   Result<std::unique_ptr<model::Model>> load(const std::string& engine) const {
     const auto architecture = *model::find_architecture("resnet18");
-    REQUIRE(model::write_weights(path_, architecture, 3, model::make_seeded_weights(architecture, 3, 7), manifest_));
+    const auto weights = model::make_seeded_weights(architecture, 3, 7);
+    REQUIRE(model::write_weights(path_, architecture, 3, model::as_bytes(weights), manifest_));
     model::LoadOptions options;
     options.path = path_;
     options.engine = engine;

@@ -9,6 +9,7 @@
 
 #include "inference-server/model/model.hpp"
 #include "inference-server/model/seeded_weights.hpp"
+#include "inference-server/model/weights_file.hpp"
 #include "tests/inference-server/support/pictures.hpp"
 
 using namespace imageclassifier;
@@ -50,7 +51,7 @@ class SeededFile {
     manifest.architecture = golden.architecture;
     manifest.weights = "seeded";
     const auto weights = model::make_seeded_weights(architecture, golden.classes, golden.seed);
-    REQUIRE(model::write_weights(path_, architecture, golden.classes, weights, manifest));
+    REQUIRE(model::write_weights(path_, architecture, golden.classes, model::as_bytes(weights), manifest));
   }
   ~SeededFile() { std::filesystem::remove(path_); }
   const std::string& path() const { return path_; }

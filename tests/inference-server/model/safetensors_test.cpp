@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "common/sha256.hpp"
 #include "inference-server/model/mapped_file.hpp"
 #include "tests/inference-server/support/pictures.hpp"
 
@@ -89,11 +90,14 @@ TEST_CASE("what is written is read back, with the data aligned") {
       (std::filesystem::temp_directory_path() / ("safetensors-" + std::to_string(::getpid()))).string();
   const std::vector<float> first{1.5F, -2.0F};
   const std::vector<float> second{3.0F};
-  const std::vector<model::FloatTensor> tensors{{"z", {1, 2}, first}, {"a", {1}, second}};
-  REQUIRE(model::write_safetensors(path, tensors, {{"weights", "test \"quoted\""}}));
+  const std::vector<model::FloatTensor> tensors{{"z", {1, 2}, std::as_bytes(std::span(first))},
+                                                {"a", {1}, std::as_bytes(std::span(second))}};
+  const auto digest = model::write_safetensors(path, tensors, {{"weights", "test \"quoted\""}});
+  REQUIRE(digest);
   {
     const auto file = model::MappedFile::open(path);
     REQUIRE(file);
+    CHECK(sha256_hex(file->bytes()) == *digest);
     const auto parsed = model::parse_safetensors(file->bytes());
     REQUIRE(parsed);
     CHECK(parsed->metadata.at("weights") == "test \"quoted\"");

@@ -5,6 +5,7 @@
 
 #include "inference-server/model/reference_logits.hpp"
 #include "inference-server/model/seeded_weights.hpp"
+#include "inference-server/model/weights_file.hpp"
 
 int main(int argc, char** argv) {
   using namespace imageclassifier;
@@ -18,13 +19,11 @@ int main(int argc, char** argv) {
   const auto seed = std::strtoull(argv[3], nullptr, 10);
   const auto weights = model::make_seeded_weights(*architecture, classes, seed);
   if (argc == 6) {
-    model::TensorBytes tensors;
-    for (const auto& [name, values] : weights) tensors.emplace(name, std::as_bytes(std::span(values)));
-    auto reference = model::make_reference_logits(*architecture, classes, tensors, manifest.transform);
+    auto reference = model::make_reference_logits(*architecture, classes, model::as_bytes(weights), manifest.transform);
     if (!reference) return 1;
     manifest.reference = std::move(*reference);
   }
-  const auto written = model::write_weights(argv[4], *architecture, classes, weights, manifest);
+  const auto written = model::write_weights(argv[4], *architecture, classes, model::as_bytes(weights), manifest);
   if (!written) std::cerr << written.error().describe() << "\n";
   return written ? 0 : 1;
 }
