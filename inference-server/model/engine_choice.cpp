@@ -20,7 +20,8 @@ Result<std::unique_ptr<Engine>> build_torch(const EngineRequest& request) {
 }
 
 Result<std::unique_ptr<Engine>> build_onednn(const EngineRequest& request) {
-  return OnednnNetwork::build(request.architecture, request.classes, request.tensors, request.side, request.threads);
+  return OnednnNetwork::build(request.architecture, request.classes, request.tensors,
+                              {.side = request.side, .threads = request.threads});
 }
 
 /// What the engine must give; nothing when there is nobody to ask.

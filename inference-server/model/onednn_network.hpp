@@ -1,11 +1,21 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "inference-server/model/architecture.hpp"
 #include "inference-server/model/engine.hpp"
 
 namespace imageclassifier::model {
+
+struct OnednnOptions {
+  int side = 224;         ///< of the square inputs that it must be fast for, pixels; others are computed, too
+  int threads = 0;        ///< set in the thread that computes (OpenMP's count is per thread); 0: usable_cores()
+  bool bfloat16 = false;  ///< products in bfloat16, sums in float32
+};
+
+/// The result of a unit, by its convolution's name, with the ReLU behind it; in no particular order of its numbers.
+using ActivationObserver = std::function<void(const std::string& unit, std::span<const float> values)>;
 
 /// A ResNet lowered to oneDNN primitives: batch norm, ReLU and the residual sum are part of the convolutions, every
 /// tensor has the layout that its convolution is fastest with. Weights are packed once, primitives are made for each
@@ -15,16 +25,17 @@ class OnednnNetwork final : public Engine {
  public:
   static constexpr std::size_t kMaxBatch = 8;
 
-  /// `side` of the square inputs that it must be fast for, in pixels; others are computed, too. `threads`, 0:
-  /// usable_cores(), are set in the thread that computes (OpenMP's count is per thread).
-  static Result<std::unique_ptr<Engine>> build(const Architecture& architecture, int classes,
-                                               const TensorBytes& tensors, int side, int threads = 0);
+  /// kUnsupported: bfloat16 on a processor (or ONEDNN_MAX_CPU_ISA) without instructions for it.
+  static Result<std::unique_ptr<OnednnNetwork>> build(const Architecture& architecture, int classes,
+                                                      const TensorBytes& tensors, const OnednnOptions& options);
   ~OnednnNetwork() override;
 
   std::string name() const override { return "onednn"; }
-  std::string precision() const override { return "float32"; }
+  std::string precision() const override;
   Result<Rows> logits(std::span<const preprocess::Input> inputs) override;
   Result<Rows> features(std::span<const preprocess::Input> inputs) override;
+  /// Computes one input and shows every unit's result while it is there; float32 only.
+  Result<void> observe(const preprocess::Input& input, const ActivationObserver& observer);
 
  private:
   struct Impl;

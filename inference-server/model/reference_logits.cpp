@@ -72,8 +72,9 @@ std::vector<preprocess::Input> reference_inputs(const preprocess::TransformSpec&
 Result<ReferenceLogits> make_reference_logits(const Architecture& architecture, int classes, const TensorBytes& tensors,
                                               const preprocess::TransformSpec& transform) {
   const auto torch = torch_module();
-  auto engine = torch ? (*torch)->build(architecture, classes, tensors, 0)
-                      : OnednnNetwork::build(architecture, classes, tensors, transform.crop);
+  Result<std::unique_ptr<Engine>> engine =
+      torch ? (*torch)->build(architecture, classes, tensors, 0)
+            : OnednnNetwork::build(architecture, classes, tensors, {.side = transform.crop});
   if (!engine) return tl::unexpected(engine.error());
   auto rows = (*engine)->logits(reference_inputs(transform, kSeed, kReferencePictures));
   if (!rows) return tl::unexpected(rows.error());

@@ -25,7 +25,7 @@ class ModelFile {
     for (const auto& [tensor, values] : weights) tensors.emplace(tensor, std::as_bytes(std::span(values)));
     manifest_.architecture = "resnet18";
     manifest_.transform.crop = 64;
-    auto engine = model::OnednnNetwork::build(architecture, 3, tensors, 64, 1);
+    auto engine = model::OnednnNetwork::build(architecture, 3, tensors, {.side = 64, .threads = 1});
     REQUIRE(engine);
     auto rows = (*engine)->logits(model::reference_inputs(manifest_.transform, 9, 2));
     REQUIRE(rows);

@@ -23,7 +23,7 @@ TEST_CASE("oneDNN and LibTorch give the same logits and features at every depth 
     const auto reference = (*torch)->build(architecture, kClasses, tensors, 1);
     REQUIRE(reference);
     CHECK((*reference)->name() == "libtorch");
-    const auto engine = model::OnednnNetwork::build(architecture, kClasses, tensors, kSide, 1);
+    const auto engine = model::OnednnNetwork::build(architecture, kClasses, tensors, {.side = kSide, .threads = 1});
     REQUIRE(engine);
     const auto expected = (*reference)->logits(inputs);
     REQUIRE(expected);

@@ -28,7 +28,7 @@ struct Weights {
   }
 
   std::unique_ptr<model::Engine> onednn(int threads = 1) const {
-    auto engine = model::OnednnNetwork::build(architecture, kClasses, bytes, kSide, threads);
+    auto engine = model::OnednnNetwork::build(architecture, kClasses, bytes, {.side = kSide, .threads = threads});
     if (!engine) FAIL(engine.error().describe());
     return std::move(*engine);
   }
