@@ -1,12 +1,9 @@
-#include <unistd.h>
-
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <optional>
 
 #include "inference-server/app/application.hpp"
+#include "inference-server/app/progress.hpp"
 #include "inference-server/demo/pictures.hpp"
 #include "inference-server/model/convert_model.hpp"
 #include "inference-server/model/demo_model.hpp"
@@ -40,49 +37,16 @@ FetchFailure fetch_failure(ErrorCode code) {
   }
 }
 
-/// On a terminal one line that changes five times a second, else a line for each tenth.
-class DownloadProgress {
- public:
-  ~DownloadProgress() {
-    if (terminal_ && shown_ >= 0) std::fputs("\n", stderr);
-  }
+std::string megabytes(double bytes) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f", bytes / 1e6);
+  return text.data();
+}
 
-  void show(std::uint64_t received, std::uint64_t total) {
-    using std::chrono::steady_clock;
-    constexpr std::chrono::milliseconds kInterval{200};
-    const auto now = steady_clock::now();
-    if (!first_) {
-      first_ = {now, received};
-      last_ = now - kInterval;
-    }
-    const int tenth = total == 0 ? 0 : static_cast<int>(received * 10 / total);
-    if (terminal_ ? now - last_ < kInterval && received != total : tenth == shown_) return;
-    last_ = now;
-    shown_ = tenth;
-    const double seconds = std::chrono::duration<double>(now - first_->at).count();
-    const double rate = seconds > 0 ? static_cast<double>(received - std::min(received, first_->bytes)) / seconds : 0;
-    const std::string of = total == 0 ? "" : " of " + megabytes(static_cast<double>(total));
-    std::fprintf(stderr, "%s%s%s MB, %s MB/s%s", terminal_ ? "\r" : "",
-                 megabytes(static_cast<double>(received)).c_str(), of.c_str(), megabytes(rate).c_str(),
-                 terminal_ ? "  " : "\n");
-  }
-
- private:
-  struct Beginning {
-    std::chrono::steady_clock::time_point at;
-    std::uint64_t bytes;
-  };
-  static std::string megabytes(double bytes) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.1f", bytes / 1e6);
-    return text.data();
-  }
-
-  bool terminal_ = isatty(STDERR_FILENO) == 1;
-  int shown_ = -1;
-  std::optional<Beginning> first_;
-  std::chrono::steady_clock::time_point last_;
-};
+std::string download_progress(const ProgressStep& at) {
+  const std::string of = at.total == 0 ? "" : " of " + megabytes(static_cast<double>(at.total));
+  return megabytes(static_cast<double>(at.done)) + of + " MB, " + megabytes(at.rate) + " MB/s";
+}
 
 }  // namespace
 
@@ -97,7 +61,7 @@ int fetch_model(const FetchModelOptions& options, std::stop_token stop) {
   how.time_limit = std::chrono::seconds(options.timeout);
   how.stop = std::move(stop);
   how.attempts = options.attempts;
-  DownloadProgress progress;
+  Progress progress(download_progress);
   how.progress = [&progress](std::uint64_t received, std::uint64_t total) { progress.show(received, total); };
   // The digits in a name are a convention of the official weights; whoever names an address names what is there.
   const bool pinned = options.url.empty() || !options.sha256.empty();
@@ -144,9 +108,8 @@ int make_demo_model(const MakeDemoModelOptions& options) {
   how.progress = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
   const auto report = model::make_demo_model(how);
   if (!report) return failed(report.error());
-  std::printf("%zu classes, %d fitted pictures (%.1f %% right when left out), %d held-out pictures (%.1f %% right)\n",
-              report->labels.size(), report->fitted, report->top1_leave_one_out * 100, report->held_out,
-              report->top1_held_out * 100);
+  std::printf("%zu classes, %zu fitted pictures, %zu held-out pictures (%.1f %% right)\n", report->labels.size(),
+              report->fitted, report->held_out, report->top1_held_out * 100);
   std::printf("sha256 %s\n%s\n", report->sha256.c_str(), report->path.c_str());
   return 0;
 }

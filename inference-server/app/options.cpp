@@ -100,6 +100,18 @@ void add_convert(CLI::App& app, CommandLine& line) {
   converting.add_option("--labels", convert.labels, "Labels file: lines or JSON");
 }
 
+void add_fit(CLI::App& app, FitModelOptions& fit) {
+  CLI::App& fitting = *app.add_subcommand("fit", "Learn classes of your own from folders of pictures");
+  fitting.add_option("--images", fit.images, "Folder with one folder of pictures per class")->required();
+  fitting.add_option("--out", fit.output, "The .safetensors file to write")->required();
+  add(fitting, "--model", fit.model, "Weights whose network is taken, all but the last layer")->required();
+  fitting.add_option("--holdout", fit.holdout, "Share of each class that is judged and not fitted")
+      ->check(CLI::Range(0.0, 0.5))
+      ->capture_default_str();
+  fitting.add_option("--seed", fit.seed, "Which pictures are held out")->capture_default_str();
+  add(fitting, "--threads", fit.threads, "0: the cores this process may use")->check(CLI::Range(0, 1024));
+}
+
 void add_model_tools(CLI::App& app, CommandLine& line) {
   FetchModelOptions& fetch = line.fetch_model;
   CLI::App& fetching = *app.add_subcommand("fetch-model", "Download model weights and check their digest");
@@ -142,6 +154,7 @@ Command command_of(const CLI::App& app) {
   if (app.got_subcommand("classify")) return Command::kClassify;
   if (app.got_subcommand("fetch-model")) return Command::kFetchModel;
   if (app.got_subcommand("convert")) return Command::kConvert;
+  if (app.got_subcommand("fit")) return Command::kFit;
   if (app.got_subcommand("make-demo-model")) return Command::kMakeDemoModel;
   if (app.got_subcommand("draw-pictures")) return Command::kDrawPictures;
   return Command::kNone;
@@ -160,6 +173,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_serve(app, line.serve);
   add_classify(app, line.classify);
   add_convert(app, line);
+  add_fit(app, line.fit);
   add_model_tools(app, line);
   try {
     app.parse(argc, argv);

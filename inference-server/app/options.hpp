@@ -70,6 +70,15 @@ struct ConvertModelOptions {
   std::string labels;   ///< file
 };
 
+struct FitModelOptions {
+  std::string images;
+  std::string model;  ///< backbone
+  std::string output;
+  double holdout = 0.2;
+  std::uint64_t seed = 1;
+  int threads = 0;
+};
+
 struct MakeDemoModelOptions {
   std::string output;
   std::string architecture = "resnet101";
@@ -86,7 +95,7 @@ struct DrawPicturesOptions {
   int per_class = 10;
 };
 
-enum class Command { kServe, kClassify, kFetchModel, kConvert, kMakeDemoModel, kDrawPictures, kNone };
+enum class Command { kServe, kClassify, kFetchModel, kConvert, kFit, kMakeDemoModel, kDrawPictures, kNone };
 
 struct CommandLine {
   Command command = Command::kNone;
@@ -95,6 +104,7 @@ struct CommandLine {
   ClassifyFilesOptions classify;
   FetchModelOptions fetch_model;
   ConvertModelOptions convert;
+  FitModelOptions fit;
   MakeDemoModelOptions make_demo_model;
   DrawPicturesOptions draw_pictures;
   std::string message;  ///< kNone: what to print (help, version, or what is wrong)

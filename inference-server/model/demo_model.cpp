@@ -1,24 +1,19 @@
 #include "inference-server/model/demo_model.hpp"
 
 #include <algorithm>
-#include <memory>
+#include <optional>
 #include <utility>
 
 #include "inference-server/demo/pictures.hpp"
 #include "inference-server/demo/random.hpp"
 #include "inference-server/image/decoder.hpp"
 #include "inference-server/model/edge_filters.hpp"
-#include "inference-server/model/linear_head.hpp"
-#include "inference-server/model/reference_logits.hpp"
+#include "inference-server/model/head_fit.hpp"
 #include "inference-server/model/seeded_weights.hpp"
 #include "inference-server/model/torch_module.hpp"
-#include "inference-server/model/weights_file.hpp"
-#include "inference-server/postprocess/top_k.hpp"
 
 namespace imageclassifier::model {
 namespace {
-
-constexpr std::size_t kBatch = 8;
 
 /// The right answer of the n-th picture: the classes take turns, so that every beginning is balanced.
 int class_of(int n) {
@@ -50,8 +45,7 @@ class DemoModelMaker {
   Result<DemoReport> run() {
     report_.path = options_.output;
     report_.labels = demo::labels();
-    for (const auto step : {&DemoModelMaker::draw, &DemoModelMaker::calibrate, &DemoModelMaker::extract,
-                            &DemoModelMaker::fit, &DemoModelMaker::write, &DemoModelMaker::judge}) {
+    for (const auto step : {&DemoModelMaker::calibrate, &DemoModelMaker::extract, &DemoModelMaker::fit}) {
       if (auto done = (this->*step)(); !done) return tl::unexpected(done.error());
     }
     return report_;
@@ -62,110 +56,70 @@ class DemoModelMaker {
     if (options_.progress) options_.progress(line);
   }
 
-  Result<void> draw() {
-    report_.fitted = options_.pictures_per_class * classes_;
-    say("drawing " + std::to_string(report_.fitted) + " pictures of " + std::to_string(classes_) + " classes");
-    for (int n = 0; n < report_.fitted; ++n) {
+  Result<void> calibrate() {
+    const int count = std::min(options_.pictures_per_class * classes_, options_.calibration_pictures);
+    say("measuring the batch norms of " + architecture_.name + " on " + std::to_string(count) + " pictures");
+    std::vector<preprocess::Input> inputs;
+    for (int n = 0; n < count; ++n) {
       auto input = make_input(n, demo::PictureSet::kFitting, options_.seed, manifest_.transform);
       if (!input) return tl::unexpected(input.error());
-      inputs_.push_back(std::move(*input));
-      answers_.push_back(class_of(n));
+      inputs.push_back(std::move(*input));
     }
-    return {};
-  }
-
-  Result<void> calibrate() {
-    const auto count = std::min(inputs_.size(), static_cast<std::size_t>(options_.calibration_pictures));
-    say("measuring the batch norms of " + architecture_.name + " on " + std::to_string(count) + " pictures");
     const auto torch = torch_module();
     if (!torch) return tl::unexpected(torch.error());
-    auto statistics =
-        (*torch)->measure_batch_norms(architecture_, classes_, as_bytes(weights_), std::span(inputs_).first(count), {});
+    auto statistics = (*torch)->measure_batch_norms(architecture_, classes_, as_bytes(weights_), inputs, {});
     if (!statistics) return tl::unexpected(statistics.error());
     for (auto& [name, values] : *statistics) weights_[name] = std::move(values);
     return {};
   }
 
   Result<void> extract() {
-    const auto torch = torch_module();
-    if (!torch) return tl::unexpected(torch.error());
-    auto network = (*torch)->build(architecture_, classes_, as_bytes(weights_), options_.threads);
-    if (!network) return tl::unexpected(network.error());
-    for (std::size_t begin = 0; begin < inputs_.size(); begin += kBatch) {
-      if (begin % (12 * kBatch) == 0) {
-        say("computing features: " + std::to_string(begin) + " of " + std::to_string(inputs_.size()));
-      }
-      const auto batch = std::span(inputs_).subspan(begin, std::min(kBatch, inputs_.size() - begin));
-      auto rows = (*network)->features(batch);
-      if (!rows) return tl::unexpected(rows.error());
-      std::move(rows->begin(), rows->end(), std::back_inserter(features_));
-    }
-    inputs_.clear();
+    auto backbone = build_backbone(architecture_, classes_, as_bytes(weights_), manifest_, options_.threads);
+    if (!backbone) return tl::unexpected(backbone.error());
+    auto fitted = features_of(**backbone, demo::PictureSet::kFitting, options_.pictures_per_class);
+    if (!fitted) return tl::unexpected(fitted.error());
+    fitted_ = std::move(*fitted);
+    auto held_out = features_of(**backbone, demo::PictureSet::kHeldOut, options_.held_out_per_class);
+    if (!held_out) return tl::unexpected(held_out.error());
+    held_out_ = std::move(*held_out);
     return {};
+  }
+
+  Result<LabelledFeatures> features_of(Engine& backbone, demo::PictureSet set, int per_class) const {
+    PictureSource source;
+    source.count = static_cast<std::size_t>(per_class * classes_);
+    source.class_of = [](std::size_t n) { return class_of(static_cast<int>(n)); };
+    source.read = [&](std::size_t n) -> Result<std::optional<preprocess::Input>> {
+      return make_input(static_cast<int>(n), set, options_.seed, manifest_.transform);
+    };
+    const std::string what = set == demo::PictureSet::kFitting ? "fitting" : "held-out";
+    source.progress = [&](std::size_t done, std::size_t count) {
+      if (done % 96 == 0 || done == count) {
+        say(what + " pictures: " + std::to_string(done) + " of " + std::to_string(count));
+      }
+    };
+    return compute_features(backbone, source);
   }
 
   Result<void> fit() {
     say("fitting the head");
     if (options_.shuffle_labels) {
       demo::Random random(options_.seed);
-      for (int last = static_cast<int>(answers_.size()) - 1; last > 0; --last) {
-        std::swap(answers_[static_cast<std::size_t>(last)], answers_[static_cast<std::size_t>(random.whole(0, last))]);
+      std::vector<int>& answers = fitted_.classes;
+      for (int last = static_cast<int>(answers.size()) - 1; last > 0; --last) {
+        std::swap(answers[static_cast<std::size_t>(last)], answers[static_cast<std::size_t>(random.whole(0, last))]);
       }
     }
-    auto head = fit_linear_head(features_, answers_, classes_);
+    const auto head = fit_and_judge(fitted_, held_out_, classes_);
     if (!head) return tl::unexpected(head.error());
-    report_.top1_leave_one_out = head->leave_one_out;
-    weights_["fc.weight"] = std::move(head->weight);
-    weights_["fc.bias"] = std::move(head->bias);
-    return {};
-  }
-
-  Result<void> write() {
-    say("computing reference logits");
-    auto reference = make_reference_logits(architecture_, classes_, as_bytes(weights_), manifest_.transform);
-    if (!reference) return tl::unexpected(reference.error());
-    manifest_.reference = std::move(*reference);
+    report_.fitted = fitted_.rows.size();
+    report_.held_out = held_out_.rows.size();
+    report_.top1_held_out = head->top1;
     say("writing " + options_.output);
-    auto digest = write_weights(options_.output, architecture_, classes_, as_bytes(weights_), manifest_);
+    auto digest = write_fitted_model(options_.output, architecture_, as_bytes(weights_), *head, manifest_);
     if (!digest) return tl::unexpected(digest.error());
     report_.sha256 = std::move(*digest);
     return {};
-  }
-
-  Result<void> judge() {
-    LoadOptions load;
-    load.path = options_.output;
-    load.threads = options_.threads;
-    const auto model = load_model(load);
-    if (!model) return tl::unexpected(model.error());
-    report_.held_out = options_.held_out_per_class * classes_;
-    if (report_.held_out == 0) return {};
-    say("judging " + std::to_string(report_.held_out) + " held-out pictures");
-    int right = 0;
-    for (int begin = 0; begin < report_.held_out; begin += static_cast<int>(kBatch)) {
-      const auto count = judge_batch(**model, begin, std::min(report_.held_out, begin + static_cast<int>(kBatch)));
-      if (!count) return tl::unexpected(count.error());
-      right += *count;
-    }
-    report_.top1_held_out = static_cast<double>(right) / report_.held_out;
-    return {};
-  }
-
-  Result<int> judge_batch(Model& model, int begin, int end) const {
-    std::vector<preprocess::Input> inputs;
-    for (int n = begin; n < end; ++n) {
-      auto input = make_input(n, demo::PictureSet::kHeldOut, options_.seed, manifest_.transform);
-      if (!input) return tl::unexpected(input.error());
-      inputs.push_back(std::move(*input));
-    }
-    const auto logits = model.forward(inputs);
-    if (!logits) return tl::unexpected(logits.error());
-    int right = 0;
-    for (int n = begin; n < end; ++n) {
-      const auto& row = logits->rows[static_cast<std::size_t>(n - begin)];
-      if (postprocess::top_k(row, manifest_.labels, 1).front().index == class_of(n)) ++right;
-    }
-    return right;
   }
 
   const DemoModelOptions& options_;
@@ -174,9 +128,8 @@ class DemoModelMaker {
   WeightMap weights_;
   Manifest manifest_;
   DemoReport report_;
-  std::vector<preprocess::Input> inputs_;
-  std::vector<int> answers_;
-  Rows features_;
+  LabelledFeatures fitted_;
+  LabelledFeatures held_out_;
 };
 
 }  // namespace

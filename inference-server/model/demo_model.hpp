@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -15,7 +16,7 @@ struct DemoModelOptions {
   std::string architecture = "resnet101";  ///< the tests take a smaller one
   std::uint64_t seed = 1;                  ///< of the backbone and of the fitting pictures
   int pictures_per_class = 30;             ///< fitted; drawn, never from the held-out set
-  int held_out_per_class = 10;             ///< judged afterwards through load_model, as the server would; 0: not judged
+  int held_out_per_class = 10;             ///< judged, never fitted; 0: not judged
   int calibration_pictures = 48;           ///< of the fitting pictures, for the batch-norm statistics
   bool shuffle_labels = false;             ///< deal the fitting labels at random: the answers must fall to chance
   int threads = 0;                         ///< 0: the cores this process may use
@@ -26,16 +27,15 @@ struct DemoReport {
   std::string path;
   std::string sha256;  ///< of the file
   std::vector<std::string> labels;
-  int fitted = 0;                 ///< pictures
-  double top1_leave_one_out = 0;  ///< share of the fitting pictures that are right when left out of the fit
-  int held_out = 0;               ///< pictures
-  double top1_held_out = 0;       ///< share of the held-out pictures
+  std::size_t fitted = 0;    ///< pictures
+  std::size_t held_out = 0;  ///< pictures
+  double top1_held_out = 0;  ///< share of the held-out pictures that are right
 };
 
 /// Makes a model whose answers are right without a download: a seeded backbone, batch-norm statistics measured layer by
-/// layer on drawn pictures, and a linear head fitted by ridge regression on the backbone's features; the penalty and
-/// the scale of the logits are chosen by leave-one-out, never by the held-out pictures. The manifest says
-/// weights="demo". The same options give the same file on one machine. kInvalidArgument for impossible options.
+/// layer on drawn pictures, and a head fitted to the backbone's features as fit_model does it; the held-out pictures
+/// decide the temperature alone. The manifest says weights="demo". The same options give the same file on one machine.
+/// kInvalidArgument for impossible options.
 Result<DemoReport> make_demo_model(const DemoModelOptions& options);
 
 }  // namespace imageclassifier::model

@@ -1,14 +1,17 @@
 #!/usr/bin/python3
-"""The program with files of other kinds than its own: PyTorch's. See serving.py."""
+"""The program with model files that users bring or make: PyTorch's, and classes of their own. See serving.py."""
 import hashlib
 import json
+import os
+import re
+import shutil
 import struct
 import subprocess
 import sys
 import unittest
 from pathlib import Path
 
-from serving import DEADLINE, FOLDER, LABELS, MODEL, PICTURES, PROGRAM, ProgramTest, Server, main
+from serving import DEADLINE, FOLDER, LABELS, MODEL, PICTURES, PROGRAM, ROOT, ProgramTest, Server, main
 
 PTH = FOLDER / "resnet18.pth"
 PHOTO = PICTURES / "exif-3.jpg"
@@ -101,6 +104,100 @@ class TorchFile(ProgramTest):
         self.assertIn("posix.system", self.ends_with("ModelInvalid", "--model", str(folder / "code.pth")))
         self.assertIn("TorchScript", self.ends_with("ModelInvalid", "--model", str(folder / "script.pth")))
         self.assertFalse((folder / "executed").exists())
+
+
+class OwnClasses(ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        drawn = run("draw-pictures", "--output", FOLDER / "drawn", "--set", "fitting", "--per-class", 6)
+        assert drawn.returncode == 0, drawn.stderr
+
+    def pictures(self, *labels, count=6):
+        """A folder with so many pictures of each label."""
+        folder = FOLDER / self.id()
+        for label in labels:
+            (folder / label).mkdir(parents=True)
+            for picture in sorted((FOLDER / "drawn" / label).iterdir())[:count]:
+                shutil.copy(picture, folder / label)
+        return folder
+
+    def fit(self, images, target, *options):
+        return run("fit", "--images", images, "--model", MODEL, "--out", target, *options)
+
+    def test_the_commands_of_the_documentation_make_a_model_that_is_served_and_has_learned(self):
+        folder = FOLDER / "documentation"
+        folder.mkdir()
+        os.link(MODEL, folder / "backbone.safetensors")
+        page = (ROOT / "docs/your-own-classes.md").read_text()
+        commands = re.search("```sh\n(.*?)```", page, re.DOTALL).group(1).splitlines()
+        self.assertEqual([command.split()[:2] for command in commands],
+                         [["inference-server", word] for word in ("draw-pictures", "fit", "classify")])
+        for command in commands:
+            done = subprocess.run([PROGRAM, *command.split()[1:]], cwd=folder, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, timeout=3 * DEADLINE)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            if " fit " in command:
+                self.assertRegex(done.stderr, r"96 of 120 pictures, about \d+ s left")
+                self.assertIn("12 classes, 96 pictures fitted, 0 left out", done.stdout)
+                right = float(re.search(r"([\d.]+) % of 24 held-out pictures are right", done.stdout).group(1))
+                self.assertGreater(right, 40)  # chance is 8
+                digest = hashlib.sha256((folder / "own.safetensors").read_bytes()).hexdigest()
+                self.assertIn(f"{digest}  own.safetensors", done.stdout)
+        self.assertRegex(done.stdout, r"\d %  \w+")
+        with Server("--model", str(folder / "own.safetensors"), "--model-sha256", digest, "--labels", "") as server:
+            server.ready()
+            self.assertNotIn("libtorch", Path(f"/proc/{server.process.pid}/maps").read_text())
+            right = 0
+            shown = [path for label in sorted((folder / "pictures").iterdir()) for path in sorted(label.iterdir())[:2]]
+            for path in shown:
+                status, body, _ = server.classify(path.read_bytes())
+                self.assertEqual(status, 200)
+                best = json.loads(body)["results"][0]["predictions"][0]
+                right += best["label"] == path.parent.name
+            self.assertGreater(right, len(shown) * 0.7)
+
+    def test_a_damaged_picture_is_named_and_left_out_and_the_seed_decides_the_file(self):
+        folder = self.pictures("star", "tree")
+        (folder / "star/broken\x1b[31m.jpg").write_bytes(PHOTO.read_bytes()[:200])
+        (folder / "star/.hidden").write_text("nothing")
+        (folder / ".cache").mkdir()
+        digests = []
+        for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+            done = self.fit(folder, FOLDER / name, "--seed", seed)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stderr, r"left out star/broken\[31m\.jpg: ")
+            self.assertIn("2 classes, 10 pictures fitted, 1 left out", done.stdout)
+            digests.append(hashlib.sha256((FOLDER / name).read_bytes()).hexdigest())
+        self.assertEqual(digests[0], digests[1])
+        self.assertNotEqual(digests[0], digests[2])
+
+    def test_too_few_pictures_or_classes_and_names_that_can_be_no_label_are_said_clearly(self):
+        folder = self.pictures("star", "tree", count=3)
+        (empty := FOLDER / "empty").mkdir()
+        for label in ("a", "b"):
+            (empty / label).mkdir()
+        hostile = FOLDER / "hostile"
+        shutil.copytree(FOLDER / "drawn/tree", hostile / "tree")
+        shutil.copytree(FOLDER / "drawn/star", hostile / "star\x1b]0;title\x07")
+        undecodable = FOLDER / "undecodable"
+        shutil.copytree(FOLDER / "drawn/tree", undecodable / "tree")
+        shutil.copytree(FOLDER / "drawn/star", undecodable / os.fsdecode(b"\xff"))
+        for sentence, images in (("class star has 3 pictures", folder), ("at least two classes", folder / "star"),
+                                 ("class a has no picture", empty), ("cannot be read", folder / "nowhere"),
+                                 (r'"star\u001b]0;title\u0007" can give no class its name', hostile),
+                                 ("is not UTF-8", undecodable)):
+            done = self.fit(images, FOLDER / "unfitted")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(sentence, done.stderr)
+            self.assertNotIn("\x1b", done.stderr)
+            self.assertEqual(list(FOLDER.glob("unfitted*")), [])
+
+    def test_a_backbone_that_does_not_say_how_pictures_are_prepared_is_refused(self):
+        script = Path(__file__).parent / "model/write_torch_files.py"
+        subprocess.run([sys.executable, "-B", str(script), str(MODEL), str(FOLDER / "backbone.pth")], check=True)
+        done = run("fit", "--images", self.pictures("star", "tree"), "--model", FOLDER / "backbone.pth", "--out", FOLDER / "x")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("inference-server convert", done.stderr)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "inference-server/demo/random.hpp"
 
@@ -9,73 +10,101 @@ using namespace imageclassifier;
 
 namespace {
 
-struct Samples {
-  std::vector<std::vector<float>> features;
+struct Data {
+  std::vector<std::vector<float>> rows;
   std::vector<int> classes;
 };
 
-/// Clouds around one centre per class; the last feature is constant.
-Samples make_samples(int per_class, float spread, std::uint64_t seed) {
-  demo::Random centers(99);
-  std::vector<std::vector<float>> center(4, std::vector<float>(20));
-  for (auto& point : center) {
-    for (float& value : point) value = centers.real(-1, 1) + 5;
-  }
+/// Three clouds in six dimensions, of which the last is constant.
+Data clouds(int per_class, float spread, std::uint64_t seed) {
   demo::Random random(seed);
-  Samples samples;
-  for (int i = 0; i < per_class * 4; ++i) {
-    std::vector<float> row = center[static_cast<std::size_t>(i % 4)];
-    for (float& value : row) value += random.real(-spread, spread);
-    row.push_back(3.0F);
-    samples.features.push_back(row);
-    samples.classes.push_back(i % 4);
+  Data data;
+  for (int i = 0; i < 3 * per_class; ++i) {
+    const int c = i % 3;
+    std::vector<float> row(6, 5.0F);
+    for (int j = 0; j < 5; ++j)
+      row[static_cast<std::size_t>(j)] = (j == c ? 100.0F : 0.0F) + random.real(-spread, spread);
+    data.rows.push_back(row);
+    data.classes.push_back(c);
   }
-  return samples;
+  return data;
 }
 
-double share_right(const model::LinearHead& head, const Samples& samples) {
+double share_right(const std::vector<std::vector<float>>& logits, const std::vector<int>& classes) {
   int right = 0;
-  for (std::size_t i = 0; i < samples.features.size(); ++i) {
-    std::vector<double> logits;
-    const auto& row = samples.features[i];
-    for (std::size_t c = 0; c < head.bias.size(); ++c) {
-      double sum = head.bias[c];
-      for (std::size_t j = 0; j < row.size(); ++j) sum += double{head.weight[c * row.size() + j]} * row[j];
-      logits.push_back(sum);
-    }
-    if (std::max_element(logits.begin(), logits.end()) - logits.begin() == samples.classes[i]) ++right;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (std::max_element(logits[i].begin(), logits[i].end()) - logits[i].begin() == classes[i]) ++right;
   }
-  return static_cast<double>(right) / static_cast<double>(samples.features.size());
+  return static_cast<double>(right) / static_cast<double>(logits.size());
+}
+
+double log_loss(const std::vector<std::vector<float>>& logits, const std::vector<int>& classes, double temperature) {
+  double loss = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    double sum = 0;
+    for (const float value : logits[i]) sum += std::exp(value / temperature);
+    loss += std::log(sum) - logits[i][static_cast<std::size_t>(classes[i])] / temperature;
+  }
+  return loss / static_cast<double>(logits.size());
 }
 
 }  // namespace
 
-TEST_CASE("the head tells clouds apart that it has not seen, and leave-one-out foretells how well") {
-  const Samples seen = make_samples(20, 1.0F, 1);
-  const Samples unseen = make_samples(100, 1.0F, 2);
-  const auto head = model::fit_linear_head(seen.features, seen.classes, 4);
+TEST_CASE("the head tells new samples apart, is sure where it may be, and is the same each time") {
+  const Data fitted = clouds(20, 30, 1);
+  const Data others = clouds(50, 30, 2);
+  const auto head = model::fit_linear_head(fitted.rows, fitted.classes, 3);
   REQUIRE(head);
-  CHECK(share_right(*head, unseen) > 0.9);
-  CHECK(head->leave_one_out > 0.85);
+  const auto logits = model::apply_head(*head, others.rows);
+  CHECK(share_right(logits, others.classes) == 1.0);
+  CHECK(log_loss(logits, others.classes, 1) < 0.1);
+  CHECK(model::fit_linear_head(fitted.rows, fitted.classes, 3)->weight == head->weight);
 }
 
-TEST_CASE("shuffled classes leave nothing to learn") {
-  Samples seen = make_samples(20, 1.0F, 1);
+TEST_CASE("where classes overlap the head is nearly as good as can be, also with fewer samples than features") {
+  const Data fitted = clouds(100, 120, 1);
+  const Data others = clouds(300, 120, 2);
+  const auto head = model::fit_linear_head(fitted.rows, fitted.classes, 3);
+  REQUIRE(head);
+  CHECK(share_right(model::apply_head(*head, others.rows), others.classes) > 0.7);
+  const Data few = clouds(1, 10, 3);
+  const auto small = model::fit_linear_head(few.rows, few.classes, 3);
+  REQUIRE(small);
+  CHECK(share_right(model::apply_head(*small, others.rows), others.classes) > 0.4);
+}
+
+TEST_CASE("labels dealt at random cannot be learned, and the penalty keeps the head from being sure") {
+  Data fitted = clouds(40, 30, 1);
+  demo::Random random(7);
+  for (int& c : fitted.classes) c = random.whole(0, 2);
+  const Data others = clouds(100, 30, 2);
+  const auto head = model::fit_linear_head(fitted.rows, fitted.classes, 3);
+  REQUIRE(head);
+  CHECK(log_loss(model::apply_head(*head, others.rows), others.classes, 1) < 1.5);  // knowing nothing is 1.1
+}
+
+TEST_CASE("the temperature makes overconfident logits honest") {
+  // Drawn from softmax(z), shown as 3 z.
   demo::Random random(5);
-  for (int i = static_cast<int>(seen.classes.size()) - 1; i > 0; --i) {
-    std::swap(seen.classes[static_cast<std::size_t>(i)], seen.classes[static_cast<std::size_t>(random.whole(0, i))]);
+  std::vector<std::vector<float>> logits;
+  std::vector<int> classes;
+  for (int i = 0; i < 4000; ++i) {
+    const float z = random.real(-2, 2);
+    logits.push_back({3 * z, 0});
+    classes.push_back(random.chance(1 / (1 + std::exp(-z))) ? 0 : 1);
   }
-  const auto head = model::fit_linear_head(seen.features, seen.classes, 4);
-  REQUIRE(head);
-  CHECK(head->leave_one_out < 0.5);
-  CHECK(share_right(*head, make_samples(100, 1.0F, 2)) < 0.6);
+  const double temperature = model::calibrate_temperature(logits, classes);
+  CHECK(temperature == Approx(3).epsilon(0.15));
+  CHECK(log_loss(logits, classes, temperature) < log_loss(logits, classes, 1));
+  CHECK(model::calibrate_temperature({}, {}) == 1);
 }
 
-TEST_CASE("ragged, few or wrongly classed samples are refused") {
-  Samples samples = make_samples(2, 1.0F, 1);
-  CHECK_FALSE(model::fit_linear_head(samples.features, std::vector<int>{0}, 4));
-  CHECK_FALSE(model::fit_linear_head(samples.features, samples.classes, 3));
-  samples.features[1].pop_back();
-  CHECK_FALSE(model::fit_linear_head(samples.features, samples.classes, 4));
-  CHECK_FALSE(model::fit_linear_head({}, {}, 4));
+TEST_CASE("rows that cannot be fitted are refused") {
+  using Rows = std::vector<std::vector<float>>;
+  const std::vector<int> classes{0, 1};
+  CHECK_FALSE(model::fit_linear_head(Rows{{1}, {1, 2}}, classes, 2));
+  CHECK_FALSE(model::fit_linear_head(Rows{{1}, {INFINITY}}, classes, 2));
+  CHECK_FALSE(model::fit_linear_head(Rows{{1}, {2}}, classes, 1));
+  CHECK_FALSE(model::fit_linear_head(Rows{{1}}, classes, 2));
+  CHECK_FALSE(model::fit_linear_head({}, {}, 2));
 }
