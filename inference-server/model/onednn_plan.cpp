@@ -59,10 +59,6 @@ memory Plan::place(const Desc& desc, Slot slot, const dnnl::engine& engine) {
   return tensor;
 }
 
-void Plan::add(dnnl::primitive primitive, std::unordered_map<int, memory> arguments) {
-  steps_.emplace_back(std::move(primitive), std::move(arguments));
-}
-
 void Plan::name_last(const std::string& unit, const memory& result) {
   results_.push_back({steps_.size() - 1, unit, result});
 }
@@ -88,8 +84,7 @@ void Plan::bind(std::byte* base) {
 void Plan::run(dnnl::stream& stream, const Observer& observe) const {
   auto next = results_.begin();
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const auto& [primitive, arguments] = steps_[i];
-    primitive.execute(stream, arguments);
+    steps_[i](stream);
     if (!observe || next == results_.end() || next->step != i) continue;
     stream.wait();
     observe(next->unit, {floats(next->tensor), next->tensor.get_desc().get_size() / sizeof(float)});
@@ -109,7 +104,8 @@ dnnl::primitive_attr Lowering::attributes(const dnnl::post_ops& after, const std
 
 void Lowering::add(const dnnl::primitive& primitive, const Desc& scratch, std::unordered_map<int, memory> arguments) {
   if (scratch.get_size() > 0) arguments.emplace(DNNL_ARG_SCRATCHPAD, place(scratch, kScratch));
-  plan_.add(primitive, std::move(arguments));
+  plan_.add(
+      [primitive, arguments = std::move(arguments)](dnnl::stream& stream) { primitive.execute(stream, arguments); });
 }
 
 memory Lowering::converted(const memory& from, const Desc& wanted, Slot slot, float factor) {

@@ -57,7 +57,8 @@ using Observer = std::function<void(const std::string& unit, std::span<const flo
 class Plan {
  public:
   memory place(const Desc& desc, Slot slot, const dnnl::engine& engine);
-  void add(dnnl::primitive primitive, std::unordered_map<int, memory> arguments);
+  using Step = std::function<void(dnnl::stream&)>;
+  void add(Step step) { steps_.push_back(std::move(step)); }
   /// The step added last is the last of `unit` and gives `result`.
   void name_last(const std::string& unit, const memory& result);
   std::size_t size() const;
@@ -78,7 +79,7 @@ class Plan {
 
   std::vector<std::pair<memory, Slot>> placed_;
   std::array<std::size_t, kSlots> sizes_{};
-  std::vector<std::pair<dnnl::primitive, std::unordered_map<int, memory>>> steps_;
+  std::vector<Step> steps_;
   std::vector<NamedResult> results_;
   std::byte* base_ = nullptr;
 };
