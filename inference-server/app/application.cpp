@@ -11,6 +11,7 @@
 #include "common/build_info.hpp"
 #include "common/file.hpp"
 #include "inference-server/app/file_watch.hpp"
+#include "inference-server/app/process_age.hpp"
 #include "inference-server/app/tls_files.hpp"
 #include "inference-server/model/cpu_count.hpp"
 #include "inference-server/protocol/basic_auth.hpp"
@@ -129,7 +130,8 @@ class Application {
   SystemClock clock_;
   MetricsRegistry registry_;
   protocol::InferenceMetrics metrics_;
-  protocol::ServerState state_;
+  StartStages stages_{clock_, process_age()};
+  protocol::ServerState state_{stages_};
   std::string self_test_picture_;
   std::mutex mutex_;
   std::condition_variable_any failed_;
@@ -178,6 +180,7 @@ Result<void> Application::change_certificate() {
 }
 
 Result<void> Application::listen() {
+  const auto stage = stages_.begin("listen");
   const auto address = parse_listen(options_.listen);
   if (!address) return fail(address.error());
   const protocol::ProtocolOptions protocol{.top_k = options_.model.top_k,
@@ -213,6 +216,7 @@ Result<void> Application::listen() {
 std::optional<Failure> Application::test_itself(protocol::Classifier& classifier,
                                                 std::optional<protocol::SelfTestReport>& report) {
   if (options_.self_test_image.empty()) return std::nullopt;
+  const auto stage = stages_.begin("self_test");
   auto passed = protocol::run_self_test(classifier, self_test_picture_,
                                         {options_.self_test_label, options_.self_test_minimum_score});
   self_test_picture_ = std::string();
@@ -223,18 +227,16 @@ std::optional<Failure> Application::test_itself(protocol::Classifier& classifier
 }
 
 std::optional<Failure> Application::become_ready() {
-  const SteadyTime begin = clock_.steady_now();
   ModelOptions with_threads = options_.model;
   with_threads.threads = threads_;
-  auto model = load(with_threads);
+  auto model = load(with_threads, &stages_);
   if (!model) return Failure{fatal_reason(model.error()), model.error()};
-  const SteadyTime loaded = clock_.steady_now();
   state_.warming_up((*model)->info());
   const protocol::ClassifierOptions how{.limits = {.max_pixels = options_.model.max_image_pixels},
                                         .lane = {.queue_depth = options_.queue_depth},
                                         .decoders = threads_};
   auto classifier = std::make_shared<protocol::Classifier>(how, std::move(*model), clock_, metrics_);
-  if (auto warm = classifier->warm_up(); !warm) return Failure{fatal_reason(warm.error()), warm.error()};
+  if (auto warm = classifier->warm_up(&stages_); !warm) return Failure{fatal_reason(warm.error()), warm.error()};
   std::optional<protocol::SelfTestReport> self_test;
   if (auto failure = test_itself(*classifier, self_test)) return failure;
   const model::ModelInfo& info = classifier->info();
@@ -246,8 +248,7 @@ std::optional<Failure> Application::become_ready() {
                       {"weights_sha256", info.weights_sha256},
                       {"classes", classifier->class_count()},
                       {"demo", info.demo},
-                      {"load_seconds", std::chrono::duration<double>(loaded - begin).count()},
-                      {"warm_up_seconds", std::chrono::duration<double>(clock_.steady_now() - loaded).count()}});
+                      {"since_start_seconds", std::chrono::duration<double>(stages_.since_start()).count()}});
   state_.ready(std::move(classifier), std::move(self_test));
   return std::nullopt;
 }
@@ -261,6 +262,7 @@ void Application::load_and_warm_up() {
 }
 
 int Application::run() {
+  log::info("started", {{"seconds", std::chrono::duration<double>(stages_.since_start()).count()}});
   raise_descriptor_limit();
   log_configuration(options_, threads_);
   auto listening = prepare_files();
@@ -302,14 +304,15 @@ int Application::drain() {
 
 }  // namespace
 
-Result<std::unique_ptr<model::Model>> load(const ModelOptions& options) {
+Result<std::unique_ptr<model::Model>> load(const ModelOptions& options, StartStages* stages) {
   model::LoadOptions how{.path = options.model,
                          .expected_sha256 = options.sha256,
                          .name = options.name,
                          .labels = {},
                          .transform = {},
                          .engine = options.engine,
-                         .threads = options.threads};
+                         .threads = options.threads,
+                         .stages = stages};
   if (options.preprocessing == "imagenet-v1") how.transform = preprocess::kImagenetV1;
   if (options.preprocessing == "imagenet-v2") how.transform = preprocess::kImagenetV2;
   if (!options.labels.empty()) {

@@ -13,7 +13,7 @@ namespace imageclassifier::app {
 inline constexpr int kExitConfiguration = 78;
 
 /// Loads the model as the options say. ErrorCode::kDataLoss: the digest differs.
-Result<std::unique_ptr<model::Model>> load(const ModelOptions& options);
+Result<std::unique_ptr<model::Model>> load(const ModelOptions& options, StartStages* stages = nullptr);
 
 /// Listens first, loads and warms up in the background, serves until the first signal, drains. Returns the exit code:
 /// 0 after a drain, 78 when the server can never become ready, 1 for other failures.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -26,10 +27,18 @@ struct LaneOptions {
   std::size_t max_batch = 8;     ///< beyond this, larger batches gain little and delay everybody
 };
 
-/// A bounded queue and exactly one thread that computes: all cores belong to one batch at a time. A batch is whatever
-/// waits, at most max_batch, in the order of arrival; a lone task waits for nobody. Expired and abandoned tasks are
-/// dropped before they are computed. Thread safe; `compute` and every `done` run on the lane's thread, one at a time.
-/// No LibTorch, no HTTP: tasks in, results out.
+/// The sizes of the batches that a lane makes: powers of two, so that a model is warm for every one of them after a
+/// few.
+inline std::vector<std::size_t> batch_sizes(const LaneOptions& options) {
+  std::vector<std::size_t> sizes;
+  for (std::size_t size = 1; size <= std::min(options.max_batch, options.queue_depth); size *= 2) sizes.push_back(size);
+  return sizes;
+}
+
+/// A bounded queue and exactly one thread that computes: all cores belong to one batch at a time. A batch is what
+/// waits, in the order of arrival, as many as the largest of batch_sizes allows; a lone task waits for nobody. Expired
+/// and abandoned tasks are dropped before they are computed. Thread safe; `compute` and every `done` run on the lane's
+/// thread, one at a time. No LibTorch, no HTTP: tasks in, results out.
 template <typename Input, typename Output>
 class ComputeLane {
  public:
@@ -145,7 +154,8 @@ class ComputeLane {
 
   std::vector<Waiting> take(State& state) const {
     std::vector<Waiting> batch;
-    while (!state.waiting.empty() && batch.size() < options_.max_batch) {
+    const std::size_t size = std::bit_floor(std::min(state.waiting.size(), options_.max_batch));
+    while (batch.size() < size) {
       batch.push_back(std::move(state.waiting.front()));
       state.waiting.pop_front();
     }

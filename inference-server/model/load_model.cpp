@@ -1,3 +1,7 @@
+#include <malloc.h>
+
+#include <future>
+#include <optional>
 #include <utility>
 
 #include "common/sha256.hpp"
@@ -63,12 +67,12 @@ ModelInfo describe(const LoadOptions& options, const Manifest& manifest, std::st
   return info;
 }
 
-Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const std::byte> bytes) {
-  std::string digest = sha256_hex(bytes);
-  if (!options.expected_sha256.empty() && digest != options.expected_sha256) {
-    return fail(ErrorCode::kDataLoss, "the weights file " + options.path + " has the SHA-256 " + digest +
-                                          ", not the expected " + options.expected_sha256);
-  }
+struct Built {
+  Manifest manifest;
+  std::unique_ptr<Engine> engine;
+};
+
+Result<Built> build(const LoadOptions& options, std::span<const std::byte> bytes) {
   const auto file = read_weights_file(bytes);
   if (!file) return fail(Error(file.error().code, "the weights file " + options.path + " is unusable", file.error()));
   auto manifest = parse_manifest(file->content.metadata);
@@ -81,6 +85,7 @@ Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const 
     return tl::unexpected(labels.error());
   }
   const preprocess::TransformSpec transform = options.transform.value_or(manifest->transform);
+  const auto stage = StartStages::begin(options.stages, "build_and_prove");
   auto engine = choose_engine({.architecture = *architecture,
                                .classes = weights->classes,
                                .tensors = weights->tensors,
@@ -90,16 +95,42 @@ Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const 
                                .threads = options.threads});
   if (!engine) return tl::unexpected(engine.error());
   manifest->transform = transform;
-  ModelInfo info = describe(options, *manifest, std::move(digest), **engine);
-  return std::make_unique<LoadedModel>(std::move(info), std::move(*manifest), std::move(*engine));
+  return Built{std::move(*manifest), std::move(*engine)};
+}
+
+std::string digest_of(std::span<const std::byte> bytes, StartStages* stages) {
+  const auto stage = StartStages::begin(stages, "verify_digest");
+  return sha256_hex(bytes);
+}
+
+/// The digest is taken beside the rest, which is made for files of anybody; nothing is given out before both are done.
+Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const std::byte> bytes) {
+  std::future<std::string> taken = std::async(std::launch::async, digest_of, bytes, options.stages);
+  auto built = build(options, bytes);
+  std::string digest = taken.get();
+  // First: what else is wrong with another file than the expected one is of no interest.
+  if (!options.expected_sha256.empty() && digest != options.expected_sha256) {
+    return fail(ErrorCode::kDataLoss, "the weights file " + options.path + " has the SHA-256 " + digest +
+                                          ", not the expected " + options.expected_sha256);
+  }
+  if (!built) return tl::unexpected(built.error());
+  ModelInfo info = describe(options, built->manifest, std::move(digest), *built->engine);
+  return std::make_unique<LoadedModel>(std::move(info), std::move(built->manifest), std::move(built->engine));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Model>> load_model(const LoadOptions& options) {
-  const auto file = MappedFile::open(options.path);
-  if (!file) return tl::unexpected(file.error());
-  return load(options, file->bytes());
+  auto model = [&]() -> Result<std::unique_ptr<Model>> {
+    auto stage = std::optional(StartStages::begin(options.stages, "map_file"));
+    const auto file = MappedFile::open(options.path);
+    stage.reset();
+    if (!file) return tl::unexpected(file.error());
+    return load(options, file->bytes());
+  }();
+  // Folding and packing leave as much again in the heap, which glibc keeps.
+  ::malloc_trim(0);
+  return model;
 }
 
 }  // namespace imageclassifier::model

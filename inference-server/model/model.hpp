@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/result.hpp"
+#include "common/start_stages.hpp"
 #include "inference-server/preprocess/preprocess.hpp"
 
 namespace imageclassifier::model {
@@ -65,6 +66,7 @@ struct LoadOptions {
   std::optional<preprocess::TransformSpec> transform;  ///< overrides the manifest's
   std::string engine = "auto";                         ///< "auto", "onednn" or "libtorch"; see choose_engine
   int threads = 0;                                     ///< for the forward pass; 0: the cores this process may use
+  StartStages* stages = nullptr;                       ///< told of map_file, verify_digest, build_and_prove
 };
 
 /// Maps and validates the file (safetensors or PyTorch's, see read_weights_file), checks every tensor's name, type and

@@ -41,33 +41,39 @@ Classifier::Classifier(ClassifierOptions options, std::unique_ptr<model::Model> 
       lane_(options.lane, clock, [this](std::vector<preprocess::Input> inputs) { return compute(std::move(inputs)); }) {
 }
 
-Result<void> Classifier::warm_up() {
+Result<void> Classifier::warm_up(StartStages* stages) {
   const preprocess::Input input = preprocess::preprocess(warm_up_picture(), manifest_.transform);
-  for (const std::size_t size : {std::size_t{1}, std::min(options_.lane.max_batch, options_.lane.queue_depth)}) {
-    auto places = lane_.reserve(size);
-    if (!places) return fail(places.error());
-    // Through the lane, because threads of the model's pool belong to the thread that computes.
-    std::vector<std::promise<Result<std::vector<float>>>> rows(size);
-    std::vector<Lane::Task> tasks;
-    for (auto& row : rows) {
-      tasks.push_back({input, SteadyTime::max(), {}, [&row](Result<std::vector<float>> logits, const auto&) {
-                         row.set_value(std::move(logits));
-                       }});
-    }
-    lane_.submit(std::move(*places), std::move(tasks));
-    std::optional<Error> failure;
-    for (auto& row : rows) {
-      const auto logits = row.get_future().get();
-      if (!logits) {
-        failure = logits.error();
-      } else if (logits->size() != class_count()) {
-        failure = Error(ErrorCode::kInvalidArgument, "the model has " + std::to_string(logits->size()) +
-                                                         " outputs but " + std::to_string(class_count()) + " labels");
-      }
-    }
-    if (failure) return fail(*failure);
+  for (const std::size_t size : batching::batch_sizes(options_.lane)) {
+    const auto stage = StartStages::begin(stages, "warm_up_" + std::to_string(size));
+    if (auto done = warm_up_batch(input, size); !done) return done;
   }
   warm_ = true;
+  return {};
+}
+
+Result<void> Classifier::warm_up_batch(const preprocess::Input& input, std::size_t size) {
+  auto places = lane_.reserve(size);
+  if (!places) return fail(places.error());
+  // Through the lane, because threads of the model's pool belong to the thread that computes.
+  std::vector<std::promise<Result<std::vector<float>>>> rows(size);
+  std::vector<Lane::Task> tasks;
+  for (auto& row : rows) {
+    tasks.push_back({input, SteadyTime::max(), {}, [&row](Result<std::vector<float>> logits, const auto&) {
+                       row.set_value(std::move(logits));
+                     }});
+  }
+  lane_.submit(std::move(*places), std::move(tasks));
+  std::optional<Error> failure;
+  for (auto& row : rows) {
+    const auto logits = row.get_future().get();
+    if (!logits) {
+      failure = logits.error();
+    } else if (logits->size() != class_count()) {
+      failure = Error(ErrorCode::kInvalidArgument, "the model has " + std::to_string(logits->size()) + " outputs but " +
+                                                       std::to_string(class_count()) + " labels");
+    }
+  }
+  if (failure) return fail(*failure);
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/clock.hpp"
+#include "common/start_stages.hpp"
 #include "inference-server/batching/compute_lane.hpp"
 #include "inference-server/image/decoder.hpp"
 #include "inference-server/model/model.hpp"
@@ -63,9 +64,9 @@ class Classifier {
 
   Classifier(ClassifierOptions options, std::unique_ptr<model::Model> model, Clock& clock, InferenceMetrics& metrics);
 
-  /// Runs a picture of ours through preprocessing and the lane, alone and as a full batch; call once, first.
-  /// kInvalidArgument: the model's outputs do not fit its labels.
-  Result<void> warm_up();
+  /// Runs a picture of ours through preprocessing and the lane, in a batch of every size that the lane makes; call
+  /// once, first. `stages` is told of warm_up_SIZE. kInvalidArgument: the model's outputs do not fit its labels.
+  Result<void> warm_up(StartStages* stages = nullptr);
 
   const model::ModelInfo& info() const { return info_; }
   std::size_t class_count() const { return manifest_.labels.size(); }
@@ -82,6 +83,7 @@ class Classifier {
   struct Pending;
   std::optional<preprocess::Input> prepare(const Picture& picture, const ClassifyOptions& options,
                                            PictureResult& result);
+  Result<void> warm_up_batch(const preprocess::Input& input, std::size_t size);
   Result<std::vector<std::vector<float>>> compute(std::vector<preprocess::Input> inputs);
 
   ClassifierOptions options_;

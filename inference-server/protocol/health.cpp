@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "inference-server/protocol/answer.hpp"
@@ -5,6 +7,27 @@
 #include "inference-server/protocol/routes.hpp"
 
 namespace imageclassifier::protocol {
+
+namespace {
+
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+/// {"seconds": since the program began, or until it was ready, "stages": [...]}; what goes on has no seconds yet.
+nlohmann::ordered_json start_json(StartStages& start, bool over) {
+  nlohmann::ordered_json stages = nlohmann::ordered_json::array();
+  Duration end{};
+  for (const StartStages::Stage& stage : start.get()) {
+    nlohmann::ordered_json item = {{"stage", stage.name}, {"begin", seconds(stage.begin)}, {"seconds", nullptr}};
+    if (stage.took) item["seconds"] = seconds(*stage.took);
+    if (stage.took) end = std::max(end, stage.begin + *stage.took);
+    stages.push_back(std::move(item));
+  }
+  return {{"seconds", seconds(over ? end : start.since_start())}, {"stages", std::move(stages)}};
+}
+
+}  // namespace
 
 HttpHandler healthz_handler() {
   return [](const HttpRequest& request, const HttpResponder& responder) {
@@ -26,6 +49,7 @@ HttpHandler readyz_handler(ServerState& state) {
                            {"minimum_score", now.self_test->minimum_score}};
     }
     if (now.model) json["model"] = model_json(*now.model);
+    json["start"] = start_json(state.stages(), now.classifier != nullptr);
     HttpResponse response{.status = ready ? 200 : 503,
                           .content_type = "application/json",
                           .body = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "common/guarded.hpp"
+#include "common/start_stages.hpp"
 #include "inference-server/protocol/self_test.hpp"
 
 namespace imageclassifier::protocol {
@@ -17,6 +18,9 @@ const char* to_string(Stage stage);
 /// How far the server is; written by the application, read by every handler. Thread safe.
 class ServerState {
  public:
+  /// `stages` of the start are shown by /readyz.
+  explicit ServerState(StartStages& stages) : stages_(stages) {}
+
   struct Snapshot {
     Stage stage = Stage::kLoading;
     std::optional<model::ModelInfo> model;    ///< from warming up on
@@ -25,12 +29,14 @@ class ServerState {
   };
 
   Snapshot get() { return *snapshot_.lock(); }
+  StartStages& stages() { return stages_; }
   void warming_up(const model::ModelInfo& model);
   void ready(std::shared_ptr<Classifier> classifier, std::optional<SelfTestReport> self_test = std::nullopt);
   /// Readiness ends; requests are still served.
   void draining();
 
  private:
+  StartStages& stages_;
   Guarded<Snapshot> snapshot_;
 };
 

@@ -56,6 +56,12 @@ class Start(ProgramTest):
             self.assertEqual(state["model"]["architecture"], "resnet18")
             self.assertRegex(state["model"]["weights_sha256"], "^[0-9a-f]{64}$")
             self.assertIn(b'inference_model_info{', server.get("/metrics")[1])
+            names = ["listen", "map_file", "verify_digest", "build_and_prove", *(f"warm_up_{n}" for n in (1, 2, 4, 8))]
+            told = {stage["stage"]: stage["seconds"] for stage in state["start"]["stages"]}
+            self.assertEqual(sorted(told), sorted(names))
+            self.assertTrue(all(0 <= seconds <= state["start"]["seconds"] for seconds in told.values()), told)
+            logged = [json.loads(line) for line in server.log().splitlines()]
+            self.assertEqual(sorted(line["stage"] for line in logged if line["message"] == "start stage"), sorted(names))
 
     def test_libtorch_is_loaded_only_when_it_computes_the_model(self):
         for option, engine in (("auto", "onednn"), ("libtorch", "libtorch")):

@@ -50,6 +50,24 @@ std::future<Result<int>> submit(Lane& lane, int input, SteadyTime deadline = lat
 
 }  // namespace
 
+TEST_CASE("a lane makes batches of powers of two alone, whatever waits") {
+  SystemClock clock;
+  Doubler doubler;
+  const LaneOptions options{.queue_depth = 64, .max_batch = 8};
+  {
+    Lane lane(options, clock, doubler.compute());
+    auto first = submit(lane, 1);
+    doubler.started.get_future().wait();
+    std::vector<std::future<Result<int>>> rest;
+    for (int i = 0; i < 15; ++i) rest.push_back(submit(lane, i));
+    doubler.gate.set_value();
+    for (int i = 0; i < 15; ++i) CHECK(rest[static_cast<std::size_t>(i)].get().value() == 2 * i);
+  }
+  CHECK(doubler.batches == std::vector<std::size_t>{1, 8, 4, 2, 1});
+  CHECK(batch_sizes(options) == std::vector<std::size_t>{1, 2, 4, 8});
+  CHECK(batch_sizes({.queue_depth = 3, .max_batch = 8}) == std::vector<std::size_t>{1, 2});
+}
+
 TEST_CASE("what waits becomes one batch, in order and at most max_batch") {
   SystemClock clock;
   Doubler doubler;

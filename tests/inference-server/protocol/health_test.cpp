@@ -13,7 +13,9 @@ TEST_CASE("readiness follows the stages and names the model") {
   std::string response = readyz();
   CHECK(status_of(response) == 503);
   CHECK_THAT(response, Contains("Retry-After: 1\r\n") && Contains("Content-Type: application/json\r\n"));
-  CHECK(Json::parse(body_of(response)) == Json({{"ready", false}, {"stage", "loading"}, {"model", nullptr}}));
+  Json loading = Json::parse(body_of(response));
+  loading.erase("start");
+  CHECK(loading == Json({{"ready", false}, {"stage", "loading"}, {"model", nullptr}}));
 
   fixture.state.warming_up(fixture.classifier->info());
   response = readyz();
@@ -35,6 +37,29 @@ TEST_CASE("readiness follows the stages and names the model") {
   CHECK(Json::parse(body_of(response))["stage"] == "draining");
   // Requests are still served.
   CHECK(status_of(fixture.post(read_picture("exif-3.jpg"))) == 200);
+}
+
+TEST_CASE("readiness tells the stages of the start, what goes on without its time") {
+  ProtocolFixture fixture(false);
+  const auto start = [&fixture] { return Json::parse(body_of(fixture.get("/readyz")))["start"]; };
+  CHECK(start()["stages"].empty());
+  {
+    const auto running = fixture.stages.begin("map_file");
+    const Json now = start();
+    CHECK(now["stages"][0]["stage"] == "map_file");
+    CHECK(now["stages"][0]["seconds"].is_null());
+    CHECK(now["seconds"] > 0);
+  }
+  CHECK(start()["stages"][0]["seconds"] >= 0);
+  REQUIRE(fixture.classifier->warm_up(&fixture.stages));
+  fixture.state.ready(fixture.classifier);
+  std::vector<std::string> names;
+  const Json ready = start();
+  for (const Json& stage : ready["stages"]) names.push_back(stage["stage"]);
+  CHECK(names == std::vector<std::string>{"map_file", "warm_up_1", "warm_up_2", "warm_up_4", "warm_up_8"});
+  const Json& last = ready["stages"].back();
+  CHECK(ready["seconds"].get<double>() == Approx(last["begin"].get<double>() + last["seconds"].get<double>()));
+  CHECK(fixture.model->entered == 4);
 }
 
 TEST_CASE("the server lives from the first moment on") {

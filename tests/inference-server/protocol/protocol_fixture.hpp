@@ -89,7 +89,8 @@ class ProtocolFixture {
   SystemClock clock;
   MetricsRegistry registry;
   protocol::InferenceMetrics metrics{registry};
-  protocol::ServerState state;
+  StartStages stages{clock};
+  protocol::ServerState state{stages};
   BrightnessModel* model = nullptr;
   std::shared_ptr<protocol::Classifier> classifier;
   std::unique_ptr<HttpServer> server;
