@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <exception>
 #include <string_view>
 
@@ -58,6 +59,17 @@ DecodeResult<T> without_exceptions(Function&& function) {
   }
 }
 
+/// A picture that is there as a whole, row by row.
+void push_rows(const Image& image, const Part& part, RowSink& sink) {
+  sink.begin(part);
+  for (int y = part.y; y < part.y + part.height; ++y) {
+    const std::size_t first =
+        static_cast<std::size_t>(y) * static_cast<std::size_t>(image.width) + static_cast<std::size_t>(part.x);
+    std::memcpy(sink.slot(), image.pixels.data() + first * 3, static_cast<std::size_t>(part.width) * 3);
+    sink.push();
+  }
+}
+
 constexpr std::string_view kJpegMagic = "\xFF\xD8\xFF"sv;
 constexpr std::string_view kPngMagic = "\x89PNG\r\n\x1A\n"sv;
 constexpr std::string_view kGifMagic = "GIF8"sv;
@@ -98,6 +110,18 @@ tl::expected<DecodedImage, DecodeError> decode(std::span<const std::byte> file, 
     if (begins_with(file, kGifMagic)) return decode_gif(file, limits, options);
     if (is_bmp(file)) return decode_bmp(file, limits, options);
     return refuse_unknown(file);
+  });
+}
+
+tl::expected<ImageInfo, DecodeError> decode_rows(std::span<const std::byte> file, RowSink& sink,
+                                                 const DecodeLimits& limits, const DecodeOptions& options) {
+  return without_exceptions<ImageInfo>([&]() -> DecodeResult<ImageInfo> {
+    if (begins_with(file, kJpegMagic)) return decode_jpeg_rows(file, sink, limits, options);
+    auto decoded = decode(file, limits, options);
+    if (!decoded) return tl::unexpected(std::move(decoded.error()));
+    const Image& image = decoded->image;
+    push_rows(image, sink.choose({image.width, image.height, 1, decoded->extent, decoded->info}), sink);
+    return std::move(decoded->info);
   });
 }
 

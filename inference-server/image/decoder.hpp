@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <tl/expected.hpp>
@@ -48,10 +49,13 @@ struct DecodeOptions {
                                   ///< side is no less, several times faster for a large picture
 };
 
-/// Checked against the picture's header before anything of its size is allocated.
+/// The sizes are checked against the picture's header before anything of its size is allocated.
 struct DecodeLimits {
   std::uint64_t max_pixels = 50'000'000;  ///< width * height
   int max_side = 65'535;                  ///< pixels
+  /// Asked after every row, and every row of blocks of every progressive scan, of a JPEG or PNG; true ends the decode.
+  /// The other formats take a time that max_pixels bounds. Empty: no limit.
+  std::function<bool()> out_of_time{};
 };
 
 /// Why a picture was refused; each has one `code` and HTTP status in the protocol (knowledge: status table).
@@ -61,6 +65,7 @@ enum class DecodeFailure {
   kTooLarge,              ///< over DecodeLimits
   kTooManyFrames,         ///< over 1,000
   kTooManyScans,          ///< a JPEG with over 100 progressive scans
+  kOutOfTime,             ///< DecodeLimits::out_of_time said so
   kTruncated,             ///< the file ends before the picture does
   kCorrupt                ///< the decoder refused the content
 };

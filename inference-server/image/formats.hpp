@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include "inference-server/image/decoder.hpp"
+#include "inference-server/image/row_sink.hpp"
 
 /// The seam between decode() and one file per format; not for use outside this folder and its tests.
 namespace imageclassifier::image {
@@ -24,6 +24,10 @@ DecodeResult<void> check_size(std::uint64_t width, std::uint64_t height, const D
 inline constexpr std::uint32_t kMaxFrames = 1'000;
 tl::unexpected<DecodeError> refuse_frames();
 
+inline bool out_of_time(const DecodeLimits& limits) {
+  return limits.out_of_time && limits.out_of_time();
+}
+
 /// The result of a decode at full size.
 inline DecodedImage whole_picture(Image image, ImageInfo info) {
   const Extent extent{0, 0, static_cast<double>(image.width), static_cast<double>(image.height)};
@@ -34,10 +38,14 @@ inline constexpr std::string_view kTruncatedMessage =
     "The picture ends before it is complete. Upload the whole file again.";
 inline constexpr std::string_view kCorruptMessage = "The picture is damaged and cannot be decoded. Save it again.";
 
+inline constexpr std::string_view kOutOfTimeMessage =
+    "The time limit passed while the picture was decoded. Try again shortly, or send it smaller or not progressive.";
 inline constexpr std::string_view kNoMemoryMessage = "The picture needs more memory than is free. Make it smaller.";
 
 DecodeResult<DecodedImage> decode_jpeg(std::span<const std::byte> file, const DecodeLimits& limits,
                                        const DecodeOptions& options);
+DecodeResult<ImageInfo> decode_jpeg_rows(std::span<const std::byte> file, RowSink& sink, const DecodeLimits& limits,
+                                         const DecodeOptions& options);
 DecodeResult<ImageInfo> probe_jpeg(std::span<const std::byte> file, const DecodeLimits& limits,
                                    const DecodeOptions& options);
 DecodeResult<DecodedImage> decode_png(std::span<const std::byte> file, const DecodeLimits& limits,

@@ -20,6 +20,10 @@ constexpr unsigned kMaxMarkerLength = 0xFFFF;
 /// A progressive file of a few kB may ask for many passes over every block; sane encoders write about ten.
 constexpr int kMaxScans = 100;
 
+/// Columns (at the scale of the decode: eighths of 16) beside the needed ones. What libjpeg computes at an edge of the
+/// part differs from what it would have seen of the neighbours.
+constexpr int kMarginBlocks = 2;
+
 /// libjpeg's state together with everything that must survive a longjmp. The functions that call setjmp hold no
 /// object with a destructor, so that the jump skips none.
 struct JpegReader {
@@ -28,7 +32,7 @@ struct JpegReader {
   jpeg_progress_mgr progress{};
   std::jmp_buf escape{};
   DecodeFailure failure = DecodeFailure::kCorrupt;
-  bool too_many_scans = false;
+  const DecodeLimits* limits = nullptr;
 
   JpegReader() = default;
   JpegReader(const JpegReader&) = delete;
@@ -66,14 +70,14 @@ void on_message(j_common_ptr info, int level) {
 
 void on_progress(j_common_ptr info) {
   auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
-  if (decompress->input_scan_number <= kMaxScans) return;
-  static_cast<JpegReader*>(info->client_data)->too_many_scans = true;
-  escape(info, DecodeFailure::kCorrupt);
+  if (decompress->input_scan_number > kMaxScans) escape(info, DecodeFailure::kTooManyScans);
+  if (out_of_time(*static_cast<JpegReader*>(info->client_data)->limits)) escape(info, DecodeFailure::kOutOfTime);
 }
 
 void ignore_output(j_common_ptr) {}
 
-bool read_header(JpegReader& reader, std::span<const std::byte> file) {
+bool read_header(JpegReader& reader, std::span<const std::byte> file, const DecodeLimits& limits) {
+  reader.limits = &limits;
   reader.info.err = jpeg_std_error(&reader.errors);
   reader.errors.error_exit = on_error;
   reader.errors.emit_message = on_message;
@@ -107,6 +111,39 @@ bool read_row(JpegReader& reader, std::uint8_t* row) {
   return true;
 }
 
+/// Leaves out columns and rows as far as libjpeg can: whole blocks.
+bool restrict_to(JpegReader& reader, const Part& needed, Part& delivered) {
+  if (setjmp(reader.escape) != 0) return false;
+  jpeg_decompress_struct& info = reader.info;
+  const auto width = static_cast<int>(info.output_width);
+  const int margin = kMarginBlocks * info.max_h_samp_factor * info.min_DCT_scaled_size;
+  const int left = std::max(needed.x - margin, 0);
+  const int right = std::min(needed.x + needed.width + margin, width);
+  const bool faithful = info.scale_num == info.scale_denom || info.max_h_samp_factor <= 2;
+  if (faithful && (left > 0 || right < width)) {
+    auto x = static_cast<JDIMENSION>(left);
+    auto size = static_cast<JDIMENSION>(right - left);
+    jpeg_crop_scanline(&info, &x, &size);
+    delivered.x = static_cast<int>(x);
+  } else {
+    delivered.x = 0;
+  }
+  delivered.width = static_cast<int>(info.output_width);
+  if (needed.y > 0) jpeg_skip_scanlines(&info, static_cast<JDIMENSION>(needed.y));
+  return true;
+}
+
+/// Below the needed rows only the bits are decoded. The last row is read, since libjpeg takes a skip to the end for
+/// leave to stop there, and would not see that the file is cut.
+bool skip_rest(JpegReader& reader, std::uint8_t* row) {
+  if (setjmp(reader.escape) != 0) return false;
+  const JDIMENSION rest = reader.info.output_height - reader.info.output_scanline;
+  if (rest > 1) jpeg_skip_scanlines(&reader.info, rest - 1);
+  JSAMPROW rows[1] = {row};
+  if (rest > 0) jpeg_read_scanlines(&reader.info, rows, 1);
+  return true;
+}
+
 bool finish(JpegReader& reader) {
   if (setjmp(reader.escape) != 0) return false;
   jpeg_finish_decompress(&reader.info);
@@ -114,12 +151,17 @@ bool finish(JpegReader& reader) {
 }
 
 tl::unexpected<DecodeError> failed(const JpegReader& reader) {
-  if (reader.too_many_scans) {
-    return refuse(DecodeFailure::kTooManyScans, "The picture has more than " + std::to_string(kMaxScans) +
-                                                    " progressive scans. Save it again as an ordinary JPEG.");
+  switch (reader.failure) {
+    case DecodeFailure::kTooManyScans:
+      return refuse(reader.failure, "The picture has more than " + std::to_string(kMaxScans) +
+                                        " progressive scans. Save it again as an ordinary JPEG.");
+    case DecodeFailure::kOutOfTime:
+      return refuse(reader.failure, std::string(kOutOfTimeMessage));
+    case DecodeFailure::kTruncated:
+      return refuse(reader.failure, std::string(kTruncatedMessage));
+    default:
+      return refuse(DecodeFailure::kCorrupt, std::string(kCorruptMessage));
   }
-  const bool truncated = reader.failure == DecodeFailure::kTruncated;
-  return refuse(reader.failure, std::string(truncated ? kTruncatedMessage : kCorruptMessage));
 }
 
 int orientation_of(const JpegReader& reader, const DecodeOptions& options) {
@@ -162,11 +204,11 @@ unsigned scale_for(const JpegReader& reader, const DecodeOptions& options) {
 
 /// Where the file's pixels lie after make_upright(): at a reduced scale libjpeg rounds both sides up, so that the last
 /// column and row of the stored picture are covered in part.
-Extent upright_extent(const Image& stored, const JpegReader& reader, unsigned eighths, int orientation) {
+Extent upright_extent(const Frame& stored, const JpegReader& reader, unsigned eighths) {
   Extent extent{0, 0, reader.info.image_width * eighths / 8.0, reader.info.image_height * eighths / 8.0};
-  if (orientation_mirrors_x(orientation)) extent.x = stored.width - extent.width;
-  if (orientation_mirrors_y(orientation)) extent.y = stored.height - extent.height;
-  if (orientation_swaps_sides(orientation)) {
+  if (orientation_mirrors_x(stored.orientation)) extent.x = stored.width - extent.width;
+  if (orientation_mirrors_y(stored.orientation)) extent.y = stored.height - extent.height;
+  if (orientation_swaps_sides(stored.orientation)) {
     std::swap(extent.x, extent.y);
     std::swap(extent.width, extent.height);
   }
@@ -189,43 +231,83 @@ void cmyk_row_to_rgb(const std::vector<std::uint8_t>& cmyk, std::uint8_t* rgb) {
   }
 }
 
-bool read_rows(JpegReader& reader, Image& image) {
-  const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
+bool read_rows(JpegReader& reader, RowSink& sink, const Part& part) {
   std::vector<std::uint8_t> cmyk;
-  if (reader.info.out_color_space == JCS_CMYK) cmyk.resize(static_cast<std::size_t>(image.width) * 4);
-  for (std::size_t y = 0; y < static_cast<std::size_t>(image.height); ++y) {
-    std::uint8_t* row = image.pixels.data() + y * stride;
+  if (reader.info.out_color_space == JCS_CMYK) cmyk.resize(static_cast<std::size_t>(part.width) * 4);
+  for (int y = 0; y < part.height; ++y) {
+    std::uint8_t* row = sink.slot();
     if (!read_row(reader, cmyk.empty() ? row : cmyk.data())) return false;
     if (!cmyk.empty()) cmyk_row_to_rgb(cmyk, row);
+    sink.push();
   }
   return true;
 }
+
+/// The whole picture, as it is stored.
+class WholeImage : public RowSink {
+ public:
+  Part choose(const Frame& frame) override {
+    frame_ = frame;
+    return {0, 0, frame.width, frame.height};
+  }
+  void begin(const Part& delivered) override {
+    stride_ = static_cast<std::size_t>(delivered.width) * 3;
+    pixels_.resize(static_cast<std::size_t>(delivered.height) * stride_);
+  }
+  std::uint8_t* slot() override { return pixels_.data() + rows_ * stride_; }
+  void push() override { ++rows_; }
+
+  DecodedImage take() {
+    Image stored{frame_.width, frame_.height, std::move(pixels_)};
+    return {make_upright(std::move(stored), frame_.orientation), std::move(frame_.info), frame_.extent};
+  }
+
+ private:
+  Frame frame_;
+  std::size_t stride_ = 0;
+  std::size_t rows_ = 0;
+  std::vector<std::uint8_t> pixels_;
+};
 
 }  // namespace
 
 DecodeResult<ImageInfo> probe_jpeg(std::span<const std::byte> file, const DecodeLimits& limits,
                                    const DecodeOptions& options) {
   JpegReader reader;
-  if (!read_header(reader, file)) return failed(reader);
+  if (!read_header(reader, file, limits)) return failed(reader);
   return describe(reader, limits, options);
+}
+
+DecodeResult<ImageInfo> decode_jpeg_rows(std::span<const std::byte> file, RowSink& sink, const DecodeLimits& limits,
+                                         const DecodeOptions& options) {
+  JpegReader reader;
+  if (!read_header(reader, file, limits)) return failed(reader);
+  auto info = describe(reader, limits, options);
+  if (!info) return tl::unexpected(info.error());
+  Frame frame;
+  frame.info = *info;
+  frame.orientation = orientation_of(reader, options);  // finishing frees the markers
+  const unsigned eighths = scale_for(reader, options);
+  if (!start(reader, eighths)) return failed(reader);
+  frame.width = static_cast<int>(reader.info.output_width);
+  frame.height = static_cast<int>(reader.info.output_height);
+  frame.extent = upright_extent(frame, reader, eighths);
+  const Part needed = sink.choose(frame);
+  Part delivered = needed;
+  if (!restrict_to(reader, needed, delivered)) return failed(reader);
+  sink.begin(delivered);
+  std::vector<std::uint8_t> unused(static_cast<std::size_t>(delivered.width) * 4);
+  if (!read_rows(reader, sink, delivered) || !skip_rest(reader, unused.data()) || !finish(reader)) {
+    return failed(reader);
+  }
+  return info;
 }
 
 DecodeResult<DecodedImage> decode_jpeg(std::span<const std::byte> file, const DecodeLimits& limits,
                                        const DecodeOptions& options) {
-  JpegReader reader;
-  if (!read_header(reader, file)) return failed(reader);
-  auto info = describe(reader, limits, options);
-  if (!info) return tl::unexpected(info.error());
-  const int orientation = orientation_of(reader, options);  // finishing frees the markers
-  const unsigned eighths = scale_for(reader, options);
-  if (!start(reader, eighths)) return failed(reader);
-  Image image;
-  image.width = static_cast<int>(reader.info.output_width);
-  image.height = static_cast<int>(reader.info.output_height);
-  image.pixels.resize(static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
-  if (!read_rows(reader, image) || !finish(reader)) return failed(reader);
-  const Extent extent = upright_extent(image, reader, eighths, orientation);
-  return DecodedImage{make_upright(std::move(image), orientation), std::move(*info), extent};
+  WholeImage whole;
+  if (auto info = decode_jpeg_rows(file, whole, limits, options); !info) return tl::unexpected(info.error());
+  return whole.take();
 }
 
 }  // namespace imageclassifier::image

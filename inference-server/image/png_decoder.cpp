@@ -19,7 +19,7 @@ struct PngReader {
   std::span<const std::byte> rest;
   png_structp png = nullptr;
   png_infop info = nullptr;
-  bool truncated = false;
+  DecodeFailure failure = DecodeFailure::kCorrupt;
 
   PngReader() = default;
   PngReader(const PngReader&) = delete;
@@ -35,7 +35,7 @@ void on_warning(png_structp, png_const_charp) {}
 void read_bytes(png_structp png, png_bytep out, std::size_t length) {
   auto* reader = static_cast<PngReader*>(png_get_io_ptr(png));
   if (reader->rest.size() < length) {
-    reader->truncated = true;
+    reader->failure = DecodeFailure::kTruncated;
     png_error(png, "end of file");
   }
   std::memcpy(out, reader->rest.data(), length);
@@ -69,12 +69,6 @@ bool read_row(PngReader& reader, std::uint8_t* row) {
   return true;
 }
 
-bool read_image(PngReader& reader, std::uint8_t** rows) {
-  if (setjmp(png_jmpbuf(reader.png)) != 0) return false;
-  png_read_image(reader.png, rows);
-  return true;
-}
-
 bool finish(PngReader& reader) {
   if (setjmp(png_jmpbuf(reader.png)) != 0) return false;
   png_read_end(reader.png, nullptr);
@@ -82,30 +76,41 @@ bool finish(PngReader& reader) {
 }
 
 tl::unexpected<DecodeError> failed(const PngReader& reader) {
-  return reader.truncated ? refuse(DecodeFailure::kTruncated, std::string(kTruncatedMessage))
-                          : refuse(DecodeFailure::kCorrupt, std::string(kCorruptMessage));
+  if (reader.failure == DecodeFailure::kOutOfTime) return refuse(reader.failure, std::string(kOutOfTimeMessage));
+  const bool truncated = reader.failure == DecodeFailure::kTruncated;
+  return refuse(reader.failure, std::string(truncated ? kTruncatedMessage : kCorruptMessage));
 }
 
-bool read_interlaced(PngReader& reader, Image& image, std::size_t channels) {
+/// Asked between rows.
+bool in_time(PngReader& reader, const DecodeLimits& limits) {
+  if (!out_of_time(limits)) return true;
+  reader.failure = DecodeFailure::kOutOfTime;
+  return false;
+}
+
+/// Seven passes, each over all rows: libpng leaves alone what a pass does not hold.
+bool read_interlaced(PngReader& reader, Image& image, std::size_t channels, const DecodeLimits& limits) {
   const auto width = static_cast<std::size_t>(image.width);
   const auto height = static_cast<std::size_t>(image.height);
   image.pixels.resize(width * height * channels);
-  std::vector<std::uint8_t*> rows(height);
-  for (std::size_t y = 0; y < height; ++y) rows[y] = image.pixels.data() + y * width * channels;
-  if (!read_image(reader, rows.data())) return false;
+  for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; ++pass) {
+    for (std::size_t y = 0; y < height; ++y) {
+      if (!in_time(reader, limits) || !read_row(reader, image.pixels.data() + y * width * channels)) return false;
+    }
+  }
   if (channels == 4) composite_on_white(image.pixels.data(), image.pixels.data(), width * height);
   image.pixels.resize(width * height * 3);
   return true;
 }
 
-bool read_rows(PngReader& reader, Image& image, std::size_t channels) {
+bool read_rows(PngReader& reader, Image& image, std::size_t channels, const DecodeLimits& limits) {
   const auto width = static_cast<std::size_t>(image.width);
   const auto height = static_cast<std::size_t>(image.height);
   image.pixels.resize(width * height * 3);
   std::vector<std::uint8_t> rgba(channels == 4 ? width * 4 : 0);
   for (std::size_t y = 0; y < height; ++y) {
     std::uint8_t* row = image.pixels.data() + y * width * 3;
-    if (!read_row(reader, rgba.empty() ? row : rgba.data())) return false;
+    if (!in_time(reader, limits) || !read_row(reader, rgba.empty() ? row : rgba.data())) return false;
     if (!rgba.empty()) composite_on_white(rgba.data(), row, width);
   }
   return true;
@@ -157,7 +162,8 @@ DecodeResult<DecodedImage> decode_png(std::span<const std::byte> file, const Dec
     return refuse(DecodeFailure::kCorrupt, std::string(kCorruptMessage));
   }
   const bool interlaced = png_get_interlace_type(reader.png, reader.info) != PNG_INTERLACE_NONE;
-  const bool read = interlaced ? read_interlaced(reader, image, channels) : read_rows(reader, image, channels);
+  const bool read =
+      interlaced ? read_interlaced(reader, image, channels, limits) : read_rows(reader, image, channels, limits);
   if (!read || !finish(reader)) return failed(reader);
   return whole_picture(make_upright(std::move(image), summary->orientation), std::move(*info));
 }

@@ -4,21 +4,24 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
+#include "inference-server/image/orientation.hpp"
 #include "inference-server/preprocess/resample.hpp"
 
 namespace imageclassifier::preprocess {
 namespace {
 
-/// Where one axis of the crop lies: `begin` in the resized picture and how many black samples stand before it.
-struct Axis {
+/// Where one side of the crop lies: `begin` in the resized picture and how many black samples stand before it.
+struct Side {
   int begin = 0;
   int count = 0;
   int pad_before = 0;
 };
 
 /// torchvision's center_crop: black padding, the odd sample after the picture; else the offset rounded half to even.
-Axis crop_axis(int size, int crop) {
+Side crop_side(int size, int crop) {
   if (size < crop) return {0, size, (crop - size) / 2};
   return {static_cast<int>(std::nearbyint((size - crop) / 2.0)), crop, 0};
 }
@@ -37,43 +40,82 @@ Table normalised_values(float mean, float deviation) {
   return table;
 }
 
-/// A picture whose geometry is that of width x height pixels, of which `extent` of the image is a version.
-struct Source {
-  const image::Image& image;
-  image::Extent extent;
-  int width;
-  int height;
+/// The crop of a picture whose geometry is that of width x height pixels, and where it lies in its padding.
+struct Crop {
+  Resize resize;
+  Side across;
+  Side down;
 };
 
-Source source_of(const image::Image& image) {
-  return {
-      image, {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}, image.width, image.height};
+Crop crop_of(int width, int height, const TransformSpec& spec) {
+  const bool portrait = width <= height;
+  Crop crop;
+  crop.resize.width = portrait ? spec.resize : longer_side(spec.resize, width, height);
+  crop.resize.height = portrait ? longer_side(spec.resize, height, width) : spec.resize;
+  crop.across = crop_side(crop.resize.width, spec.crop);
+  crop.down = crop_side(crop.resize.height, spec.crop);
+  crop.resize.region = {crop.across.begin, crop.down.begin, crop.across.count, crop.down.count};
+  return crop;
 }
 
-Source source_of(const image::DecodedImage& decoded) {
-  return {decoded.image, decoded.extent, decoded.info.width, decoded.info.height};
+image::Image resample(const image::Image& image, const image::Extent& extent, const Crop& crop) {
+  return resample_bilinear(image, extent, crop.resize.width, crop.resize.height, crop.resize.region);
 }
 
-/// The crop without its padding, which lies before it in either direction.
-struct Cropped {
-  image::Image image;
-  Axis across;
-  Axis down;
+/// Adds up times; without a clock none.
+class Stopwatch {
+ public:
+  explicit Stopwatch(const Clock* clock) : clock_(clock) {}
+  void start() {
+    if (clock_ != nullptr) begin_ = clock_->steady_now();
+  }
+  void stop() {
+    if (clock_ != nullptr) total_ += clock_->steady_now() - begin_;
+  }
+  Duration total() const { return total_; }
+
+ private:
+  const Clock* clock_;
+  SteadyTime begin_{};
+  Duration total_{};
 };
 
-Cropped crop(const Source& source, const TransformSpec& spec) {
-  const bool portrait = source.width <= source.height;
-  const int width = portrait ? spec.resize : longer_side(spec.resize, source.width, source.height);
-  const int height = portrait ? longer_side(spec.resize, source.height, source.width) : spec.resize;
-  const Axis across = crop_axis(width, spec.crop);
-  const Axis down = crop_axis(height, spec.crop);
-  return {resample_bilinear(source.image, source.extent, width, height,
-                            {across.begin, down.begin, across.count, down.count}),
-          across, down};
-}
+/// Resamples rows as they come out of the decoder, while they are in the cache.
+class CropSink : public image::RowSink {
+ public:
+  CropSink(const TransformSpec& spec, Stopwatch& watch) : spec_(spec), watch_(watch) {}
 
-Input preprocess_source(const Source& source, const TransformSpec& spec) {
-  const auto [cropped, across, down] = crop(source, spec);
+  image::Part choose(const image::Frame& frame) override {
+    crop_ = crop_of(frame.info.width, frame.info.height, spec_);
+    Resize& resize = crop_.resize;
+    resize.from_width = frame.width;
+    resize.from_height = frame.height;
+    if (image::orientation_swaps_sides(frame.orientation)) std::swap(resize.from_width, resize.from_height);
+    resize.extent = frame.extent;
+    resize.orientation = frame.orientation;
+    resampler_.emplace(resize);
+    return resampler_->needed();
+  }
+  void begin(const image::Part& delivered) override { resampler_->begin(delivered); }
+  std::uint8_t* slot() override { return resampler_->slot(); }
+  void push() override {
+    watch_.start();
+    resampler_->push();
+    watch_.stop();
+  }
+
+  const Crop& crop() const { return crop_; }
+  image::Image take() { return resampler_->take(); }
+
+ private:
+  const TransformSpec& spec_;
+  Stopwatch& watch_;
+  Crop crop_;
+  std::optional<Resampler> resampler_;
+};
+
+Input normalise(const image::Image& cropped, const Crop& crop, const TransformSpec& spec) {
+  const auto& [resize, across, down] = crop;
   Input input;
   input.height = spec.crop;
   input.width = spec.crop;
@@ -95,15 +137,33 @@ Input preprocess_source(const Source& source, const TransformSpec& spec) {
 }  // namespace
 
 Input preprocess(const image::Image& image, const TransformSpec& spec) {
-  return preprocess_source(source_of(image), spec);
+  const Crop crop = crop_of(image.width, image.height, spec);
+  const image::Extent whole{0, 0, static_cast<double>(image.width), static_cast<double>(image.height)};
+  return normalise(resample(image, whole, crop), crop, spec);
 }
 
 Input preprocess(const image::DecodedImage& decoded, const TransformSpec& spec) {
-  return preprocess_source(source_of(decoded), spec);
+  const Crop crop = crop_of(decoded.info.width, decoded.info.height, spec);
+  return normalise(resample(decoded.image, decoded.extent, crop), crop, spec);
+}
+
+tl::expected<PreprocessedFile, image::DecodeError> preprocess_file(std::span<const std::byte> file,
+                                                                   const TransformSpec& spec,
+                                                                   const FileOptions& options) {
+  Stopwatch watch(options.clock);
+  CropSink sink(spec, watch);
+  auto info = image::decode_rows(file, sink, options.limits, options.decode);
+  if (!info) return tl::unexpected(std::move(info.error()));
+  watch.start();
+  Input input = normalise(sink.take(), sink.crop(), spec);
+  watch.stop();
+  return PreprocessedFile{std::move(input), std::move(*info), watch.total()};
 }
 
 image::Image resize_and_crop(const image::DecodedImage& decoded, const TransformSpec& spec) {
-  const auto [cropped, across, down] = crop(source_of(decoded), spec);
+  const Crop crop = crop_of(decoded.info.width, decoded.info.height, spec);
+  const auto& [resize, across, down] = crop;
+  const image::Image cropped = resample(decoded.image, decoded.extent, crop);
   const auto side = static_cast<std::size_t>(spec.crop);
   image::Image padded{spec.crop, spec.crop, std::vector<std::uint8_t>(side * side * 3)};
   for (int y = 0; y < down.count; ++y) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <vector>
 
+#include "common/clock.hpp"
 #include "inference-server/image/decoder.hpp"
 
 namespace imageclassifier::preprocess {
@@ -34,6 +35,24 @@ Input preprocess(const image::Image& image, const TransformSpec& spec);
 /// The same of what image::decode() returned: the size that the file declares decides the geometry, so that a decode at
 /// a reduced scale sees the same part of the picture.
 Input preprocess(const image::DecodedImage& decoded, const TransformSpec& spec);
+
+struct FileOptions {
+  image::DecodeLimits limits;
+  image::DecodeOptions decode;
+  const Clock* clock = nullptr;  ///< measures `resize`
+};
+
+struct PreprocessedFile {
+  Input input;
+  image::ImageInfo info;
+  Duration resize{};  ///< the part of the time that went into resampling and normalising; 0 without a clock
+};
+
+/// image::decode() and preprocess() in one, to the same bits: rows are resampled as they are decoded, and of a JPEG
+/// only what the crop needs is computed, in the memory of some rows.
+tl::expected<PreprocessedFile, image::DecodeError> preprocess_file(std::span<const std::byte> file,
+                                                                   const TransformSpec& spec,
+                                                                   const FileOptions& options = {});
 
 /// The crop x crop pixels before their normalisation, padding included.
 image::Image resize_and_crop(const image::DecodedImage& decoded, const TransformSpec& spec);

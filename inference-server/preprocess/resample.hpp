@@ -1,18 +1,14 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
-#include "inference-server/image/decoder.hpp"
+#include "inference-server/image/row_sink.hpp"
 
 namespace imageclassifier::preprocess {
 
 /// A rectangle of the resized picture, in its pixels.
-struct Region {
-  int x = 0;
-  int y = 0;
-  int width = 0;
-  int height = 0;
-};
+using Region = image::Part;
 
 /// What the kernels of the resampler are written for. All give the same bits; kScalar is the reference.
 enum class InstructionSet { kScalar, kAvx2 };
@@ -20,15 +16,46 @@ enum class InstructionSet { kScalar, kAvx2 };
 /// Those that this processor has, the fastest last. Never empty.
 const std::vector<InstructionSet>& instruction_sets();
 
-/// The given region of the picture as if it were resized to width x height by Pillow's Image.resize(BILINEAR)
+/// What is resized to what; sizes are those of upright pictures.
+struct Resize {
+  int from_width = 0;
+  int from_height = 0;
+  image::Extent extent;  ///< the part of the source that is resized, not empty and inside it, as Image.resize(box=...)
+  int width = 0;
+  int height = 0;
+  Region region;        ///< the part of the result that is computed
+  int orientation = 1;  ///< of EXIF: how the rows of the source lie
+};
+
+/// The given region of the picture as if it were made upright and resized by Pillow's Image.resize(BILINEAR)
 /// (src/libImaging/Resample.c): triangle filter widened by the shrink factor, 22-bit fixed-point weights, horizontal
 /// pass first into 8 bits, then vertical. Equal to the bit, and only the region's rows and columns are computed, so
-/// that extreme shapes cost no more than the region. The region lies inside width x height; all sizes are >= 1.
-/// Thread safe.
+/// that extreme shapes cost no more than the region. Takes the source as it is stored, row by row, and keeps the rows
+/// of one window. Used by one thread.
+class Resampler {
+ public:
+  explicit Resampler(const Resize& resize, InstructionSet set = instruction_sets().back());
+  ~Resampler();
+  Resampler(const Resampler&) = delete;
+  Resampler& operator=(const Resampler&) = delete;
+
+  /// The stored pixels that the region depends on.
+  image::Part needed() const;
+  /// As RowSink's: rows that hold the needed columns at least, and just the needed rows.
+  void begin(const image::Part& delivered);
+  std::uint8_t* slot();
+  void push();
+  /// The region, upright; after the last row.
+  image::Image take();
+
+ private:
+  struct Passes;
+  std::unique_ptr<Passes> passes_;
+};
+
+/// The same of a picture that is there as a whole. Thread safe.
 image::Image resample_bilinear(const image::Image& image, int width, int height, const Region& region,
                                InstructionSet set = instruction_sets().back());
-
-/// The same of a part of the picture, not empty and inside it, as Image.resize(box=...) does.
 image::Image resample_bilinear(const image::Image& image, const image::Extent& extent, int width, int height,
                                const Region& region, InstructionSet set = instruction_sets().back());
 

@@ -89,24 +89,27 @@ std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, con
                                                      PictureResult& result) {
   const SteadyTime begin = clock_.steady_now();
   const auto bytes = std::as_bytes(std::span(picture.bytes));
-  const image::DecodeOptions how{.apply_orientation = options.apply_orientation,
-                                 .composite_alpha = options.composite_alpha,
-                                 .least_shorter_side = options.exact_decode ? 0 : 2 * manifest_.transform.resize};
-  const auto decoded = image::decode(bytes, options_.limits, how);
-  const SteadyTime middle = clock_.steady_now();
-  result.timing.decode = middle - begin;
+  preprocess::FileOptions how{
+      .limits = options_.limits,
+      .decode = {.apply_orientation = options.apply_orientation,
+                 .composite_alpha = options.composite_alpha,
+                 .least_shorter_side = options.exact_decode ? 0 : 2 * manifest_.transform.resize},
+      .clock = &clock_};
+  how.limits.out_of_time = [&] { return clock_.steady_now() >= options.deadline; };
+  auto prepared = preprocess::preprocess_file(bytes, manifest_.transform, how);
+  const Duration taken = clock_.steady_now() - begin;
+  result.timing.resize = prepared ? prepared->resize : Duration{};
+  result.timing.decode = taken - result.timing.resize;
   metrics_.stage(Stage::kDecode, result.timing.decode);
-  if (!decoded) {
-    result.problem = problem_of(decoded.error());
+  if (!prepared) {
+    result.problem = problem_of(prepared.error());
     metrics_.rejected(*result.problem);
     return std::nullopt;
   }
-  result.image = decoded->info;
-  metrics_.image_pixels(static_cast<double>(decoded->info.width) * decoded->info.height);
-  preprocess::Input input = preprocess::preprocess(*decoded, manifest_.transform);
-  result.timing.resize = clock_.steady_now() - middle;
   metrics_.stage(Stage::kResize, result.timing.resize);
-  return input;
+  result.image = std::move(prepared->info);
+  metrics_.image_pixels(static_cast<double>(result.image.width) * result.image.height);
+  return std::move(prepared->input);
 }
 
 std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures, const ClassifyOptions& options,

@@ -101,6 +101,8 @@ Problem problem_of(const image::DecodeError& error) {
       return {ProblemCode::kTooManyFrames, error.message};
     case image::DecodeFailure::kTooManyScans:
       return {ProblemCode::kTooManyScans, error.message};
+    case image::DecodeFailure::kOutOfTime:
+      return {ProblemCode::kDeadline, error.message, 1};
     case image::DecodeFailure::kTruncated:
       return {ProblemCode::kTruncatedImage, error.message};
     case image::DecodeFailure::kCorrupt:

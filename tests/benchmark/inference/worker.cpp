@@ -104,9 +104,9 @@ struct Worker {
 
   preprocess::Input prepare(const std::string& bytes, bool exact = false) {
     const image::DecodeOptions options{.least_shorter_side = exact ? 0 : 2 * transform.resize};
-    const auto decoded = image::decode(std::as_bytes(std::span(bytes)), {}, options);
-    if (!decoded) give_up(decoded.error().message);
-    return preprocess::preprocess(*decoded, transform);
+    auto prepared = preprocess::preprocess_file(std::as_bytes(std::span(bytes)), transform, {{}, options, nullptr});
+    if (!prepared) give_up(prepared.error().message);
+    return std::move(prepared->input);
   }
 
   std::vector<float> run(const preprocess::Input& input) {

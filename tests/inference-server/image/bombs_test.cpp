@@ -56,6 +56,35 @@ TEST_CASE("a flood of progressive scans is refused, a hundred are not") {
   CHECK(failure_of(jpeg_of_scans(180)) == DecodeFailure::kTooManyScans);
 }
 
+TEST_CASE("a decode ends when its time is over, whichever pass it is in") {
+  struct Slow {
+    const char* what;
+    std::string file;
+    int questions;  ///< at least so many in a whole decode
+  };
+  const std::vector<Slow> files{{"rows of a JPEG", text_of("rgb-420.jpg"), 17},
+                                {"scans of a JPEG", jpeg_of_scans(90), 90},
+                                {"rows of a PNG", text_of("rgb.png"), 11},
+                                {"passes of a PNG", text_of("rgba-interlaced.png"), 7 * 11}};
+  for (const auto& [what, file, questions] : files) {
+    INFO(what);
+    int asked = 0;
+    image::DecodeLimits limits;
+    limits.out_of_time = [&asked] { return ++asked < 0; };
+    CHECK(image::decode(test::to_bytes(file), limits));
+    CHECK(asked >= questions);
+    const int all = asked;
+    for (const int allowed : {0, all / 2, all - 1}) {
+      asked = 0;
+      limits.out_of_time = [&asked, allowed] { return ++asked > allowed; };
+      const auto ended = image::decode(test::to_bytes(file), limits);
+      REQUIRE_FALSE(ended);
+      CHECK(ended.error().failure == DecodeFailure::kOutOfTime);
+      CHECK(asked == allowed + 1);
+    }
+  }
+}
+
 TEST_CASE("a flood of frames is refused, a thousand are not") {
   const auto thousand = image::decode(test::to_bytes(test::gif_of_frames(1'000)));
   REQUIRE(thousand);
