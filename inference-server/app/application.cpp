@@ -312,6 +312,7 @@ Result<std::unique_ptr<model::Model>> load(const ModelOptions& options, StartSta
                          .transform = {},
                          .engine = options.engine,
                          .threads = options.threads,
+                         .allow_torchscript = options.allow_torchscript,
                          .stages = stages};
   if (options.preprocessing == "imagenet-v1") how.transform = preprocess::kImagenetV1;
   if (options.preprocessing == "imagenet-v2") how.transform = preprocess::kImagenetV2;

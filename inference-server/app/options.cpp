@@ -39,6 +39,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   add(command, "--precision", options.precision, "Arithmetic of the model")->check(CLI::IsMember({"auto", "float32"}));
   add(command, "--engine", options.engine, "What computes the model; auto: the fastest that proves itself")
       ->check(CLI::IsMember({"auto", "onednn", "libtorch"}));
+  add(command, "--allow-torchscript", options.allow_torchscript,
+      "Run the code of a file of torch.jit.save (true or false): only for files that are trusted as this program is");
   add(command, "--preprocessing", options.preprocessing,
       "How pictures are resized and cropped; auto: as the model says")
       ->check(CLI::IsMember({"auto", "imagenet-v1", "imagenet-v2"}));

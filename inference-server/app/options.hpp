@@ -20,6 +20,7 @@ struct ModelOptions {
   std::string labels;                  ///< --labels: a file, see model::parse_labels; empty: the model's own
   std::string precision = "auto";      ///< --precision: auto or float32
   std::string engine = "auto";         ///< --engine: auto (the fastest that proves itself), onednn or libtorch
+  bool allow_torchscript = false;      ///< --allow-torchscript
   std::string preprocessing = "auto";  ///< --preprocessing: auto (the model's own), imagenet-v1 or imagenet-v2
   int threads = 0;                     ///< --threads; 0: the cores of the cgroup's quota
   int top_k = 5;                       ///< --top-k, 1..100

@@ -268,12 +268,18 @@ std::vector<std::vector<float>> apply_head(const LinearHead& head, FeatureRows f
 
 double calibrate_temperature(std::span<const std::vector<float>> logits, std::span<const int> classes) {
   if (logits.empty()) return 1;
+  // As Platt (1999) has it, no picture is held for more than (n + 1) / (n + 2) certain: a few that are all right would
+  // else have every answer made sure.
+  const double doubt = 1 / (static_cast<double>(logits.size()) + 2);
   const auto loss = [&](double log_temperature) {
     double sum = 0;
     for (std::size_t i = 0; i < logits.size(); ++i) {
       Vector scores(logits[i].begin(), logits[i].end());
       for (double& score : scores) score /= std::exp(log_temperature);
-      sum -= softmax(scores, classes[i]);
+      double mean = 0;
+      for (const double score : scores) mean += score / static_cast<double>(scores.size());
+      const double right = scores[static_cast<std::size_t>(classes[i])];
+      sum -= softmax(scores, classes[i]) - doubt * (right - mean);
     }
     return sum;
   };

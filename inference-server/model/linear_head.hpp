@@ -25,7 +25,8 @@ Result<LinearHead> fit_linear_head(FeatureRows features, std::span<const int> cl
 std::vector<std::vector<float>> apply_head(const LinearHead& head, FeatureRows features);
 
 /// The temperature from 0.25 to 8 that gives softmax(logits / temperature) the least log loss (Guo et al. 2017: On
-/// Calibration of Modern Neural Networks); 1 without rows.
+/// Calibration of Modern Neural Networks), where no row counts as quite certain (Platt 1999: Probabilistic Outputs for
+/// Support Vector Machines); 1 without rows.
 double calibrate_temperature(std::span<const std::vector<float>> logits, std::span<const int> classes);
 
 }  // namespace imageclassifier::model

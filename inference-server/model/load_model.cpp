@@ -10,6 +10,8 @@
 #include "inference-server/model/manifest.hpp"
 #include "inference-server/model/mapped_file.hpp"
 #include "inference-server/model/model.hpp"
+#include "inference-server/model/torch_archive.hpp"
+#include "inference-server/model/torch_module.hpp"
 #include "inference-server/model/weights_check.hpp"
 #include "inference-server/model/weights_file.hpp"
 
@@ -103,19 +105,49 @@ std::string digest_of(std::span<const std::byte> bytes, StartStages* stages) {
   return sha256_hex(bytes);
 }
 
+/// Nothing of it is known but what it gives for a picture.
+Result<Built> build_script(const LoadOptions& options, std::span<const std::byte> bytes) {
+  const auto stage = StartStages::begin(options.stages, "load_torchscript");
+  if (options.engine == "onednn") {
+    return fail(ErrorCode::kInvalidArgument, "the engine onednn computes no TorchScript programs");
+  }
+  const auto torch = torch_module();
+  if (!torch) return tl::unexpected(torch.error());
+  auto engine = (*torch)->load_script(bytes, options.threads);
+  if (!engine) return fail(Error(ErrorCode::kInvalidArgument, options.path + " is unusable", engine.error()));
+  Manifest manifest;
+  manifest.architecture = "torchscript";
+  manifest.transform = options.transform.value_or(manifest.transform);
+  const auto side = static_cast<std::size_t>(manifest.transform.crop);
+  const preprocess::Input black{3, manifest.transform.crop, manifest.transform.crop,
+                                std::vector<float>(3 * side * side)};
+  const auto rows = (*engine)->logits({&black, 1});
+  if (!rows) return fail(Error(ErrorCode::kInvalidArgument, options.path + " is unusable", rows.error()));
+  const auto classes = static_cast<int>(rows->front().size());
+  if (auto labels = settle_labels(manifest, options, classes); !labels) return tl::unexpected(labels.error());
+  return Built{std::move(manifest), std::move(*engine)};
+}
+
+Result<void> check_digest(const LoadOptions& options, const std::string& digest) {
+  if (options.expected_sha256.empty() || digest == options.expected_sha256) return {};
+  return fail(ErrorCode::kDataLoss, "the weights file " + options.path + " has the SHA-256 " + digest +
+                                        ", not the expected " + options.expected_sha256);
+}
+
 /// The digest is taken beside the rest, which is made for files of anybody; nothing is given out before both are done.
+/// Code waits for it.
 Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const std::byte> bytes) {
+  const bool script = options.allow_torchscript && is_torchscript(bytes);
   std::future<std::string> taken = std::async(std::launch::async, digest_of, bytes, options.stages);
-  auto built = build(options, bytes);
+  std::optional<Result<Built>> built;
+  if (!script) built = build(options, bytes);
   std::string digest = taken.get();
   // First: what else is wrong with another file than the expected one is of no interest.
-  if (!options.expected_sha256.empty() && digest != options.expected_sha256) {
-    return fail(ErrorCode::kDataLoss, "the weights file " + options.path + " has the SHA-256 " + digest +
-                                          ", not the expected " + options.expected_sha256);
-  }
-  if (!built) return tl::unexpected(built.error());
-  ModelInfo info = describe(options, built->manifest, std::move(digest), *built->engine);
-  return std::make_unique<LoadedModel>(std::move(info), std::move(built->manifest), std::move(built->engine));
+  if (auto good = check_digest(options, digest); !good) return tl::unexpected(good.error());
+  if (script) built = build_script(options, bytes);
+  if (!*built) return tl::unexpected(built->error());
+  ModelInfo info = describe(options, (*built)->manifest, std::move(digest), *(*built)->engine);
+  return std::make_unique<LoadedModel>(std::move(info), std::move((*built)->manifest), std::move((*built)->engine));
 }
 
 }  // namespace

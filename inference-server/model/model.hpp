@@ -66,12 +66,14 @@ struct LoadOptions {
   std::optional<preprocess::TransformSpec> transform;  ///< overrides the manifest's
   std::string engine = "auto";                         ///< "auto", "onednn" or "libtorch"; see choose_engine
   int threads = 0;                                     ///< for the forward pass; 0: the cores this process may use
+  bool allow_torchscript = false;                      ///< run the code of a file of torch.jit.save
   StartStages* stages = nullptr;                       ///< told of map_file, verify_digest, build_and_prove
 };
 
 /// Maps and validates the file (safetensors or PyTorch's, see read_weights_file), checks every tensor's name, type and
-/// shape and builds the engine (choose_engine). kInvalidArgument: not a usable model file; kDataLoss: the digest
-/// differs (ModelDigestMismatch); kNotFound: no such file.
+/// shape and builds the engine (choose_engine). A TorchScript program, whose code is run, must be allowed; it has as
+/// many classes as it gives numbers, and its architecture is called "torchscript". kInvalidArgument: not a usable model
+/// file; kDataLoss: the digest differs (ModelDigestMismatch); kNotFound: no such file.
 Result<std::unique_ptr<Model>> load_model(const LoadOptions& options);
 
 }  // namespace imageclassifier::model

@@ -211,8 +211,8 @@ Result<NamedTensors> parse_zip(Bytes file, ZipChecksums checksums) {
   if (!folder) return refuse("the ZIP archive has no data.pkl");
   if (records->contains(*folder + "constants.pkl")) {
     return fail(ErrorCode::kUnsupported,
-                "the file holds a TorchScript program, which is code and is not run; save the weights alone, with "
-                "torch.save(model.state_dict(), FILE)");
+                "the file holds a TorchScript program, which is code: only --allow-torchscript runs it; or save the "
+                "weights alone, with torch.save(model.state_dict(), FILE)");
   }
   const ZipRecord& pickled = records->at(*folder + "data.pkl");
   if (pickled.compressed) return refuse("its data.pkl is compressed; torch.save stores it as it is");
@@ -299,6 +299,13 @@ class LegacyFile {
 };
 
 }  // namespace
+
+bool is_torchscript(std::span<const std::byte> file) {
+  if (!text_of(file).starts_with(kZipMagic)) return false;
+  const auto records = read_zip(file, ZipChecksums::kIgnore);
+  const auto folder = records ? find_folder(*records) : std::nullopt;
+  return folder && records->contains(*folder + "constants.pkl");
+}
 
 bool is_torch_file(std::span<const std::byte> file) {
   return text_of(file).starts_with(kZipMagic) || text_of(file).starts_with(kLegacyMagic);

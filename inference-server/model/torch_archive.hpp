@@ -19,6 +19,9 @@ struct NamedTensors {
 /// Whether the bytes begin as torch.save writes a file: a ZIP archive, or the older format's magic number.
 bool is_torch_file(std::span<const std::byte> file);
 
+/// Whether it is a file of torch.jit.save: code and weights. Nothing in it is run.
+bool is_torchscript(std::span<const std::byte> file);
+
 /// Reads the state_dict that torch.save wrote (torch/serialization.py: _save and _legacy_save), without running
 /// anything in it: see read_pickle. Every storage, offset, size and stride is checked against the data. Views live as
 /// long as the bytes and the result. kInvalidArgument: damaged, not a state_dict, big endian; kUnsupported: holds more

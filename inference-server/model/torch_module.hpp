@@ -27,6 +27,11 @@ struct TorchModule {
   Result<std::map<std::string, std::vector<float>>> (*measure_batch_norms)(
       const Architecture& architecture, int classes, const TensorBytes& tensors,
       std::span<const preprocess::Input> inputs, const std::function<void(const std::string&)>& on_layer);
+
+  /// A TorchScript program (torch.jit.save) as an engine without features: from batch x 3 x height x width, float32,
+  /// to batch x classes. LibTorch runs whatever it says: for files that are trusted as much as this program.
+  /// kInvalidArgument: it is damaged.
+  Result<std::unique_ptr<Engine>> (*load_script)(std::span<const std::byte> file, int threads);
 };
 
 /// Loads the module from ../lib beside the program's folder, once; it stays loaded. kUnsupported: it is not there or

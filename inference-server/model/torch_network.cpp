@@ -1,28 +1,20 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <c10/core/InferenceMode.h>
 
 #include <cstring>
-#include <exception>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
-#include "inference-server/model/cpu_count.hpp"
 #include "inference-server/model/folding.hpp"
 #include "inference-server/model/torch_module.hpp"
+#include "inference-server/model/torch_tensors.hpp"
 
 namespace imageclassifier::model {
 namespace {
 
+using namespace torch_engine;
+
 /// torch.nn.BatchNorm2d's default.
 constexpr double kEpsilon = 1e-5;
-
-void set_threads(int threads) {
-  static std::once_flag once;
-  std::call_once(once, [] { at::set_num_interop_threads(1); });
-  at::set_num_threads(threads > 0 ? threads : usable_cores());
-}
 
 at::Tensor to_tensor(std::span<const std::byte> bytes, const std::vector<std::uint64_t>& shape) {
   at::Tensor tensor = at::empty(std::vector<std::int64_t>(shape.begin(), shape.end()), at::kFloat);
@@ -40,19 +32,6 @@ Tensors to_tensors(const Architecture& architecture, int classes, const TensorBy
   return tensors;
 }
 
-at::Tensor to_batch(std::span<const preprocess::Input> inputs) {
-  const preprocess::Input& first = inputs.front();
-  const auto per_input = static_cast<std::size_t>(first.channels * first.height * first.width);
-  at::Tensor batch = at::empty({static_cast<std::int64_t>(inputs.size()), first.channels, first.height, first.width});
-  float* out = batch.data_ptr<float>();
-  for (const preprocess::Input& input : inputs) {
-    if (input.values.size() != per_input) throw std::invalid_argument("the inputs of a batch differ in size");
-    std::memcpy(out, input.values.data(), per_input * sizeof(float));
-    out += per_input;
-  }
-  return batch.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
 /// As at::conv2d, but always by oneDNN where LibTorch has it: with one thread conv2d gives the 1x1 filters, most of a
 /// ResNet, to a plain loop over the system's BLAS, which takes five times as long (ConvParams::use_mkldnn in LibTorch
 /// 1.13, aten/src/ATen/native/Convolution.cpp).
@@ -60,15 +39,6 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Ten
   if (!at::hasMKLDNN()) return at::conv2d(x, weight, bias, stride, padding);
   return at::mkldnn_convolution(x.contiguous(at::MemoryFormat::ChannelsLast), weight, bias, {padding, padding},
                                 {stride, stride}, {1, 1}, 1);
-}
-
-Rows to_rows(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.contiguous();
-  const auto columns = static_cast<std::size_t>(flat.size(1));
-  const float* data = flat.data_ptr<float>();
-  Rows rows;
-  for (std::int64_t i = 0; i < flat.size(0); ++i, data += columns) rows.emplace_back(data, data + columns);
-  return rows;
 }
 
 /// The forward pass; `apply(unit, x)` computes a convolution with its batch norm.
@@ -85,18 +55,6 @@ at::Tensor run_backbone(const Topology& topology, at::Tensor x, Apply&& apply) {
     x = y.add_(block.shortcut ? apply(*block.shortcut, x) : x).relu_();
   }
   return at::adaptive_avg_pool2d(x, {1, 1}).flatten(1);
-}
-
-template <typename Function>
-auto without_exceptions(Function&& function) -> decltype(function()) {
-  try {
-    const c10::InferenceMode no_gradients;
-    return function();
-  } catch (const c10::Error& error) {
-    return fail(ErrorCode::kInternal, std::string("LibTorch refused: ") + error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    return fail(ErrorCode::kInternal, std::string("the forward pass failed: ") + error.what());
-  }
 }
 
 class TorchNetwork final : public Engine {
@@ -202,5 +160,5 @@ Result<std::map<std::string, std::vector<float>>> measure_batch_norms(
 
 /// Looked up by torch_module().
 extern "C" const imageclassifier::model::TorchModule ic_torch_module;
-const imageclassifier::model::TorchModule ic_torch_module{&imageclassifier::model::build,
-                                                          &imageclassifier::model::measure_batch_norms};
+const imageclassifier::model::TorchModule ic_torch_module{
+    &imageclassifier::model::build, &imageclassifier::model::measure_batch_norms, &imageclassifier::model::load_script};

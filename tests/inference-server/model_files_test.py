@@ -11,7 +11,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from serving import DEADLINE, FOLDER, LABELS, MODEL, PICTURES, PROGRAM, ROOT, ProgramTest, Server, main
+from serving import DEADLINE, FOLDER, LABELS, MODEL, PICTURES, PROGRAM, ROOT, WRITE_MODEL, ProgramTest, Server, main
 
 PTH = FOLDER / "resnet18.pth"
 PHOTO = PICTURES / "exif-3.jpg"
@@ -104,6 +104,43 @@ class TorchFile(ProgramTest):
         self.assertIn("posix.system", self.ends_with("ModelInvalid", "--model", str(folder / "code.pth")))
         self.assertIn("TorchScript", self.ends_with("ModelInvalid", "--model", str(folder / "script.pth")))
         self.assertFalse((folder / "executed").exists())
+
+
+class TorchScript(ProgramTest):
+    def script(self, body):
+        path = FOLDER / f"script-{hashlib.sha256(body.encode()).hexdigest()[:8]}.pt"
+        subprocess.run([Path(WRITE_MODEL).with_name("write_script_model"), path, body], check=True)
+        return path
+
+    def test_a_program_is_run_only_if_that_is_allowed_and_says_as_many_classes_as_it_has(self):
+        path = self.script("return x.mean([2, 3])")
+        self.assertIn("only --allow-torchscript runs it", self.ends_with("ModelInvalid", "--model", str(path)))
+        answer = predictions(path, "--allow-torchscript", "true")
+        self.assertEqual(sorted(p["label"] for p in answer), ["class 0", "class 1", "class 2"])
+        self.assertAlmostEqual(sum(p["probability"] for p in answer), 1, places=3)
+        three = FOLDER / "three.txt"
+        three.write_text("red\ngreen\nblue\n")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with Server("--model", str(path), "--allow-torchscript", "true", "--labels", str(three), "--model-sha256",
+                    digest) as server:
+            server.ready()
+            self.assertEqual(json.loads(server.get("/readyz")[1])["model"]["architecture"], "torchscript")
+            best = json.loads(server.classify(PHOTO.read_bytes())[1])["results"][0]["predictions"][0]
+            self.assertIn(best["label"], ("red", "green", "blue"))
+        self.assertIn("10 labels, but 3 classes",
+                      self.ends_with("ModelInvalid", "--model", str(path), "--allow-torchscript", "true"))
+
+    def test_programs_that_are_no_classifiers_or_not_the_expected_ones_are_refused(self):
+        allowed = ("--allow-torchscript", "true")
+        for sentence, body in (("a number for each class", "return x"), ("a number for each class", "return 1"),
+                               ("unusable", "return x.mean([7])"), ("unusable", "assert False, 'no'\n  return x")):
+            self.assertIn(sentence, self.ends_with("ModelInvalid", "--model", str(self.script(body)), *allowed))
+        path = self.script("return x.mean([2, 3])")
+        self.ends_with("ModelDigestMismatch", "--model", str(path), "--model-sha256", "0" * 64, *allowed)
+        cut = FOLDER / "cut.pt"
+        cut.write_bytes(path.read_bytes()[:-100])
+        self.ends_with("ModelInvalid", "--model", str(cut), *allowed)
+        self.assertIn("onednn", self.ends_with("ModelInvalid", "--model", str(path), "--engine", "onednn", *allowed))
 
 
 class OwnClasses(ProgramTest):

@@ -99,6 +99,13 @@ TEST_CASE("the temperature makes overconfident logits honest") {
   CHECK(model::calibrate_temperature({}, {}) == 1);
 }
 
+TEST_CASE("a few samples that are all right do not make every answer sure") {
+  const std::vector<std::vector<float>> logits(10, {3, 0});
+  const std::vector<int> classes(10, 0);
+  const double temperature = model::calibrate_temperature(logits, classes);
+  CHECK(1 / (1 + std::exp(-3 / temperature)) == Approx(1 - 0.5 / 12).epsilon(0.01));
+}
+
 TEST_CASE("rows that cannot be fitted are refused") {
   using Rows = std::vector<std::vector<float>>;
   const std::vector<int> classes{0, 1};
