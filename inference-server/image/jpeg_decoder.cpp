@@ -11,6 +11,7 @@
 
 #include "inference-server/image/exif.hpp"
 #include "inference-server/image/formats.hpp"
+#include "inference-server/image/jpeg_huffman.hpp"
 #include "inference-server/image/orientation.hpp"
 
 namespace imageclassifier::image {
@@ -30,6 +31,7 @@ struct JpegReader {
   jpeg_decompress_struct info{};
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
+  JpegHuffman huffman;
   std::jmp_buf escape{};
   DecodeFailure failure = DecodeFailure::kCorrupt;
   const DecodeLimits* limits = nullptr;
@@ -101,6 +103,7 @@ bool start(JpegReader& reader, unsigned eighths) {
   reader.info.dct_method = JDCT_ISLOW;
   reader.info.do_fancy_upsampling = TRUE;
   jpeg_start_decompress(&reader.info);
+  reader.huffman.take_over(reader.info);
   return true;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "inference-server/image/decoder.hpp"
@@ -22,5 +24,9 @@ struct JpegKind {
 
 /// For pictures that the encoder takes; ends the program at others.
 std::vector<std::byte> write_jpeg(const image::Image& image, const JpegKind& kind);
+
+/// What libjpeg alone makes of a file of three components: R G B, or nothing if it stops at it or finds it cut or
+/// damaged.
+std::optional<std::vector<std::uint8_t>> read_jpeg(const std::vector<std::byte>& file);
 
 }  // namespace imageclassifier::test
