@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <set>
 #include <tuple>
 
 #include "inference-server/image/jpeg_encoder.hpp"
@@ -140,6 +141,41 @@ TEST_CASE_METHOD(ProtocolFixture, "predictions are called by name, WordNet id or
     }
   }
   check_problem(post(picture, "?labels=all"), 400, "bad_parameter");
+}
+
+namespace {
+
+std::shared_ptr<protocol::Classifier> with_labels(ProtocolFixture& fixture, std::vector<std::string> labels) {
+  auto model = std::make_unique<BrightnessModel>();
+  model->manifest_.labels = std::move(labels);
+  model->manifest_.wnids.clear();
+  return std::make_shared<protocol::Classifier>(protocol::ClassifierOptions{}, std::move(model), fixture.clock,
+                                                fixture.metrics);
+}
+
+}  // namespace
+
+TEST_CASE("names that repeat are two classes, and where there are no WordNet ids the name stands in for them") {
+  ProtocolFixture fixture(false);
+  fixture.state.ready(with_labels(fixture, {"crane", "crane"}));
+  const Json answer = Json::parse(body_of(fixture.post(read_picture("exif-3.jpg"), "?labels=wnid")));
+  const Json& predictions = answer["results"][0]["predictions"];
+  REQUIRE(predictions.size() == 2);
+  std::set<int> indices;
+  for (const Json& prediction : predictions) {
+    CHECK(prediction["label"] == "crane");
+    CHECK_FALSE(prediction.contains("wnid"));
+    indices.insert(prediction["index"].get<int>());
+  }
+  CHECK(indices == std::set<int>{0, 1});
+}
+
+TEST_CASE("a model with another number of outputs than labels does not warm up") {
+  ProtocolFixture fixture(false);
+  const auto warm = with_labels(fixture, {"one", "two", "three"})->warm_up();
+  REQUIRE_FALSE(warm);
+  CHECK(warm.error().code == ErrorCode::kInvalidArgument);
+  CHECK_THAT(warm.error().message, Catch::Contains("2 outputs but 3 labels"));
 }
 
 TEST_CASE_METHOD(ProtocolFixture, "a single picture that fails gives its own status") {
