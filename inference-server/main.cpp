@@ -52,6 +52,8 @@ int main(int argc, char** argv) {
       return app::convert_model(line.convert);
     case app::Command::kFit:
       return app::fit_model(line.fit);
+    case app::Command::kCalibrate:
+      return app::calibrate(line.calibrate);
     case app::Command::kMakeDemoModel:
       return app::make_demo_model(line.make_demo_model);
     case app::Command::kDrawPictures:

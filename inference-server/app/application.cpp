@@ -311,6 +311,7 @@ Result<std::unique_ptr<model::Model>> load(const ModelOptions& options, StartSta
                          .labels = {},
                          .transform = {},
                          .engine = options.engine,
+                         .precision = options.precision,
                          .threads = options.threads,
                          .allow_torchscript = options.allow_torchscript,
                          .stages = stages};

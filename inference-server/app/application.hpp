@@ -33,6 +33,8 @@ int fetch_model(const FetchModelOptions& options, std::stop_token stop);
 /// 0: written; 1: not, and nothing is left behind.
 int convert_model(const ConvertModelOptions& options);
 int fit_model(const FitModelOptions& options);
+/// `inference-server calibrate`: 0: written; 1: not.
+int calibrate(const CalibrateOptions& options);
 int make_demo_model(const MakeDemoModelOptions& options);
 int draw_pictures(const DrawPicturesOptions& options);
 

@@ -36,7 +36,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->check(CLI::IsMember({"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}));
   add(command, "--model-name", options.name, "Name of the model in answers; default: its architecture");
   add(command, "--labels", options.labels, "Labels file: lines or JSON; default: the model's own");
-  add(command, "--precision", options.precision, "Arithmetic of the model")->check(CLI::IsMember({"auto", "float32"}));
+  add(command, "--precision", options.precision, "Arithmetic of the model; auto: the fastest that proves itself")
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16", "int8"}));
   add(command, "--engine", options.engine, "What computes the model; auto: the fastest that proves itself")
       ->check(CLI::IsMember({"auto", "onednn", "libtorch"}));
   add(command, "--allow-torchscript", options.allow_torchscript,
@@ -114,6 +115,21 @@ void add_fit(CLI::App& app, FitModelOptions& fit) {
   add(fitting, "--threads", fit.threads, "0: the cores this process may use")->check(CLI::Range(0, 1024));
 }
 
+void add_calibrate(CLI::App& app, CalibrateOptions& options) {
+  CLI::App& command =
+      *app.add_subcommand("calibrate", "Measure a model's activations on pictures, and write it in int8");
+  command.add_option("--model", options.model, "float32 weights: a .safetensors or .pth file")->required();
+  command.add_option("--images", options.images, "Folder of pictures like those to come, with folders inside")
+      ->required();
+  command.add_option("--out", options.output, "The .safetensors file to write")->required();
+  command.add_option("--limit", options.limit, "Pictures at most, spread over the folder")
+      ->check(CLI::Range(4, 1'000'000))
+      ->capture_default_str();
+  command.add_option("--threads", options.threads, "0: the cores this process may use")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
 void add_model_tools(CLI::App& app, CommandLine& line) {
   FetchModelOptions& fetch = line.fetch_model;
   CLI::App& fetching = *app.add_subcommand("fetch-model", "Download model weights and check their digest");
@@ -157,6 +173,7 @@ Command command_of(const CLI::App& app) {
   if (app.got_subcommand("fetch-model")) return Command::kFetchModel;
   if (app.got_subcommand("convert")) return Command::kConvert;
   if (app.got_subcommand("fit")) return Command::kFit;
+  if (app.got_subcommand("calibrate")) return Command::kCalibrate;
   if (app.got_subcommand("make-demo-model")) return Command::kMakeDemoModel;
   if (app.got_subcommand("draw-pictures")) return Command::kDrawPictures;
   return Command::kNone;
@@ -176,6 +193,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_classify(app, line.classify);
   add_convert(app, line);
   add_fit(app, line.fit);
+  add_calibrate(app, line.calibrate);
   add_model_tools(app, line);
   try {
     app.parse(argc, argv);

@@ -13,17 +13,17 @@ namespace imageclassifier::app {
 
 /// Where the model is and how it is run; shared by `serve` and `classify`.
 struct ModelOptions {
-  std::string model;                   ///< --model, INFERENCE_MODEL: a .safetensors or .pth file
-  std::string sha256;                  ///< --model-sha256: 64 lower-case hex digits; empty: not checked
-  std::string architecture;            ///< --architecture: refuse another network; empty: whatever the file holds
-  std::string name;                    ///< --model-name; empty: the architecture
-  std::string labels;                  ///< --labels: a file, see model::parse_labels; empty: the model's own
-  std::string precision = "auto";      ///< --precision: auto or float32
-  std::string engine = "auto";         ///< --engine: auto (the fastest that proves itself), onednn or libtorch
-  bool allow_torchscript = false;      ///< --allow-torchscript
-  std::string preprocessing = "auto";  ///< --preprocessing: auto (the model's own), imagenet-v1 or imagenet-v2
-  int threads = 0;                     ///< --threads; 0: the cores of the cgroup's quota
-  int top_k = 5;                       ///< --top-k, 1..100
+  std::string model;               ///< --model, INFERENCE_MODEL: a .safetensors or .pth file
+  std::string sha256;              ///< --model-sha256: 64 lower-case hex digits; empty: not checked
+  std::string architecture;        ///< --architecture: refuse another network; empty: whatever the file holds
+  std::string name;                ///< --model-name; empty: the architecture
+  std::string labels;              ///< --labels: a file, see model::parse_labels; empty: the model's own
+  std::string precision = "auto";  ///< --precision: auto (the fastest that proves itself), float32, bfloat16 or int8
+  std::string engine = "auto";     ///< --engine: auto (the fastest that proves itself), onednn or libtorch
+  bool allow_torchscript = false;  ///< --allow-torchscript
+  std::string preprocessing = "auto";         ///< --preprocessing: auto (the model's own), imagenet-v1 or imagenet-v2
+  int threads = 0;                            ///< --threads; 0: the cores of the cgroup's quota
+  int top_k = 5;                              ///< --top-k, 1..100
   std::uint64_t max_image_pixels = 50000000;  ///< --max-image-pixels
 };
 
@@ -89,6 +89,14 @@ struct MakeDemoModelOptions {
   int threads = 0;
 };
 
+struct CalibrateOptions {
+  std::string model;
+  std::string images;  ///< a folder, with folders inside
+  std::string output;
+  int limit = 1000;  ///< pictures
+  int threads = 0;
+};
+
 struct DrawPicturesOptions {
   std::string output;
   std::string set = "held-out";  ///< "fitting" or "held-out"
@@ -96,7 +104,7 @@ struct DrawPicturesOptions {
   int per_class = 10;
 };
 
-enum class Command { kServe, kClassify, kFetchModel, kConvert, kFit, kMakeDemoModel, kDrawPictures, kNone };
+enum class Command { kServe, kClassify, kFetchModel, kConvert, kFit, kMakeDemoModel, kCalibrate, kDrawPictures, kNone };
 
 struct CommandLine {
   Command command = Command::kNone;
@@ -107,6 +115,7 @@ struct CommandLine {
   ConvertModelOptions convert;
   FitModelOptions fit;
   MakeDemoModelOptions make_demo_model;
+  CalibrateOptions calibrate;
   DrawPicturesOptions draw_pictures;
   std::string message;  ///< kNone: what to print (help, version, or what is wrong)
   int exit_code = 0;    ///< kNone: 0, or what main returns

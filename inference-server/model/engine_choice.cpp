@@ -1,8 +1,10 @@
 #include "inference-server/model/engine_choice.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "common/log.hpp"
+#include "inference-server/model/onednn_int8_network.hpp"
 #include "inference-server/model/onednn_network.hpp"
 #include "inference-server/model/reference_logits.hpp"
 #include "inference-server/model/torch_module.hpp"
@@ -10,64 +12,151 @@
 namespace imageclassifier::model {
 namespace {
 
+using Built = Result<std::unique_ptr<Engine>>;
+
 /// Two right implementations in float32 differ by about 1e-6 of the largest logit; a wrong one by more than this.
-constexpr double kTolerance = 1e-3;
+constexpr double kFloatTolerance = 1e-3;
+constexpr double kBfloat16Tolerance = 0.05;
+constexpr double kInt8Tolerance = 0.05;
 
-Result<std::unique_ptr<Engine>> build_torch(const EngineRequest& request) {
-  const auto torch = torch_module();
-  if (!torch) return tl::unexpected(torch.error());
-  return (*torch)->build(request.architecture, request.classes, request.tensors, request.threads);
-}
-
-Result<std::unique_ptr<Engine>> build_onednn(const EngineRequest& request) {
-  return OnednnNetwork::build(request.architecture, request.classes, request.tensors,
-                              {.side = request.side, .threads = request.threads});
-}
-
-/// What the engine must give; nothing when there is nobody to ask.
-Result<std::optional<ReferenceLogits>> reference_for(const EngineRequest& request) {
-  if (request.manifest.reference) return request.manifest.reference;
-  if (!torch_module()) return std::nullopt;
-  auto reference =
-      make_reference_logits(request.architecture, request.classes, request.tensors, request.manifest.transform);
-  if (!reference) return tl::unexpected(reference.error());
-  return std::optional(std::move(*reference));
-}
-
-Result<void> prove(Engine& engine, const Manifest& manifest, const ReferenceLogits& reference) {
-  const auto rows = engine.logits(reference_inputs(manifest.transform, reference.seed, reference.rows.size()));
-  if (!rows) return tl::unexpected(rows.error());
-  const double difference = relative_difference(*rows, reference.rows);
-  if (difference <= kTolerance) return {};
+std::string in_digits(double value) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.2g", difference);
-  return fail(ErrorCode::kInvalidArgument,
-              "its logits of the reference pictures differ by " + std::string(text) + " of the largest");
+  std::snprintf(text, sizeof text, "%.2g", value);
+  return text;
 }
 
-Result<std::unique_ptr<Engine>> proven(Result<std::unique_ptr<Engine>> engine, const Manifest& manifest,
-                                       const std::optional<ReferenceLogits>& reference) {
-  if (!engine || !reference) return engine;
-  if (auto proof = prove(**engine, manifest, *reference); !proof) {
-    return fail(Error(proof.error().code, "the engine " + (*engine)->name() + " does not prove itself", proof.error()));
+class Chooser {
+ public:
+  explicit Chooser(const EngineRequest& request) : request_(request) {}
+
+  Result<EngineChoice> run() {
+    if (auto found = find_reference(); !found) return tl::unexpected(found.error());
+    for (const auto attempt : {&Chooser::try_int8, &Chooser::try_bfloat16}) {
+      if (auto engine = (this->*attempt)()) return EngineChoice{std::move(engine), {}};
+    }
+    auto engine = in_float32();
+    if (!engine) return tl::unexpected(engine.error());
+    return EngineChoice{std::move(*engine), note_};
   }
-  return engine;
-}
+
+ private:
+  /// Nothing when there is nobody to ask.
+  Result<void> find_reference() {
+    reference_ = request_.manifest.reference;
+    if (reference_ || request_.engine == "libtorch" || request_.quantised != nullptr) return {};
+    if (!torch_module()) {
+      log::warning("the engine is not proven: the model has no reference logits and LibTorch is not there");
+      return {};
+    }
+    auto made =
+        make_reference_logits(request_.architecture, request_.classes, request_.tensors, request_.manifest.transform);
+    if (!made) return tl::unexpected(made.error());
+    reference_ = std::move(*made);
+    return {};
+  }
+
+  Built proven(Built engine, double tolerance) const {
+    return reference_ ? proven(std::move(engine), tolerance, reference_->rows) : std::move(engine);
+  }
+
+  Built proven(Built engine, double tolerance, const Rows& expected) const {
+    if (!engine) return engine;
+    const auto rows =
+        (*engine)->logits(reference_inputs(request_.manifest.transform, reference_->seed, reference_->rows.size()));
+    if (!rows) return tl::unexpected(rows.error());
+    const double difference = relative_difference(*rows, expected);
+    if (difference <= tolerance) return engine;
+    return fail(ErrorCode::kInvalidArgument,
+                "the engine " + (*engine)->name() + " does not prove itself in " + (*engine)->precision() +
+                    ": its logits of the reference pictures differ by " + in_digits(difference) + " of the largest; " +
+                    in_digits(tolerance) + " is allowed");
+  }
+
+  void pass_over(const std::string& precision, const std::string& why) {
+    log::warning("a precision is not used", {{"precision", precision}, {"reason", why}});
+    note_ = precision + " is not used: " + why;
+  }
+
+  bool asks_for(const std::string& precision) const {
+    return request_.precision == precision || request_.precision == "auto";
+  }
+
+  std::unique_ptr<Engine> try_int8() {
+    const bool quantised = request_.quantised != nullptr;
+    if (!asks_for("int8") || (!quantised && request_.precision == "auto")) return nullptr;
+    const auto refused = [&](const std::string& why) {
+      pass_over("int8", why);
+      return nullptr;
+    };
+    if (!quantised) return refused("the model has float32 weights; inference-server calibrate makes int8 ones");
+    if (request_.engine == "libtorch") return refused("LibTorch computes float32 here");
+    const auto& calibration = request_.manifest.calibration;
+    if (!calibration || !reference_) return refused("the model file has no calibration or no reference logits");
+    auto engine = proven(OnednnInt8Network::build(request_.architecture, *request_.quantised, calibration->ranges,
+                                                  {.side = request_.side, .threads = request_.threads}),
+                         kInt8Tolerance, calibration->logits);
+    if (!engine) return refused(engine.error().describe());
+    return std::move(*engine);
+  }
+
+  std::unique_ptr<Engine> try_bfloat16() {
+    if (!asks_for("bfloat16")) return nullptr;
+    const auto refused = [&](const std::string& why) {
+      pass_over("bfloat16", why);
+      return nullptr;
+    };
+    if (request_.engine == "libtorch") {
+      return request_.precision == "auto" ? nullptr : refused("LibTorch computes float32 here");
+    }
+    auto engine = build_onednn(true);
+    // That a processor has no bfloat16 is nothing to tell those who did not ask for it.
+    if (!engine && engine.error().code == ErrorCode::kUnsupported && request_.precision == "auto") return nullptr;
+    engine = proven(std::move(engine), kBfloat16Tolerance);
+    if (engine && !reference_) return refused("there are no reference logits to prove it by");
+    if (!engine) return refused(engine.error().describe());
+    return std::move(*engine);
+  }
+
+  Built in_float32() {
+    if (request_.engine == "libtorch") return proven(build_torch(), kFloatTolerance);
+    auto engine = proven(build_onednn(false), kFloatTolerance);
+    if (engine || request_.engine == "onednn") return engine;
+    log::warning("the engine onednn is not used", {{"reason", engine.error().describe()}});
+    auto fallback = proven(build_torch(), kFloatTolerance);
+    if (!fallback && fallback.error().code == ErrorCode::kUnsupported) return engine;
+    return fallback;
+  }
+
+  const TensorBytes& tensors() {
+    if (request_.quantised != nullptr && dequantised_.empty()) {
+      dequantised_ = dequantise(request_.architecture, *request_.quantised);
+      dequantised_bytes_ = as_bytes(dequantised_);
+    }
+    return request_.quantised == nullptr ? request_.tensors : dequantised_bytes_;
+  }
+
+  Built build_onednn(bool bfloat16) {
+    return OnednnNetwork::build(request_.architecture, request_.classes, tensors(),
+                                {.side = request_.side, .threads = request_.threads, .bfloat16 = bfloat16});
+  }
+
+  Built build_torch() {
+    const auto torch = torch_module();
+    if (!torch) return tl::unexpected(torch.error());
+    return (*torch)->build(request_.architecture, request_.classes, tensors(), request_.threads);
+  }
+
+  const EngineRequest& request_;
+  std::optional<ReferenceLogits> reference_;
+  WeightMap dequantised_;
+  TensorBytes dequantised_bytes_;
+  std::string note_;
+};
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> choose_engine(const EngineRequest& request) {
-  if (request.engine == "libtorch") return proven(build_torch(request), request.manifest, request.manifest.reference);
-  const auto reference = reference_for(request);
-  if (!reference) return tl::unexpected(reference.error());
-  if (!*reference)
-    log::warning("the engine is not proven: the model has no reference logits and LibTorch is not there");
-  auto engine = proven(build_onednn(request), request.manifest, *reference);
-  if (engine || request.engine == "onednn") return engine;
-  log::warning("the engine onednn is not used", {{"reason", engine.error().describe()}});
-  auto fallback = proven(build_torch(request), request.manifest, request.manifest.reference);
-  if (!fallback && fallback.error().code == ErrorCode::kUnsupported) return engine;
-  return fallback;
+Result<EngineChoice> choose_engine(const EngineRequest& request) {
+  return Chooser(request).run();
 }
 
 }  // namespace imageclassifier::model

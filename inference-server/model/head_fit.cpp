@@ -54,13 +54,17 @@ Result<FittedHead> fit_and_judge(const LabelledFeatures& fitted, const LabelledF
 
 Result<std::unique_ptr<Engine>> build_backbone(const Architecture& architecture, int classes,
                                                const TensorBytes& tensors, const Manifest& manifest, int threads) {
-  return choose_engine({.architecture = architecture,
-                        .classes = classes,
-                        .tensors = tensors,
-                        .manifest = manifest,
-                        .side = manifest.transform.crop,
-                        .engine = "auto",
-                        .threads = threads});
+  auto choice = choose_engine({.architecture = architecture,
+                               .classes = classes,
+                               .tensors = tensors,
+                               .quantised = nullptr,
+                               .manifest = manifest,
+                               .side = manifest.transform.crop,
+                               .engine = "auto",
+                               .precision = "float32",
+                               .threads = threads});
+  if (!choice) return tl::unexpected(choice.error());
+  return std::move(choice->engine);
 }
 
 Result<std::string> write_fitted_model(const std::string& path, const Architecture& architecture, TensorBytes tensors,

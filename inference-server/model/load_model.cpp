@@ -57,13 +57,34 @@ Result<void> settle_labels(Manifest& manifest, const LoadOptions& options, int c
                                                std::to_string(classes) + " classes in " + options.path);
 }
 
-ModelInfo describe(const LoadOptions& options, const Manifest& manifest, std::string digest, const Engine& engine) {
+/// Of either kind; the other is empty.
+struct Weights {
+  int classes = 0;
+  TensorBytes tensors;
+  std::optional<QuantisedWeights> quantised;
+};
+
+Result<Weights> read_weights(const Architecture& architecture, const Safetensors& file, const std::string& precision) {
+  if (precision == "int8") {
+    auto quantised = read_quantised(architecture, file);
+    if (!quantised) return tl::unexpected(quantised.error());
+    const int classes = quantised->classes;
+    return Weights{classes, {}, std::move(*quantised)};
+  }
+  auto checked = check_weights(architecture, file);
+  if (!checked) return tl::unexpected(checked.error());
+  return Weights{checked->classes, std::move(checked->tensors), {}};
+}
+
+ModelInfo describe(const LoadOptions& options, const Manifest& manifest, std::string digest,
+                   const EngineChoice& choice) {
   ModelInfo info;
   info.name = options.name.empty() ? manifest.architecture : options.name;
   info.version = "1";
   info.architecture = manifest.architecture;
-  info.precision = engine.precision();
-  info.engine = engine.name();
+  info.precision = choice.engine->precision();
+  info.precision_note = choice.note;
+  info.engine = choice.engine->name();
   info.weights_sha256 = std::move(digest);
   info.demo = manifest.weights == "demo";
   return info;
@@ -71,7 +92,7 @@ ModelInfo describe(const LoadOptions& options, const Manifest& manifest, std::st
 
 struct Built {
   Manifest manifest;
-  std::unique_ptr<Engine> engine;
+  EngineChoice choice;
 };
 
 Result<Built> build(const LoadOptions& options, std::span<const std::byte> bytes) {
@@ -81,23 +102,25 @@ Result<Built> build(const LoadOptions& options, std::span<const std::byte> bytes
   if (!manifest) return tl::unexpected(manifest.error());
   const auto architecture = find_architecture(manifest->architecture);
   if (!architecture) return tl::unexpected(architecture.error());
-  const auto weights = check_weights(*architecture, file->content);
+  const auto weights = read_weights(*architecture, file->content, manifest->precision);
   if (!weights) return tl::unexpected(weights.error());
   if (auto labels = settle_labels(*manifest, options, weights->classes); !labels) {
     return tl::unexpected(labels.error());
   }
   const preprocess::TransformSpec transform = options.transform.value_or(manifest->transform);
   const auto stage = StartStages::begin(options.stages, "build_and_prove");
-  auto engine = choose_engine({.architecture = *architecture,
+  auto choice = choose_engine({.architecture = *architecture,
                                .classes = weights->classes,
                                .tensors = weights->tensors,
+                               .quantised = weights->quantised ? &*weights->quantised : nullptr,
                                .manifest = *manifest,
                                .side = transform.crop,
                                .engine = options.engine,
+                               .precision = options.precision,
                                .threads = options.threads});
-  if (!engine) return tl::unexpected(engine.error());
+  if (!choice) return tl::unexpected(choice.error());
   manifest->transform = transform;
-  return Built{std::move(*manifest), std::move(*engine)};
+  return Built{std::move(*manifest), std::move(*choice)};
 }
 
 std::string digest_of(std::span<const std::byte> bytes, StartStages* stages) {
@@ -125,7 +148,9 @@ Result<Built> build_script(const LoadOptions& options, std::span<const std::byte
   if (!rows) return fail(Error(ErrorCode::kInvalidArgument, options.path + " is unusable", rows.error()));
   const auto classes = static_cast<int>(rows->front().size());
   if (auto labels = settle_labels(manifest, options, classes); !labels) return tl::unexpected(labels.error());
-  return Built{std::move(manifest), std::move(*engine)};
+  const bool asked = options.precision == "bfloat16" || options.precision == "int8";
+  return Built{std::move(manifest),
+               {std::move(*engine), asked ? "a TorchScript program computes in float32 here" : std::string()}};
 }
 
 Result<void> check_digest(const LoadOptions& options, const std::string& digest) {
@@ -146,8 +171,9 @@ Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const 
   if (auto good = check_digest(options, digest); !good) return tl::unexpected(good.error());
   if (script) built = build_script(options, bytes);
   if (!*built) return tl::unexpected(built->error());
-  ModelInfo info = describe(options, (*built)->manifest, std::move(digest), *(*built)->engine);
-  return std::make_unique<LoadedModel>(std::move(info), std::move((*built)->manifest), std::move((*built)->engine));
+  ModelInfo info = describe(options, (*built)->manifest, std::move(digest), (*built)->choice);
+  return std::make_unique<LoadedModel>(std::move(info), std::move((*built)->manifest),
+                                       std::move((*built)->choice.engine));
 }
 
 }  // namespace

@@ -87,6 +87,19 @@ Result<void> read_labels(const Metadata& metadata, Manifest& manifest) {
   return check_labels({manifest.labels, manifest.wnids});
 }
 
+/// False: not 1 to 8 lists of numbers of one length.
+bool read_rows(const Json& json, std::vector<std::vector<float>>& rows) {
+  if (!json.is_array() || json.empty() || json.size() > 8) return false;
+  for (const Json& row : json) {
+    if (!row.is_array() || row.empty() || row.size() != json.front().size()) return false;
+    for (const Json& value : row) {
+      if (!value.is_number()) return false;
+    }
+    rows.push_back(row.get<std::vector<float>>());
+  }
+  return true;
+}
+
 Result<void> read_reference(const Metadata& metadata, std::optional<ReferenceLogits>& reference) {
   const auto text = find(metadata, "reference_logits");
   if (!text) return {};
@@ -94,26 +107,61 @@ Result<void> read_reference(const Metadata& metadata, std::optional<ReferenceLog
     return refuse("reference_logits", "{\"seed\": a whole number, \"rows\": 1 to 8 lists of numbers of one length}");
   };
   const Json json = Json::parse(*text, nullptr, false);
-  if (!json.is_object() || !json.contains("seed") || !json["seed"].is_number_unsigned() || !json.contains("rows") ||
-      !json["rows"].is_array() || json["rows"].empty() || json["rows"].size() > 8) {
+  if (!json.is_object() || !json.contains("seed") || !json["seed"].is_number_unsigned() || !json.contains("rows")) {
     return wrong();
   }
   ReferenceLogits read{json["seed"].get<std::uint64_t>(), {}};
-  for (const Json& row : json["rows"]) {
-    if (!row.is_array() || row.empty() || row.size() != json["rows"].front().size()) return wrong();
-    for (const Json& value : row) {
-      if (!value.is_number()) return wrong();
-    }
-    read.rows.push_back(row.get<std::vector<float>>());
-  }
+  if (!read_rows(json["rows"], read.rows)) return wrong();
   reference = std::move(read);
   return {};
 }
 
-Result<void> check_precision(const Metadata& metadata) {
-  const auto precision = find(metadata, "precision");
-  if (precision && *precision != "float32") return refuse("precision", "float32, the only one that is served");
+Result<void> read_precision(const Metadata& metadata, std::string& precision) {
+  precision = find(metadata, "precision").value_or("float32");
+  if (precision != "float32" && precision != "int8") return refuse("precision", "float32 or int8");
   return {};
+}
+
+/// Whether the numbers are any good is for the engine's proof to say; here only whether they are numbers.
+Result<void> read_calibration(const Metadata& metadata, std::optional<Calibration>& calibration) {
+  const auto text = find(metadata, "calibration");
+  if (!text) return {};
+  const auto wrong = [] {
+    return refuse("calibration", "an object of numbers with \"ranges\", an object of numbers, and \"logits\"");
+  };
+  const Json json = Json::parse(*text, nullptr, false);
+  if (!json.is_object() || !json.contains("ranges") || !json["ranges"].is_object() || !json.contains("logits")) {
+    return wrong();
+  }
+  Calibration read;
+  for (const auto& [name, value] : json.items()) {
+    if (name != "ranges" && name != "logits" && !value.is_number()) return wrong();
+  }
+  for (const auto& [unit, range] : json["ranges"].items()) {
+    if (!range.is_number()) return wrong();
+    read.ranges.emplace(unit, range.get<float>());
+  }
+  if (!read_rows(json["logits"], read.logits)) return wrong();
+  read.pictures = json.value("pictures", 0);
+  read.held_out = json.value("held_out", 0);
+  read.top1_agreement = json.value("top1_agreement", 0.0);
+  read.top5_agreement = json.value("top5_agreement", 0.0);
+  read.mean_logit_error = json.value("mean_logit_error", 0.0);
+  read.worst_logit_error = json.value("worst_logit_error", 0.0);
+  calibration = std::move(read);
+  return {};
+}
+
+std::string to_text(const Calibration& calibration) {
+  return Json({{"ranges", calibration.ranges},
+               {"logits", calibration.logits},
+               {"pictures", calibration.pictures},
+               {"held_out", calibration.held_out},
+               {"top1_agreement", calibration.top1_agreement},
+               {"top5_agreement", calibration.top5_agreement},
+               {"mean_logit_error", calibration.mean_logit_error},
+               {"worst_logit_error", calibration.worst_logit_error}})
+      .dump();
 }
 
 }  // namespace
@@ -127,7 +175,8 @@ Result<Manifest> parse_manifest(const Metadata& metadata) {
        {read_side(metadata, "resize", transform.resize), read_side(metadata, "crop", transform.crop),
         read_channels(metadata, "mean", false, transform.mean), read_channels(metadata, "std", true, transform.std),
         read_temperature(metadata, manifest.temperature), read_labels(metadata, manifest),
-        read_reference(metadata, manifest.reference), check_precision(metadata)}) {
+        read_reference(metadata, manifest.reference), read_precision(metadata, manifest.precision),
+        read_calibration(metadata, manifest.calibration)}) {
     if (!step) return tl::unexpected(step.error());
   }
   return manifest;
@@ -144,12 +193,13 @@ Metadata to_metadata(const Manifest& manifest) {
                     {"labels", Json(manifest.labels).dump()},
                     {"labels_sha256", labels_digest(manifest.labels)},
                     {"temperature", Json(manifest.temperature).dump()},
-                    {"precision", "float32"}};
+                    {"precision", manifest.precision}};
   if (!manifest.wnids.empty()) metadata.emplace("wnids", Json(manifest.wnids).dump());
   if (manifest.reference) {
     metadata["reference_logits"] =
         Json({{"seed", manifest.reference->seed}, {"rows", manifest.reference->rows}}).dump();
   }
+  if (manifest.calibration) metadata["calibration"] = to_text(*manifest.calibration);
   return metadata;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,19 +21,34 @@ struct Logits {
 
 /// What a model says of itself: /readyz, every answer and the page show it.
 struct ModelInfo {
-  std::string name;            ///< for people and for URLs; the architecture unless configured
-  std::string version;         ///< "1" unless the manifest says otherwise
-  std::string architecture;    ///< "resnet101"
-  std::string precision;       ///< "float32"
-  std::string engine;          ///< "onednn" or "libtorch"
-  std::string weights_sha256;  ///< 64 hex digits of the weights file
-  bool demo = false;           ///< a demo model: the page says so plainly
+  std::string name;              ///< for people and for URLs; the architecture unless configured
+  std::string version;           ///< "1" unless the manifest says otherwise
+  std::string architecture;      ///< "resnet101"
+  std::string precision;         ///< that computes: "float32", "bfloat16" or "int8"
+  std::string engine;            ///< "onednn" or "libtorch"
+  std::string weights_sha256;    ///< 64 hex digits of the weights file
+  bool demo = false;             ///< a demo model: the page says so plainly
+  std::string precision_note{};  ///< why the precision is not the one asked for, or not the file's; empty: it is
 };
 
 /// Logits of the pictures that reference_inputs makes from the seed: what an engine must give to prove itself.
 struct ReferenceLogits {
   std::uint64_t seed = 0;
   std::vector<std::vector<float>> rows;  ///< one per picture
+};
+
+/// What `calibrate` found out about an int8 model. Shares are from 0 to 1, errors as in relative_difference.
+struct Calibration {
+  /// The largest magnitude that the 8-bit numbers of an activation stand for, by the name of the convolution whose
+  /// result it is; "input" is the picture and "fc" what the head is given.
+  std::map<std::string, float> ranges;
+  std::vector<std::vector<float>> logits;  ///< in int8, of the pictures of the manifest's reference logits
+  int pictures = 0;                        ///< measured
+  int held_out = 0;                        ///< compared with float32 afterwards, never measured
+  double top1_agreement = 0;               ///< share of those with the same first class
+  double top5_agreement = 0;               ///< share of those whose first class in float32 is among the first five
+  double mean_logit_error = 0;
+  double worst_logit_error = 0;
 };
 
 /// What the weights file's manifest (safetensors `__metadata__`) and tensors fix.
@@ -44,6 +60,8 @@ struct Manifest {
   double temperature = 1.0;          ///< softmax(logits / temperature)
   std::vector<std::string> wnids{};  ///< WordNet ids, one per label; empty: not known
   std::optional<ReferenceLogits> reference{};
+  std::string precision = "float32";         ///< of the weights in the file: "float32" or "int8"
+  std::optional<Calibration> calibration{};  ///< of int8 weights
 };
 
 /// A loaded network. `forward` must be called by one thread at a time (the compute lane).
@@ -65,6 +83,7 @@ struct LoadOptions {
   std::vector<std::string> wnids{};                    ///< of those labels; empty: not known
   std::optional<preprocess::TransformSpec> transform;  ///< overrides the manifest's
   std::string engine = "auto";                         ///< "auto", "onednn" or "libtorch"; see choose_engine
+  std::string precision = "auto";                      ///< "auto", "float32", "bfloat16" or "int8"; see choose_engine
   int threads = 0;                                     ///< for the forward pass; 0: the cores this process may use
   bool allow_torchscript = false;                      ///< run the code of a file of torch.jit.save
   StartStages* stages = nullptr;                       ///< told of map_file, verify_digest, build_and_prove

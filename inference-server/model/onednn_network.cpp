@@ -114,6 +114,7 @@ class FloatLowering : Lowering {
       x = convolve_onto(block.body.back(), y, sum);
     }
     mean_pool(x);
+    plan_.name_last("fc", plan_.pooled);
     multiply(classes);
     return std::move(plan_);
   }

@@ -14,7 +14,8 @@ struct OnednnOptions {
   bool bfloat16 = false;  ///< products in bfloat16, sums in float32
 };
 
-/// The result of a unit, by its convolution's name, with the ReLU behind it; in no particular order of its numbers.
+/// The result of a unit, by its convolution's name, with the ReLU behind it, and as "fc" what the head is given; in no
+/// particular order of its numbers.
 using ActivationObserver = std::function<void(const std::string& unit, std::span<const float> values)>;
 
 /// A ResNet lowered to oneDNN primitives: batch norm, ReLU and the residual sum are part of the convolutions, every

@@ -1,6 +1,8 @@
 #include "inference-server/model/onednn_plan.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <string_view>
 
 #include "inference-server/model/cpu_count.hpp"
 
@@ -145,11 +147,16 @@ void Lowering::mean_pool(const memory& x) {
 dnnl::convolution_forward::primitive_desc Lowering::describe(const Unit& unit, const Desc& in, Type weights,
                                                              const Desc& out, const dnnl::primitive_attr& how) const {
   const Dims padding{unit.padding, unit.padding};
-  return {{dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, in,
-           Desc({unit.out, unit.in, unit.kernel, unit.kernel}, weights, Tag::any), Desc({unit.out}, Type::f32, Tag::x),
-           out, Dims{unit.stride, unit.stride}, padding, padding},
-          how,
-          engine_};
+  const dnnl::convolution_forward::primitive_desc found{
+      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, in,
+       Desc({unit.out, unit.in, unit.kernel, unit.kernel}, weights, Tag::any), Desc({unit.out}, Type::f32, Tag::x), out,
+       Dims{unit.stride, unit.stride}, padding, padding},
+      how,
+      engine_};
+  if (std::string_view(found.impl_info_str()).starts_with("ref")) {
+    throw dnnl::error(dnnl_unimplemented, "it has only reference code for this convolution");
+  }
+  return found;
 }
 
 Computation::Computation(const dnnl::engine& engine, int threads, std::size_t max_batch, Make make)
@@ -164,8 +171,13 @@ void Computation::prepare(memory::dim batch, int height, int width) {
   plan_of({batch, height, width});
 }
 
+void Computation::seal() {
+  make_ = nullptr;
+}
+
 Plan& Computation::plan_of(const Shape& shape) {
   if (const auto known = plans_.find(shape); known != plans_.end()) return known->second;
+  if (!make_) throw dnnl::error(dnnl_invalid_arguments, "it was not prepared for inputs of this size");
   Plan plan = make_({shape[0], 3, shape[1], shape[2]});
   if (plan.size() > arena_size_) {
     arena_size_ = plan.size();
@@ -189,7 +201,7 @@ Result<Rows> Computation::run(std::span<const preprocess::Input> inputs, memory 
   return without_exceptions([&]() -> Result<Rows> {
     Rows rows;
     for (auto rest = inputs; !rest.empty();) {
-      const auto part = rest.first(std::min(rest.size(), max_batch_));
+      const auto part = rest.first(std::bit_floor(std::min(rest.size(), max_batch_)));
       rest = rest.subspan(part.size());
       const Plan& plan = filled(part);
       plan.run(stream_);

@@ -100,7 +100,8 @@ class Lowering {
   memory max_pool(const memory& x, Slot slot);
   /// The mean of each plane, float32, into plan_.pooled.
   void mean_pool(const memory& x);
-  /// Weights in a layout of oneDNN's choice.
+  /// Weights in a layout of oneDNN's choice. Throws dnnl_unimplemented where it has reference code alone, which takes
+  /// minutes.
   dnnl::convolution_forward::primitive_desc describe(const Unit& unit, const Desc& in, Type weights, const Desc& out,
                                                      const dnnl::primitive_attr& how) const;
 
@@ -113,9 +114,12 @@ class Computation {
  public:
   using Make = std::function<Plan(const Dims& pictures)>;
 
-  /// Batches larger than `max_batch` are computed in parts. `threads` as in Engine's builders.
+  /// Batches are computed in parts of 1, 2, 4 ... `max_batch`, so that few shapes are enough. `threads` as in Engine's
+  /// builders.
   Computation(const dnnl::engine& engine, int threads, std::size_t max_batch, Make make);
   void prepare(memory::dim batch, int height, int width);
+  /// No other shape will be asked for: what `make` refers to may go.
+  void seal();
   Result<Rows> run(std::span<const preprocess::Input> inputs, memory Plan::*output);
   Result<void> observe(const preprocess::Input& input, const Observer& observer);
 

@@ -29,17 +29,18 @@ struct Safetensors {
 /// the bytes. Allocates in proportion to the header only.
 Result<Safetensors> parse_safetensors(std::span<const std::byte> file);
 
-/// What write_safetensors stores; all float32.
-struct FloatTensor {
+/// What write_safetensors stores.
+struct FileTensor {
   std::string name;
   std::vector<std::uint64_t> shape;
   std::span<const std::byte> data;  ///< C order, little endian; need not be aligned
+  std::string dtype = "F32";
 };
 
 /// Writes the file in the given order through a temporary name beside `path`, the first tensor aligned to 64 bytes
 /// (the format allows no gap between tensors, so the order decides the rest). Returns the file's SHA-256, taken while
 /// writing. kUnavailable when the disk refuses.
-Result<std::string> write_safetensors(const std::string& path, std::span<const FloatTensor> tensors,
+Result<std::string> write_safetensors(const std::string& path, std::span<const FileTensor> tensors,
                                       const std::map<std::string, std::string>& metadata);
 
 }  // namespace imageclassifier::model

@@ -12,13 +12,13 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-std::string make_header(std::span<const FloatTensor> tensors, const std::map<std::string, std::string>& metadata) {
+std::string make_header(std::span<const FileTensor> tensors, const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
-  for (const FloatTensor& tensor : tensors) {
+  for (const FileTensor& tensor : tensors) {
     const std::uint64_t end = offset + tensor.data.size();
-    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump();
@@ -28,7 +28,7 @@ std::string make_header(std::span<const FloatTensor> tensors, const std::map<std
 
 }  // namespace
 
-Result<std::string> write_safetensors(const std::string& path, std::span<const FloatTensor> tensors,
+Result<std::string> write_safetensors(const std::string& path, std::span<const FileTensor> tensors,
                                       const std::map<std::string, std::string>& metadata) {
   const std::string part = path + ".part";
   const std::string header = make_header(tensors, metadata);
@@ -39,7 +39,7 @@ Result<std::string> write_safetensors(const std::string& path, std::span<const F
   Sha256 digest;
   digest.update(length);
   digest.update(header);
-  for (const FloatTensor& tensor : tensors) {
+  for (const FileTensor& tensor : tensors) {
     out.write(reinterpret_cast<const char*>(tensor.data.data()), static_cast<std::streamsize>(tensor.data.size()));
     digest.update(tensor.data);
   }

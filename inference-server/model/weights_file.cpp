@@ -49,7 +49,7 @@ Result<NamedTensors> read_weights_file(std::span<const std::byte> file) {
 
 Result<std::string> write_weights(const std::string& path, const Architecture& architecture, int classes,
                                   const TensorBytes& tensors, const Manifest& manifest) {
-  std::vector<FloatTensor> ordered;
+  std::vector<FileTensor> ordered;
   for (const TensorSpec& spec : tensors_of(architecture, classes)) {
     const auto found = tensors.find(spec.name);
     if (found == tensors.end() || found->second.size() != spec.elements() * sizeof(float)) {

@@ -48,7 +48,10 @@ HttpHandler readyz_handler(ServerState& state) {
                            {"score", now.self_test->score},
                            {"minimum_score", now.self_test->minimum_score}};
     }
-    if (now.model) json["model"] = model_json(*now.model);
+    if (now.model) {
+      json["model"] = model_json(*now.model);
+      if (!now.model->precision_note.empty()) json["model"]["precision_note"] = now.model->precision_note;
+    }
     json["start"] = start_json(state.stages(), now.classifier != nullptr);
     HttpResponse response{.status = ready ? 200 : 503,
                           .content_type = "application/json",

@@ -2,9 +2,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "inference-server/demo/pictures.hpp"
+#include "inference-server/image/decoder.hpp"
+#include "inference-server/model/calibration.hpp"
 #include "inference-server/model/model.hpp"
 
 using namespace imageclassifier;
@@ -19,6 +23,26 @@ model::DemoModelOptions small_options() {
   options.held_out_per_class = 6;
   options.output = (std::filesystem::temp_directory_path() / ("demo-" + std::to_string(::getpid()))).string();
   return options;
+}
+
+constexpr int kClasses = 12;
+
+preprocess::Input draw(std::size_t n, demo::PictureSet set, const preprocess::TransformSpec& transform) {
+  const auto index = static_cast<int>(n);
+  const auto decoded = image::decode(demo::draw_jpeg(index % kClasses, set, 1, index / kClasses));
+  REQUIRE(decoded);
+  return preprocess::preprocess(decoded->image, transform);
+}
+
+int count_right(model::Model& network, const std::vector<preprocess::Input>& inputs) {
+  const auto logits = network.forward(inputs);
+  REQUIRE(logits);
+  int right = 0;
+  for (std::size_t n = 0; n < inputs.size(); ++n) {
+    const auto& row = logits->rows[n];
+    if (std::max_element(row.begin(), row.end()) - row.begin() == static_cast<int>(n) % kClasses) ++right;
+  }
+  return right;
 }
 
 }  // namespace
@@ -38,6 +62,38 @@ TEST_CASE("a small demo model is right about pictures that it has not seen, and 
   CHECK((*loaded)->manifest().labels == report->labels);
   CHECK(report->labels.size() >= 10);
   std::filesystem::remove(options.output);
+}
+
+TEST_CASE("int8 is right about as many pictures that a fitted model has not seen as float32") {
+  model::DemoModelOptions options = small_options();
+  options.held_out_per_class = 0;
+  REQUIRE(model::make_demo_model(options));
+  model::CalibrationOptions how;
+  how.model = options.output;
+  how.output = options.output + "-int8";
+  how.pictures = 24;
+  how.picture = [](std::size_t n, const preprocess::TransformSpec& transform) {
+    return std::optional(draw(n, demo::PictureSet::kFitting, transform));
+  };
+  const auto report = model::calibrate(how);
+  if (!report) FAIL(report.error().describe());
+  model::LoadOptions load;
+  load.path = options.output;
+  const auto exact = model::load_model(load);
+  REQUIRE(exact);
+  load.path = how.output;
+  const auto fast = model::load_model(load);
+  REQUIRE(fast);
+  CHECK((*fast)->info().precision == "int8");
+  std::vector<preprocess::Input> inputs;
+  for (std::size_t n = 0; n < 7 * kClasses; ++n) {
+    inputs.push_back(draw(n, demo::PictureSet::kHeldOut, (*exact)->manifest().transform));
+  }
+  const int right = count_right(**exact, inputs);
+  CHECK(right > 66);
+  CHECK(count_right(**fast, inputs) >= right);  // one of 84 is more than half a point
+  std::filesystem::remove(how.model);
+  std::filesystem::remove(how.output);
 }
 
 TEST_CASE("the same fit with shuffled labels is at chance") {

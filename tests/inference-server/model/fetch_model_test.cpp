@@ -40,8 +40,7 @@ class HttpsServer {
       std::ofstream(folder_ + "/files/" + file) << kContent;
     }
     const std::array<float, 2> values{1, 2};
-    const std::array<model::FloatTensor, 1> tensors{
-        model::FloatTensor{"fc.bias", {2}, std::as_bytes(std::span(values))}};
+    const std::array<model::FileTensor, 1> tensors{model::FileTensor{"fc.bias", {2}, std::as_bytes(std::span(values))}};
     REQUIRE(model::write_safetensors(folder_ + "/files/net.safetensors", tensors, {}));
     const std::string openssl =
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext "

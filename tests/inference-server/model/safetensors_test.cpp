@@ -90,8 +90,8 @@ TEST_CASE("what is written is read back, with the data aligned") {
       (std::filesystem::temp_directory_path() / ("safetensors-" + std::to_string(::getpid()))).string();
   const std::vector<float> first{1.5F, -2.0F};
   const std::vector<float> second{3.0F};
-  const std::vector<model::FloatTensor> tensors{{"z", {1, 2}, std::as_bytes(std::span(first))},
-                                                {"a", {1}, std::as_bytes(std::span(second))}};
+  const std::vector<model::FileTensor> tensors{{"z", {1, 2}, std::as_bytes(std::span(first))},
+                                               {"a", {1}, std::as_bytes(std::span(second))}};
   const auto digest = model::write_safetensors(path, tensors, {{"weights", "test \"quoted\""}});
   REQUIRE(digest);
   {

@@ -17,10 +17,13 @@ TEST_CASE("readiness follows the stages and names the model") {
   loading.erase("start");
   CHECK(loading == Json({{"ready", false}, {"stage", "loading"}, {"model", nullptr}}));
 
-  fixture.state.warming_up(fixture.classifier->info());
+  model::ModelInfo info = fixture.classifier->info();
+  info.precision_note = "int8 is not used: damaged";
+  fixture.state.warming_up(info);
   response = readyz();
   CHECK(status_of(response) == 503);
   CHECK(Json::parse(body_of(response))["stage"] == "warming_up");
+  CHECK(Json::parse(body_of(response))["model"]["precision_note"] == info.precision_note);
 
   fixture.state.ready(fixture.classifier);
   response = readyz();
@@ -30,6 +33,7 @@ TEST_CASE("readiness follows the stages and names the model") {
   CHECK(ready["stage"] == "ready");
   CHECK(ready["model"]["architecture"] == "resnet18");
   CHECK(ready["model"]["weights_sha256"] == std::string(64, 'a'));
+  CHECK_FALSE(ready["model"].contains("precision_note"));
 
   fixture.state.draining();
   response = readyz();

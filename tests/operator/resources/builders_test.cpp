@@ -92,7 +92,7 @@ std::vector<api::ImageClassifier> matrix() {
                         {"caBundle", {{"configMapKeyRef", {{"name", "authorities"}, {"key", "ca.crt"}}}}}}}}},
                     {"sha256", std::string(64, 'a')},
                     {"architecture", "resnet50"},
-                    {"precision", "float32"},
+                    {"precision", "int8"},
                     {"preprocessing", "imagenet-v1"}}},
                   {"pod", {{"env", {{{"name", "HTTPS_PROXY"}, {"value", "http://proxy:3128"}}}}}}}),
       classifier("from-volume",

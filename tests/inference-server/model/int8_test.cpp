@@ -1,0 +1,251 @@
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
+
+#include "inference-server/model/activation_histogram.hpp"
+#include "inference-server/model/calibration.hpp"
+#include "inference-server/model/folding.hpp"
+#include "inference-server/model/manifest.hpp"
+#include "inference-server/model/mapped_file.hpp"
+#include "inference-server/model/model.hpp"
+#include "inference-server/model/onednn_int8_network.hpp"
+#include "inference-server/model/onednn_network.hpp"
+#include "inference-server/model/quantising.hpp"
+#include "inference-server/model/reference_logits.hpp"
+#include "inference-server/model/seeded_weights.hpp"
+#include "inference-server/model/weights_file.hpp"
+
+using namespace imageclassifier;
+
+namespace {
+
+constexpr int kClasses = 10;
+constexpr int kSide = 64;
+
+preprocess::TransformSpec small_transform() {
+  preprocess::TransformSpec transform;
+  transform.crop = kSide;
+  return transform;
+}
+
+std::unique_ptr<model::Model> load(const std::string& path, const std::string& precision) {
+  model::LoadOptions options;
+  options.path = path;
+  options.precision = precision;
+  options.threads = 1;
+  auto loaded = model::load_model(options);
+  if (!loaded) FAIL(loaded.error().describe());
+  return std::move(*loaded);
+}
+
+/// A seeded network as it is and calibrated, in two files that are removed at the end.
+class Calibrated {
+ public:
+  explicit Calibrated(const std::string& name) : architecture_(*model::find_architecture(name)) {
+    model::Manifest manifest;
+    manifest.architecture = name;
+    manifest.transform = small_transform();
+    const auto weights = model::make_seeded_weights(architecture_, kClasses, 7);
+    REQUIRE(model::write_weights(plain(), architecture_, kClasses, model::as_bytes(weights), manifest));
+    auto made = calibrate(16);
+    if (!made) FAIL(made.error().describe());
+    report = *made;
+    manifest_ = load(path(), "float32")->manifest();
+  }
+  ~Calibrated() {
+    std::filesystem::remove(plain());
+    std::filesystem::remove(path());
+  }
+
+  Result<model::CalibrationReport> calibrate(std::size_t pictures) const {
+    model::CalibrationOptions options;
+    options.model = plain();
+    options.output = path();
+    options.threads = 1;
+    options.pictures = pictures;
+    const auto inputs = model::reference_inputs(small_transform(), 11, pictures);
+    options.picture = [&](std::size_t n, const preprocess::TransformSpec&) { return std::optional(inputs[n]); };
+    return model::calibrate(options);
+  }
+
+  std::string path() const { return path_; }
+  std::string plain() const { return path_ + "-plain"; }
+
+  /// Writes the file again with another calibration, or with one more weight's scale.
+  void change(const std::optional<model::Calibration>& calibration, float scale_of_first_weight = 1) const {
+    const auto mapped = model::MappedFile::open(plain());
+    const auto file = model::parse_safetensors(mapped->bytes());
+    REQUIRE(file);
+    model::TensorBytes tensors;
+    for (const auto& [tensor, view] : file->tensors) tensors.emplace(tensor, view.data);
+    auto weights = model::quantise(architecture_, kClasses, tensors);
+    weights.layers.at("layer1.0.conv1").scale.front() *= scale_of_first_weight;
+    model::Manifest manifest = manifest_;
+    manifest.calibration = calibration;
+    REQUIRE(model::write_quantised(path_, architecture_, weights, model::to_metadata(manifest)));
+  }
+
+  model::CalibrationReport report;
+
+ private:
+  model::Architecture architecture_;
+  model::Manifest manifest_;
+  std::string path_ = (std::filesystem::temp_directory_path() / ("int8-" + std::to_string(::getpid()))).string();
+};
+
+}  // namespace
+
+TEST_CASE("weights in 8 bits are off by half a step of their channel at most; the stem's are even") {
+  const auto architecture = *model::find_architecture("resnet18");
+  const auto weights = model::make_seeded_weights(architecture, kClasses, 7);
+  const auto tensors = model::as_bytes(weights);
+  const auto quantised = model::quantise(architecture, kClasses, tensors);
+  const auto topology = model::topology_of(architecture);
+  for (const model::Unit& unit : {topology.stem, topology.blocks[0].body[0]}) {
+    const auto folded = model::fold(unit, tensors);
+    const model::QuantisedLayer& layer = quantised.layers.at(unit.convolution);
+    const bool stem = unit.convolution == "conv1";
+    CHECK(layer.bias == folded.bias);
+    const std::size_t per_channel = folded.weight.size() / folded.bias.size();
+    double worst = 0;
+    int largest = 0;
+    for (std::size_t i = 0; i < folded.weight.size(); ++i) {
+      const float scale = layer.scale[i / per_channel];
+      worst = std::max<double>(worst, std::abs(static_cast<float>(layer.weight[i]) - folded.weight[i] / scale));
+      largest = std::max(largest, std::abs(int{layer.weight[i]}));
+      if (stem && layer.weight[i] % 2 != 0) FAIL("an odd weight of the stem");
+    }
+    CHECK(worst <= (stem ? 1.001 : 0.501));
+    CHECK(largest == (stem ? 126 : 127));
+  }
+}
+
+TEST_CASE("a range holds what is evenly spread and cuts off what is rare") {
+  std::vector<float> values;
+  for (int i = 0; i < 30'000; ++i) values.push_back(static_cast<float>(i % 1000) / 1000);
+  model::ActivationHistogram histogram;
+  for (int i = 0; i < 20; ++i) histogram.add(values);
+  CHECK(histogram.best_range(127) > 0.95F);
+  histogram.add(std::vector<float>{-4});
+  CHECK(histogram.best_range(127) > 0.9F);
+  CHECK(histogram.best_range(127) < 2);
+  CHECK(model::ActivationHistogram().best_range(127) > 0);
+}
+
+TEST_CASE("a calibrated model is computed in 8 bits, close to float32, alone and in a batch, from a smaller file") {
+  const Calibrated file("resnet18");
+  const model::Calibration& found = file.report.calibration;
+  INFO("mean error " << found.mean_logit_error << ", worst " << found.worst_logit_error);
+  CHECK(found.pictures == 12);
+  CHECK(found.held_out == 4);
+  CHECK(found.mean_logit_error > 0);
+  CHECK(found.mean_logit_error < 0.1);
+  CHECK(found.top5_agreement > 0.99);
+  CHECK(std::filesystem::file_size(file.path()) * 3 < std::filesystem::file_size(file.plain()));
+  const auto exact = load(file.plain(), "float32");
+  const auto fast = load(file.path(), "auto");
+  CHECK(fast->info().precision == "int8");
+  CHECK(fast->info().engine == "onednn");
+  CHECK(fast->info().precision_note.empty());
+  CHECK(fast->info().weights_sha256 == file.report.sha256);
+  const auto inputs = model::reference_inputs(small_transform(), 12, 3);
+  const auto batch = fast->forward(inputs);
+  REQUIRE(batch);
+  CHECK(model::relative_difference(batch->rows, exact->forward(inputs)->rows) < 0.1);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    CHECK(model::relative_difference(fast->forward({&inputs[i], 1})->rows, {batch->rows[i]}) < 1e-5);
+  }
+}
+
+TEST_CASE("int8 is near float32 with the same weights at every depth and batch size") {
+  const auto inputs = model::reference_inputs(small_transform(), 3, 8);
+  for (const std::string name : {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}) {
+    const auto architecture = *model::find_architecture(name);
+    const auto seeded = model::make_seeded_weights(architecture, kClasses, 7);
+    const auto quantised = model::quantise(architecture, kClasses, model::as_bytes(seeded));
+    const auto rounded = model::dequantise(architecture, quantised);
+    const auto exact =
+        model::OnednnNetwork::build(architecture, kClasses, model::as_bytes(rounded), {.side = kSide, .threads = 1});
+    REQUIRE(exact);
+    std::map<std::string, model::ActivationHistogram> seen;
+    for (const auto& input : std::span(inputs).first(2)) {
+      REQUIRE((*exact)->observe(input, [&](const std::string& unit, auto values) { seen[unit].add(values); }));
+    }
+    model::ActivationRanges ranges{{"input", 2.64F}};
+    for (const auto& [unit, histogram] : seen) ranges[unit] = histogram.best_range(127);
+    const auto engine = model::OnednnInt8Network::build(architecture, quantised, ranges, {.side = kSide, .threads = 1});
+    if (!engine) FAIL(engine.error().describe());
+    const auto expected = (*exact)->logits(inputs);
+    REQUIRE(expected);
+    for (const std::size_t batch : {1U, 2U, 3U, 8U}) {
+      const auto rows = (*engine)->logits(std::span(inputs).first(batch));
+      REQUIRE(rows);
+      const auto end = expected->begin() + static_cast<std::ptrdiff_t>(batch);
+      INFO(name << ", batch of " << batch);
+      CHECK(model::relative_difference(*rows, {expected->begin(), end}) < 0.15);
+    }
+    CHECK((*engine)->logits(model::reference_inputs({.crop = 32}, 3, 1)).error().code == ErrorCode::kInternal);
+  }
+}
+
+TEST_CASE("damaged or missing ranges lead back to float32, which the model tells") {
+  const Calibrated file("resnet18");
+  const model::Calibration good = file.report.calibration;
+  const auto expect_float32 = [&](const std::optional<model::Calibration>& damaged, const std::string& why,
+                                  const std::string& precision = "auto") {
+    file.change(damaged);
+    const auto loaded = load(file.path(), precision);
+    CHECK(loaded->info().precision == "float32");
+    CHECK_THAT(loaded->info().precision_note, Catch::Contains("int8 is not used") && Catch::Contains(why));
+  };
+  auto damaged = good;
+  damaged.ranges.at("layer2.0.conv1") *= 0.3F;
+  expect_float32(damaged, "does not prove itself");
+  damaged = good;
+  damaged.ranges.at("layer3.0.downsample.0") *= 8;
+  expect_float32(damaged, "does not prove itself");
+  damaged = good;
+  damaged.ranges.erase("layer3.0.conv2");
+  expect_float32(damaged, "no range above 0 for layer3.0.conv2");
+  damaged = good;
+  damaged.ranges.at("conv1") = -1;
+  expect_float32(damaged, "no range above 0 for conv1");
+  expect_float32(std::nullopt, "no calibration", "int8");
+  file.change(good);
+  CHECK(load(file.path(), "auto")->info().precision == "int8");
+}
+
+TEST_CASE("a damaged scale of the weights makes the file unusable: no arithmetic gives its reference logits") {
+  const Calibrated file("resnet18");
+  file.change(file.report.calibration, 200);
+  model::LoadOptions options;
+  options.path = file.path();
+  options.threads = 1;
+  const auto loaded = model::load_model(options);
+  REQUIRE_FALSE(loaded);
+  CHECK_THAT(loaded.error().describe(), Catch::Contains("does not prove itself"));
+}
+
+TEST_CASE("a precision that cannot be had is float32 with the reason; one that was not asked for is not used") {
+  const Calibrated file("resnet18");
+  CHECK(load(file.path(), "float32")->info().precision == "float32");
+  CHECK(load(file.path(), "float32")->info().precision_note.empty());
+  const auto plain = load(file.plain(), "int8");
+  CHECK(plain->info().precision == "float32");
+  CHECK_THAT(plain->info().precision_note, Catch::Contains("calibrate"));
+  const auto bfloat16 = load(file.path(), "bfloat16");
+  CHECK((bfloat16->info().precision == "bfloat16") == bfloat16->info().precision_note.empty());
+  CHECK(bfloat16->info().precision != "int8");
+}
+
+TEST_CASE("calibration refuses too few pictures and a model that is calibrated already") {
+  const Calibrated file("resnet18");
+  const auto few = file.calibrate(3);
+  REQUIRE_FALSE(few);
+  CHECK_THAT(few.error().message, Catch::Contains("at least 4 pictures"));
+  model::CalibrationOptions again;
+  again.model = file.path();
+  CHECK_THAT(model::calibrate(again).error().message, Catch::Contains("calibrated already"));
+}
