@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "inference-server/image/alpha.hpp"
+#include "inference-server/image/bmp_rle.hpp"
 #include "inference-server/image/formats.hpp"
 
 namespace imageclassifier::image {
@@ -33,6 +34,7 @@ struct BmpHeader {
   std::int64_t height = 0;
   bool top_down = false;
   std::uint32_t bits = 0;
+  std::optional<Rle> rle;
   std::size_t palette_at = 0;
   std::uint32_t colors = 0;           ///< entries of the palette
   std::size_t palette_entry = 4;      ///< bytes
@@ -116,9 +118,13 @@ DecodeResult<BmpHeader> read_header(std::span<const std::byte> file) {
       header.height <= 0) {
     return refuse_corrupt();
   }
-  if (compression != kRaw && compression != kBitFields) {
+  if (compression > kBitFields) {
     return refuse(DecodeFailure::kUnsupportedMediaType,
-                  "This BMP picture is compressed, which is not read here. Save it as PNG.");
+                  "This BMP picture holds another picture, which is not read here. Save it as PNG.");
+  }
+  if (compression == kRle8 || compression == kRle4) {
+    if (header.top_down || header.bits != (compression == kRle8 ? 8U : 4U)) return refuse_corrupt();
+    header.rle = compression == kRle8 ? Rle::k8 : Rle::k4;
   }
   header.palette_at = kFileHeader + size;
   header.channels = usual_channels(header.bits);
@@ -191,6 +197,31 @@ void direct_row(const std::uint8_t* in, std::size_t width, const BmpHeader& head
   }
 }
 
+/// Rows in the order of the file.
+struct Pixels {
+  const std::uint8_t* first;
+  std::size_t stride;               ///< bytes
+  std::uint32_t bits;               ///< of a pixel
+  std::vector<std::uint8_t> owned;  ///< what a compressed picture expands to
+};
+
+DecodeResult<Pixels> read_pixels(std::span<const std::byte> file, const BmpHeader& header, std::size_t width,
+                                 std::size_t height) {
+  if (header.pixels_at > file.size()) return refuse_truncated();
+  const auto data = file.subspan(header.pixels_at);
+  if (header.rle) {
+    auto expanded = expand_rle(data, *header.rle, width, height);
+    if (!expanded) return tl::unexpected(std::move(expanded.error()));
+    const std::uint8_t* first = expanded->data();
+    return Pixels{first, width, 8, std::move(*expanded)};
+  }
+  const std::size_t row_bytes = (width * header.bits + 7) / 8;
+  const std::size_t stride = (row_bytes + 3) / 4 * 4;
+  // The padding behind the last row may be missing.
+  if (data.size() < stride * (height - 1) + row_bytes) return refuse_truncated();
+  return Pixels{reinterpret_cast<const std::uint8_t*>(data.data()), stride, header.bits, {}};
+}
+
 }  // namespace
 
 bool is_bmp(std::span<const std::byte> file) {
@@ -213,12 +244,8 @@ DecodeResult<DecodedImage> decode_bmp(std::span<const std::byte> file, const Dec
 
   const auto width = static_cast<std::size_t>(info->width);
   const auto height = static_cast<std::size_t>(info->height);
-  const std::size_t row_bytes = (width * header->bits + 7) / 8;
-  const std::size_t stride = (row_bytes + 3) / 4 * 4;
-  // The padding behind the last row may be missing.
-  if (header->pixels_at > file.size() || file.size() - header->pixels_at < stride * (height - 1) + row_bytes) {
-    return refuse_truncated();
-  }
+  const auto pixels = read_pixels(file, *header, width, height);
+  if (!pixels) return tl::unexpected(pixels.error());
   Palette palette{};
   if (header->bits <= 8) {
     const auto read = read_palette(Bytes(file), *header);
@@ -229,10 +256,10 @@ DecodeResult<DecodedImage> decode_bmp(std::span<const std::byte> file, const Dec
   std::vector<std::uint8_t> rgba(composite ? width * 4 : 0);
   Image image{info->width, info->height, std::vector<std::uint8_t>(width * height * 3)};
   for (std::size_t y = 0; y < height; ++y) {
-    const auto* in = reinterpret_cast<const std::uint8_t*>(file.data()) + header->pixels_at + y * stride;
+    const std::uint8_t* in = pixels->first + y * pixels->stride;
     std::uint8_t* out = image.pixels.data() + (header->top_down ? y : height - 1 - y) * width * 3;
     if (header->bits <= 8) {
-      indexed_row(in, width, header->bits, palette, out);
+      indexed_row(in, width, pixels->bits, palette, out);
     } else {
       direct_row(in, width, *header, composite, composite ? rgba.data() : out);
       if (composite) composite_on_white(rgba.data(), out, width);

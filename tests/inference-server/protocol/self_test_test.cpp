@@ -36,6 +36,17 @@ TEST_CASE_METHOD(ProtocolFixture, "a picture that is taken for what was expected
   CHECK(report->minimum_score == Approx(good.score));
 }
 
+TEST_CASE_METHOD(ProtocolFixture, "the reference picture may be of any kind that is read") {
+  for (const char* name :
+       {"420-40x40.jpg", "key-40x40.png", "lossless-40x40.webp", "clear-40x40.gif", "24-down-40x40.bmp"}) {
+    INFO(name);
+    const std::string picture = read_picture("../corpus/" + std::string(name));
+    const bool bright = protocol::run_self_test(*classifier, picture, {"bright"}).has_value();
+    const bool dark = protocol::run_self_test(*classifier, picture, {"dark <b>"}).has_value();
+    CHECK(bright != dark);
+  }
+}
+
 TEST_CASE_METHOD(ProtocolFixture, "another class or a lower score fails and names what was seen and what expected") {
   const Reference good = reference(*this);
   const auto other = protocol::run_self_test(*classifier, good.picture, {"tabby", 0.25});
