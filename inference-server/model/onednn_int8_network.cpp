@@ -12,8 +12,8 @@ namespace {
 using namespace onednn;
 
 /// Without VNNI two products are added in 16 bits before they go on in 32 (VPMADDUBSW): 2 * 255 * 127 does not fit, so
-/// that unsigned numbers take 7 bits, too (oneDNN, "Nuances of int8 Computations"). Processors with VNNI compute the
-/// same, so that one calibration holds for all.
+/// that unsigned numbers take 7 bits, too (oneDNN, "Nuances of int8 Computations"). The same with VNNI, so that one
+/// calibration holds for all.
 constexpr float kLevels = 127;
 
 /// A tensor of activations; each stands for its number times the scale.

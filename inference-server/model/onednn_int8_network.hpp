@@ -19,7 +19,7 @@ struct Int8Options {
 };
 
 /// A ResNet computed in 8-bit numbers by oneDNN: pictures and shortcuts signed, everything behind a ReLU from 0 to 127
-/// (so that no instruction set saturates, and every processor computes the same up to the last bit of a scaling), sums
+/// (so that no instruction set overflows and one calibration holds for all), sums
 /// in 32 bits, each unit's scaling, batch norm, residual sum and ReLU in one step. The mean before the head and the
 /// logits are float32.
 class OnednnInt8Network final : public Engine {

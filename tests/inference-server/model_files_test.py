@@ -143,6 +143,42 @@ class TorchScript(ProgramTest):
         self.assertIn("onednn", self.ends_with("ModelInvalid", "--model", str(path), "--engine", "onednn", *allowed))
 
 
+class Calibration(ProgramTest):
+    def test_a_calibrated_model_is_served_in_int8_and_every_answer_says_so(self):
+        images, target = FOLDER / "to-calibrate", FOLDER / "int8.safetensors"
+        self.assertEqual(run("draw-pictures", "--output", images, "--set", "fitting", "--per-class", 1).returncode, 0)
+        (images / "notes.txt").write_text("no picture")
+        done = run("calibrate", "--model", MODEL, "--images", images, "--out", target)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("skipped: " + str(images / "notes.txt"), done.stderr)
+        self.assertIn("9 pictures measured; on 3 others", done.stdout)
+        self.assertEqual(done.stdout.splitlines()[-1], f"{hashlib.sha256(target.read_bytes()).hexdigest()}  {target}")
+        self.assertLess(3 * target.stat().st_size, MODEL.stat().st_size)
+        with Server("--model", str(target)) as server:
+            server.ready()
+            ready = json.loads(server.get("/readyz")[1])["model"]
+            self.assertEqual((ready["precision"], ready["engine"], "precision_note" in ready), ("int8", "onednn", False))
+            self.assertEqual(json.loads(server.classify(PHOTO.read_bytes())[1])["model"]["precision"], "int8")
+        with Server("--model", str(MODEL), "--precision", "int8") as server:
+            server.ready()
+            ready = json.loads(server.get("/readyz")[1])["model"]
+            self.assertEqual(ready["precision"], "float32")
+            self.assertIn("inference-server calibrate", ready["precision_note"])
+
+    def test_folders_without_enough_pictures_are_refused_and_nothing_is_written(self):
+        empty, broken, target = FOLDER / "empty", FOLDER / "broken", FOLDER / "uncalibrated"
+        empty.mkdir()
+        broken.mkdir()
+        for n in range(5):
+            (broken / f"{n}.jpg").write_bytes(PHOTO.read_bytes()[:200])
+        for sentence, images in (("cannot be read", FOLDER / "nowhere"), ("holds no files", empty),
+                                 ("0 of 5 files could be read", broken)):
+            done = run("calibrate", "--model", MODEL, "--images", images, "--out", target)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(sentence, done.stderr)
+        self.assertEqual(list(FOLDER.glob("uncalibrated*")), [])
+
+
 class OwnClasses(ProgramTest):
     @classmethod
     def setUpClass(cls):

@@ -113,11 +113,13 @@ struct Worker {
     return std::move(value_of(network->forward({&input, 1})).rows.front());
   }
 
-  void load(const char* path, const char* threads) {
+  void load(const char* path, const char* precision, const char* threads) {
     model::LoadOptions options;
     options.path = path;
+    options.precision = precision;
     options.threads = std::atoi(threads);
     network = value_of(model::load_model(options));
+    if (network->info().precision != precision) give_up(network->info().precision_note);
     noise.height = noise.width = transform.crop;
     std::uint32_t state = 1;
     for (int i = 0; i < 3 * noise.height * noise.width; ++i) {
@@ -163,7 +165,7 @@ struct Worker {
 int main(int argc, char** argv) {
   if (argc != 4) give_up("usage: inference_worker MODEL PRECISION THREADS");
   Worker worker;
-  if (std::string(argv[2]) != "none") worker.load(argv[1], argv[3]);
+  if (std::string(argv[2]) != "none") worker.load(argv[1], argv[2], argv[3]);
   std::puts("\"ready\"");
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
