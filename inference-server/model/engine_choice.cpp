@@ -63,6 +63,7 @@ class Chooser {
 
   Built proven(Built engine, double tolerance, const Rows& expected) const {
     if (!engine) return engine;
+    const auto stage = StartStages::begin(request_.stages, "prove_" + (*engine)->precision());
     const auto rows =
         (*engine)->logits(reference_inputs(request_.manifest.transform, reference_->seed, reference_->rows.size()));
     if (!rows) return tl::unexpected(rows.error());
@@ -94,9 +95,7 @@ class Chooser {
     if (request_.engine == "libtorch") return refused("LibTorch computes float32 here");
     const auto& calibration = request_.manifest.calibration;
     if (!calibration || !reference_) return refused("the model file has no calibration or no reference logits");
-    auto engine = proven(OnednnInt8Network::build(request_.architecture, *request_.quantised, calibration->ranges,
-                                                  {.side = request_.side, .threads = request_.threads}),
-                         kInt8Tolerance, calibration->logits);
+    auto engine = proven(build_int8(), kInt8Tolerance, calibration->logits);
     if (!engine) return refused(engine.error().describe());
     return std::move(*engine);
   }
@@ -137,12 +136,20 @@ class Chooser {
     return request_.quantised == nullptr ? request_.tensors : dequantised_bytes_;
   }
 
+  Built build_int8() {
+    const auto stage = StartStages::begin(request_.stages, "build_int8");
+    return OnednnInt8Network::build(request_.architecture, *request_.quantised, request_.manifest.calibration->ranges,
+                                    {.side = request_.side, .threads = request_.threads});
+  }
+
   Built build_onednn(bool bfloat16) {
+    const auto stage = StartStages::begin(request_.stages, bfloat16 ? "build_bfloat16" : "build_float32");
     return OnednnNetwork::build(request_.architecture, request_.classes, tensors(),
                                 {.side = request_.side, .threads = request_.threads, .bfloat16 = bfloat16});
   }
 
   Built build_torch() {
+    const auto stage = StartStages::begin(request_.stages, "build_libtorch");
     const auto torch = torch_module();
     if (!torch) return tl::unexpected(torch.error());
     return (*torch)->build(request_.architecture, request_.classes, tensors(), request_.threads);

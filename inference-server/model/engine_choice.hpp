@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "common/start_stages.hpp"
 #include "inference-server/model/architecture.hpp"
 #include "inference-server/model/engine.hpp"
 #include "inference-server/model/model.hpp"
@@ -21,6 +22,7 @@ struct EngineRequest {
   std::string engine;                 ///< "auto", "onednn" or "libtorch"
   std::string precision;              ///< "auto", "float32", "bfloat16" or "int8"
   int threads;
+  StartStages* stages = nullptr;  ///< told of build_PRECISION, build_libtorch and prove_PRECISION
 };
 
 struct EngineChoice {

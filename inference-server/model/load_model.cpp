@@ -108,7 +108,6 @@ Result<Built> build(const LoadOptions& options, std::span<const std::byte> bytes
     return tl::unexpected(labels.error());
   }
   const preprocess::TransformSpec transform = options.transform.value_or(manifest->transform);
-  const auto stage = StartStages::begin(options.stages, "build_and_prove");
   auto choice = choose_engine({.architecture = *architecture,
                                .classes = weights->classes,
                                .tensors = weights->tensors,
@@ -117,7 +116,8 @@ Result<Built> build(const LoadOptions& options, std::span<const std::byte> bytes
                                .side = transform.crop,
                                .engine = options.engine,
                                .precision = options.precision,
-                               .threads = options.threads});
+                               .threads = options.threads,
+                               .stages = options.stages});
   if (!choice) return tl::unexpected(choice.error());
   manifest->transform = transform;
   return Built{std::move(*manifest), std::move(*choice)};

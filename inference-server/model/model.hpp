@@ -86,7 +86,7 @@ struct LoadOptions {
   std::string precision = "auto";                      ///< "auto", "float32", "bfloat16" or "int8"; see choose_engine
   int threads = 0;                                     ///< for the forward pass; 0: the cores this process may use
   bool allow_torchscript = false;                      ///< run the code of a file of torch.jit.save
-  StartStages* stages = nullptr;                       ///< told of map_file, verify_digest, build_and_prove
+  StartStages* stages = nullptr;                       ///< told of map_file, verify_digest and choose_engine's
 };
 
 /// Maps and validates the file (safetensors or PyTorch's, see read_weights_file), checks every tensor's name, type and
