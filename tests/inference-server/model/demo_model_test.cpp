@@ -27,6 +27,21 @@ model::DemoModelOptions small_options() {
 
 constexpr int kClasses = 12;
 
+/// Made once for all tests that look at it.
+struct SmallDemo {
+  SmallDemo() : made(model::make_demo_model(options)) {}
+  ~SmallDemo() { std::filesystem::remove(options.output); }
+
+  model::DemoModelOptions options = small_options();
+  Result<model::DemoReport> made;
+};
+
+const SmallDemo& small_demo() {
+  static const SmallDemo demo;
+  if (!demo.made) FAIL(demo.made.error().describe());
+  return demo;
+}
+
 preprocess::Input draw(std::size_t n, demo::PictureSet set, const preprocess::TransformSpec& transform) {
   const auto index = static_cast<int>(n);
   const auto decoded = image::decode(demo::draw_jpeg(index % kClasses, set, 1, index / kClasses));
@@ -48,9 +63,8 @@ int count_right(model::Model& network, const std::vector<preprocess::Input>& inp
 }  // namespace
 
 TEST_CASE("a small demo model is right about pictures that it has not seen, and says that it is a demo") {
-  const model::DemoModelOptions options = small_options();
-  const auto report = model::make_demo_model(options);
-  if (!report) FAIL(report.error().describe());
+  const model::DemoModelOptions& options = small_demo().options;
+  const auto& report = small_demo().made;
   CHECK(report->held_out == 72);
   CHECK(report->top1_held_out >= 0.8);
   model::LoadOptions load;
@@ -61,24 +75,20 @@ TEST_CASE("a small demo model is right about pictures that it has not seen, and 
   CHECK((*loaded)->info().demo);
   CHECK((*loaded)->manifest().labels == report->labels);
   CHECK(report->labels.size() >= 10);
-  std::filesystem::remove(options.output);
 }
 
 TEST_CASE("int8 is right about as many pictures that a fitted model has not seen as float32") {
-  model::DemoModelOptions options = small_options();
-  options.held_out_per_class = 0;
-  REQUIRE(model::make_demo_model(options));
   model::CalibrationOptions how;
-  how.model = options.output;
-  how.output = options.output + "-int8";
-  how.pictures = 24;
+  how.model = small_demo().options.output;
+  how.output = how.model + "-int8";
+  how.pictures = 16;
   how.picture = [](std::size_t n, const preprocess::TransformSpec& transform) {
     return std::optional(draw(n, demo::PictureSet::kFitting, transform));
   };
   const auto report = model::calibrate(how);
   if (!report) FAIL(report.error().describe());
   model::LoadOptions load;
-  load.path = options.output;
+  load.path = how.model;
   const auto exact = model::load_model(load);
   REQUIRE(exact);
   load.path = how.output;
@@ -86,18 +96,18 @@ TEST_CASE("int8 is right about as many pictures that a fitted model has not seen
   REQUIRE(fast);
   CHECK((*fast)->info().precision == "int8");
   std::vector<preprocess::Input> inputs;
-  for (std::size_t n = 0; n < 7 * kClasses; ++n) {
+  for (std::size_t n = 0; n < 5 * kClasses; ++n) {
     inputs.push_back(draw(n, demo::PictureSet::kHeldOut, (*exact)->manifest().transform));
   }
   const int right = count_right(**exact, inputs);
-  CHECK(right > 66);
-  CHECK(count_right(**fast, inputs) >= right);  // one of 84 is more than half a point
-  std::filesystem::remove(how.model);
+  CHECK(right > 48);
+  CHECK(count_right(**fast, inputs) >= right);  // one of 60 is more than half a point
   std::filesystem::remove(how.output);
 }
 
 TEST_CASE("the same fit with shuffled labels is at chance") {
   model::DemoModelOptions options = small_options();
+  options.output += "-shuffled";
   options.shuffle_labels = true;
   const auto report = model::make_demo_model(options);
   std::filesystem::remove(options.output);
