@@ -6,6 +6,7 @@
 #include "inference-server/app/application.hpp"
 #include "inference-server/image/decoder.hpp"
 #include "inference-server/model/calibration.hpp"
+#include "inference-server/protocol/multipart.hpp"
 
 namespace imageclassifier::app {
 namespace {
@@ -33,14 +34,15 @@ std::vector<std::string> choose(const std::vector<std::string>& files, std::size
 /// What is no picture is named and skipped.
 std::optional<preprocess::Input> read_picture(const std::string& path, const preprocess::TransformSpec& transform) {
   constexpr std::uint64_t kLargestFile = 1 << 30;
+  const std::string shown = protocol::display_name(path);
   const auto bytes = read_file(path, kLargestFile);
   if (!bytes) {
-    std::fprintf(stderr, "skipped: %s\n", bytes.error().describe().c_str());
+    std::fprintf(stderr, "skipped: %s: it cannot be read or has more than 1 GiB\n", shown.c_str());
     return std::nullopt;
   }
   const auto decoded = image::decode(std::as_bytes(std::span(*bytes)));
   if (!decoded) {
-    std::fprintf(stderr, "skipped: %s: %s\n", path.c_str(), decoded.error().message.c_str());
+    std::fprintf(stderr, "skipped: %s: %s\n", shown.c_str(), decoded.error().message.c_str());
     return std::nullopt;
   }
   return preprocess::preprocess(decoded->image, transform);

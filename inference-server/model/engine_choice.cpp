@@ -21,6 +21,11 @@ constexpr double kBfloat16Tolerance = 0.05;
 /// Against int8 on the calibrating processor. Another instruction set gives 0.015 on a ResNet101 (SSE4.1 and AVX2).
 constexpr double kInt8Tolerance = 0.05;
 
+/// Int8 that names another class than float32 more often than this is not what `auto` promises; known from pictures
+/// that were held out, if there were enough of them to tell.
+constexpr double kLeastAgreement = 0.9;
+constexpr int kLeastHeldOut = 16;
+
 std::string in_digits(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2g", value);
@@ -95,6 +100,11 @@ class Chooser {
     if (request_.engine == "libtorch") return refused("LibTorch computes float32 here");
     const auto& calibration = request_.manifest.calibration;
     if (!calibration || !reference_) return refused("the model file has no calibration or no reference logits");
+    if (request_.precision == "auto" && calibration->held_out >= kLeastHeldOut &&
+        calibration->top1_agreement < kLeastAgreement) {
+      return refused("its calibration saw it name float32's class in " + in_digits(calibration->top1_agreement * 100) +
+                     " % of the pictures alone; calibrate with pictures like those that it will see");
+    }
     auto engine = proven(build_int8(), kInt8Tolerance, calibration->logits);
     if (!engine) return refused(engine.error().describe());
     return std::move(*engine);

@@ -217,6 +217,18 @@ TEST_CASE("damaged or missing ranges lead back to float32, which the model tells
   CHECK(load(file.path(), "auto")->info().precision == "int8");
 }
 
+TEST_CASE("int8 that often named another class than float32 when it was calibrated is used only when it is asked for") {
+  const Calibrated file("resnet18");
+  auto rough = file.report.calibration;
+  rough.held_out = 100;
+  rough.top1_agreement = 0.62;
+  file.change(rough);
+  const auto loaded = load(file.path(), "auto");
+  CHECK(loaded->info().precision == "float32");
+  CHECK_THAT(loaded->info().precision_note, Catch::Contains("62 %"));
+  CHECK(load(file.path(), "int8")->info().precision == "int8");
+}
+
 TEST_CASE("a damaged scale of the weights makes the file unusable: no arithmetic gives its reference logits") {
   const Calibrated file("resnet18");
   file.change(file.report.calibration, 200);
