@@ -31,10 +31,20 @@ std::vector<std::string> choose(const std::vector<std::string>& files, std::size
   return chosen;
 }
 
+/// The path below the folder, as text that does nothing to a terminal.
+std::string shown_path(const std::string& path, const std::string& folder) {
+  std::string shown;
+  for (const auto& part : std::filesystem::path(path).lexically_relative(folder)) {
+    shown += (shown.empty() ? "" : "/") + protocol::display_name(part.string());
+  }
+  return shown;
+}
+
 /// What is no picture is named and skipped.
-std::optional<preprocess::Input> read_picture(const std::string& path, const preprocess::TransformSpec& transform) {
+std::optional<preprocess::Input> read_picture(const std::string& path, const std::string& folder,
+                                              const preprocess::TransformSpec& transform) {
   constexpr std::uint64_t kLargestFile = 1 << 30;
-  const std::string shown = protocol::display_name(path);
+  const std::string shown = shown_path(path, folder);
   const auto bytes = read_file(path, kLargestFile);
   if (!bytes) {
     std::fprintf(stderr, "skipped: %s: it cannot be read or has more than 1 GiB\n", shown.c_str());
@@ -62,9 +72,10 @@ int calibrate(const CalibrateOptions& options) {
   how.model = options.model;
   how.output = options.output;
   how.threads = options.threads;
+  how.least_agreement = options.least_agreement;
   how.pictures = files.size();
   how.picture = [&](std::size_t n, const preprocess::TransformSpec& transform) {
-    return read_picture(files[n], transform);
+    return read_picture(files[n], options.images, transform);
   };
   how.progress = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
   const auto report = model::calibrate(how);

@@ -125,6 +125,11 @@ void add_calibrate(CLI::App& app, CalibrateOptions& options) {
   command.add_option("--limit", options.limit, "Pictures at most, spread over the folder")
       ->check(CLI::Range(4, 1'000'000))
       ->capture_default_str();
+  command
+      .add_option("--least-agreement", options.least_agreement,
+                  "Share of the compared pictures that must keep float32's first class; else nothing is written")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   command.add_option("--threads", options.threads, "0: the cores this process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -94,6 +94,7 @@ struct CalibrateOptions {
   std::string images;  ///< a folder, with folders inside
   std::string output;
   int limit = 1000;  ///< pictures
+  double least_agreement = 0.9;
   int threads = 0;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <filesystem>
 #include <numeric>
 
 #include "inference-server/model/activation_histogram.hpp"
@@ -138,11 +140,24 @@ class Calibrator {
     const auto rows = (*network)->logits(held_out_);
     if (!rows) return tl::unexpected(rows.error());
     compare(*rows, expected_, report_.calibration);
+    if (auto good = check_agreement(); !good) return good;
     const ReferenceLogits& reference = *manifest_.reference;
     auto own = (*network)->logits(reference_inputs(manifest_.transform, reference.seed, reference.rows.size()));
     if (!own) return tl::unexpected(own.error());
     report_.calibration.logits = std::move(*own);
     return {};
+  }
+
+  Result<void> check_agreement() const {
+    const Calibration& found = report_.calibration;
+    if (found.top1_agreement >= options_.least_agreement) return {};
+    char text[200];
+    std::snprintf(text, sizeof text,
+                  "int8 names float32's class for %.1f %% of %d pictures that were not measured; the least is %.1f %%",
+                  found.top1_agreement * 100, found.held_out, options_.least_agreement * 100);
+    return fail(
+        ErrorCode::kInvalidArgument,
+        std::string(text) + ". Give more pictures, of the kind that the model will see; some networks stay in float32");
   }
 
   Result<void> write() {
@@ -170,6 +185,11 @@ class Calibrator {
 }  // namespace
 
 Result<CalibrationReport> calibrate(const CalibrationOptions& options) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(options.model, options.output, ignored)) {
+    return fail(ErrorCode::kInvalidArgument, "the output would replace the float32 model; give another name");
+  }
+  if (auto writable = check_output(options.output); !writable) return tl::unexpected(writable.error());
   const auto mapped = MappedFile::open(options.model);
   if (!mapped) return tl::unexpected(mapped.error());
   const auto file = read_weights_file(mapped->bytes());

@@ -39,6 +39,7 @@ Result<Manifest> make_manifest(const ConvertOptions& options, const Safetensors&
 }  // namespace
 
 Result<ConvertReport> convert_model(const ConvertOptions& options) {
+  if (auto writable = check_output(options.output); !writable) return tl::unexpected(writable.error());
   const auto mapped = MappedFile::open(options.input);
   if (!mapped) return tl::unexpected(mapped.error());
   const auto file = read_weights_file(mapped->bytes());

@@ -20,16 +20,17 @@ std::ptrdiff_t floats_of_tap() {
 }  // namespace
 
 std::vector<float> DirectConvolution::packed(const ConvolutionShape& shape, const std::vector<float>& weights) {
-  std::vector<float> result;
-  result.reserve(weights.size());
-  const int taps = shape.kernel * shape.kernel;
-  for (int group = 0; group < shape.out; group += kGroup) {
+  std::vector<float> result(weights.size());
+  const std::ptrdiff_t taps = std::ptrdiff_t{shape.kernel} * shape.kernel;
+  const std::ptrdiff_t per_output = shape.in * taps;
+#pragma omp parallel for schedule(static)
+  for (int group = 0; group < shape.out / kGroup; ++group) {
+    const float* from = weights.data() + group * kGroup * per_output;
+    float* to = result.data() + group * kGroup * per_output;
     for (int block = 0; block < shape.in; block += kBlock) {
-      for (int tap = 0; tap < taps; ++tap) {
+      for (std::ptrdiff_t tap = 0; tap < taps; ++tap) {
         for (int in = block; in < block + kBlock; ++in) {
-          for (int out = group; out < group + kGroup; ++out) {
-            result.push_back(weights[(static_cast<std::size_t>(out) * shape.in + in) * taps + tap]);
-          }
+          for (int out = 0; out < kGroup; ++out) *to++ = from[out * per_output + in * taps + tap];
         }
       }
     }

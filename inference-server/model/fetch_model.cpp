@@ -326,6 +326,9 @@ Result<void> check_format(const std::string& path, const std::string& url) {
 
 Result<FetchReport> download(const FetchOptions& options, const std::string& path, const std::string& digits) {
   PartFile part(path, shown(options.url));
+  if (part.error() == EBUSY) {
+    return fail(ErrorCode::kUnavailable, "another process is downloading " + path + "; try again when it has ended");
+  }
   if (part.error() != 0) return cannot_write(part.path(), part.error());
   const bool whole = part.size() > 0 && find(part.path(), digits);
   if (!whole) {

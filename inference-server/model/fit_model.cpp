@@ -94,6 +94,9 @@ Result<Backbone> open_backbone(const std::string& path) {
   }
   auto manifest = parse_manifest(file->content.metadata);
   if (!manifest) return tl::unexpected(manifest.error());
+  if (manifest->precision != "float32") {
+    return fail(ErrorCode::kInvalidArgument, "the backbone " + path + " is calibrated; give the float32 model");
+  }
   auto architecture = find_architecture(manifest->architecture);
   if (!architecture) return tl::unexpected(architecture.error());
   auto checked = check_weights(*architecture, file->content);
@@ -233,6 +236,7 @@ Result<FitReport> fit_model(const FitOptions& options) {
   if (!(options.holdout >= 0 && options.holdout <= 0.5)) {
     return fail(ErrorCode::kInvalidArgument, "the share that is held out must be from 0 to 0.5");
   }
+  if (auto writable = check_output(options.output); !writable) return tl::unexpected(writable.error());
   return Fitter(options).run();
 }
 

@@ -1,6 +1,8 @@
 #include "inference-server/model/part_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,7 +21,21 @@ PartFile::PartFile(const std::string& path, const std::string& address)
       address_(address),
       file_(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
   check(file_ >= 0);
+  if (file_ >= 0 && !lock()) {
+    close(file_);
+    file_ = -1;
+  }
   if (file_ >= 0 && !resume()) start_over({});
+}
+
+/// Also not if another process has renamed or removed the file between its opening and its lock.
+bool PartFile::lock() {
+  struct stat opened {};
+  struct stat named {};
+  const bool ours = flock(file_, LOCK_EX | LOCK_NB) == 0 && fstat(file_, &opened) == 0 &&
+                    stat(path_.c_str(), &named) == 0 && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+  if (!ours) error_ = EBUSY;
+  return ours;
 }
 
 PartFile::~PartFile() {

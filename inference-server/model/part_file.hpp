@@ -18,7 +18,7 @@ class PartFile {
   PartFile(const PartFile&) = delete;
   PartFile& operator=(const PartFile&) = delete;
 
-  /// errno of the first failure, 0: none.
+  /// errno of the first failure, 0: none, EBUSY: another process is downloading to it.
   int error() const { return error_; }
   const std::string& path() const { return path_; }
   std::uint64_t size() const { return size_; }
@@ -36,6 +36,7 @@ class PartFile {
   bool keep_as(const std::string& path);
 
  private:
+  bool lock();
   bool resume();
   void check(bool done);
 

@@ -37,9 +37,13 @@ struct FileTensor {
   std::string dtype = "F32";
 };
 
-/// Writes the file in the given order through a temporary name beside `path`, the first tensor aligned to 64 bytes
-/// (the format allows no gap between tensors, so the order decides the rest). Returns the file's SHA-256, taken while
-/// writing. kUnavailable when the disk refuses.
+/// Whether write_safetensors could write there, for those who work long before they write. kInvalidArgument: a folder;
+/// kUnavailable: the reason of the operating system.
+Result<void> check_output(const std::string& path);
+
+/// Writes the file in the given order through a temporary name of its own beside `path`, so that of several writers the
+/// last one's file stays, whole; the first tensor aligned to 64 bytes (the format allows no gap between tensors, so the
+/// order decides the rest). Returns the file's SHA-256, taken while writing. Errors of check_output.
 Result<std::string> write_safetensors(const std::string& path, std::span<const FileTensor> tensors,
                                       const std::map<std::string, std::string>& metadata);
 

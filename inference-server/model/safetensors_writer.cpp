@@ -1,7 +1,13 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <system_error>
 
 #include "common/sha256.hpp"
@@ -26,11 +32,35 @@ std::string make_header(std::span<const FileTensor> tensors, const std::map<std:
   return text;
 }
 
+/// Creates an empty file beside `path` that no other writer has.
+Result<std::string> create_beside(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return fail(ErrorCode::kInvalidArgument, "the output " + path + " is a folder; give the name of a file");
+  }
+  std::random_device random;
+  const std::string part = path + ".part-" + std::to_string(random()) + std::to_string(random());
+  const int file = open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0)
+    return fail(ErrorCode::kUnavailable, "the file " + path + " cannot be written: " + std::strerror(errno));
+  close(file);
+  return part;
+}
+
 }  // namespace
+
+Result<void> check_output(const std::string& path) {
+  const auto part = create_beside(path);
+  if (!part) return tl::unexpected(part.error());
+  std::remove(part->c_str());
+  return {};
+}
 
 Result<std::string> write_safetensors(const std::string& path, std::span<const FileTensor> tensors,
                                       const std::map<std::string, std::string>& metadata) {
-  const std::string part = path + ".part";
+  const auto created = create_beside(path);
+  if (!created) return tl::unexpected(created.error());
+  const std::string& part = *created;
   const std::string header = make_header(tensors, metadata);
   std::ofstream out(part, std::ios::binary | std::ios::trunc);
   std::string length;

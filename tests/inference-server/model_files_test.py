@@ -148,9 +148,11 @@ class Calibration(ProgramTest):
         images, target = FOLDER / "to-calibrate", FOLDER / "int8.safetensors"
         self.assertEqual(run("draw-pictures", "--output", images, "--set", "fitting", "--per-class", 1).returncode, 0)
         (images / "notes.txt").write_text("no picture")
-        done = run("calibrate", "--model", MODEL, "--images", images, "--out", target)
+        (images / "more").mkdir()
+        (images / "notes.txt").rename(images / "more/no\x1b[31mtes.txt")
+        done = run("calibrate", "--model", MODEL, "--images", images, "--out", target, "--least-agreement", 0)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("skipped: " + str(images / "notes.txt"), done.stderr)
+        self.assertIn("skipped: more/no[31mtes.txt: ", done.stderr)
         self.assertIn("9 pictures measured; on 3 others", done.stdout)
         self.assertEqual(done.stdout.splitlines()[-1], f"{hashlib.sha256(target.read_bytes()).hexdigest()}  {target}")
         self.assertLess(3 * target.stat().st_size, MODEL.stat().st_size)
@@ -166,7 +168,7 @@ class Calibration(ProgramTest):
             self.assertIn("inference-server calibrate", ready["precision_note"])
 
     def test_folders_without_enough_pictures_are_refused_and_nothing_is_written(self):
-        empty, broken, target = FOLDER / "empty", FOLDER / "broken", FOLDER / "uncalibrated"
+        empty, broken, target = FOLDER / "nothing", FOLDER / "broken", FOLDER / "uncalibrated"
         empty.mkdir()
         broken.mkdir()
         for n in range(5):

@@ -166,6 +166,21 @@ TEST_CASE("what a killed attempt left behind is started over") {
   CHECK(read_all(server.out("net.safetensors")) == server.weights());
 }
 
+TEST_CASE("two downloads to one name do not write over each other") {
+  const HttpsServer server;
+  auto options = server.pinned();
+  std::string refused;
+  options.progress = [&](std::uint64_t, std::uint64_t) {
+    if (const auto other = model::fetch_model(server.pinned()); !other) refused = other.error().message;
+  };
+  const auto report = model::fetch_model(options);
+  if (!report) FAIL(report.error().describe());
+  CHECK_THAT(refused, Catch::Contains("another process is downloading"));
+  CHECK(read_all(report->path) == server.weights());
+  std::filesystem::remove(report->path);
+  CHECK(server.kept_nothing());
+}
+
 TEST_CASE("a transfer that breaks is gone on with where it ended, also by another process") {
   const HttpsServer server;
   auto options = server.pinned("thirds/");  // from the beginning it would never come to an end

@@ -59,12 +59,14 @@ class Calibrated {
     std::filesystem::remove(path());
   }
 
-  Result<model::CalibrationReport> calibrate(std::size_t pictures) const {
+  /// A network without training is sensitive: whatever it agrees on is good enough, unless said otherwise.
+  Result<model::CalibrationReport> calibrate(std::size_t pictures, double least_agreement = 0) const {
     model::CalibrationOptions options;
     options.model = plain();
     options.output = path();
     options.threads = 1;
     options.pictures = pictures;
+    options.least_agreement = least_agreement;
     const auto inputs = model::reference_inputs(small_transform(), 11, pictures);
     options.picture = [&](std::size_t n, const preprocess::TransformSpec&) { return std::optional(inputs[n]); };
     return model::calibrate(options);
@@ -252,12 +254,23 @@ TEST_CASE("a precision that cannot be had is float32 with the reason; one that w
   CHECK(bfloat16->info().precision != "int8");
 }
 
-TEST_CASE("calibration refuses too few pictures and a model that is calibrated already") {
+TEST_CASE(
+    "calibration refuses too few pictures, too little agreement, its own input and a model that is calibrated "
+    "already") {
   const Calibrated file("resnet18");
   const auto few = file.calibrate(3);
   REQUIRE_FALSE(few);
   CHECK_THAT(few.error().message, Catch::Contains("at least 4 pictures"));
+  const auto before = std::filesystem::last_write_time(file.path());
+  const auto unlike = file.calibrate(8, 1.01);
+  REQUIRE_FALSE(unlike);
+  CHECK_THAT(unlike.error().message, Catch::Contains("2 pictures that were not measured; the least is 101.0 %"));
+  CHECK(std::filesystem::last_write_time(file.path()) == before);
+  model::CalibrationOptions onto_itself;
+  onto_itself.model = onto_itself.output = file.plain();
+  CHECK_THAT(model::calibrate(onto_itself).error().message, Catch::Contains("would replace the float32 model"));
   model::CalibrationOptions again;
   again.model = file.path();
+  again.output = file.plain() + "-again";
   CHECK_THAT(model::calibrate(again).error().message, Catch::Contains("calibrated already"));
 }

@@ -109,5 +109,7 @@ TEST_CASE("what is written is read back, with the data aligned") {
   std::filesystem::remove(path);
   CHECK(model::MappedFile::open(path).error().code == ErrorCode::kNotFound);
   CHECK(model::MappedFile::open("/").error().code == ErrorCode::kInvalidArgument);
-  CHECK_FALSE(model::write_safetensors("/nowhere/at/all", tensors, {}));
+  CHECK_THAT(model::write_safetensors("/nowhere/at/all", tensors, {}).error().message,
+             Catch::Contains("No such file or directory"));
+  CHECK_THAT(model::check_output("/tmp").error().message, Catch::Contains("is a folder"));
 }
