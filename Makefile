@@ -7,7 +7,7 @@ export CCACHE_DIR ?= $(IC_CACHE)/ccache
 export CCACHE_MAXSIZE ?= 5G
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo demo-down demo-model test e2e sanitize fuzz campaign bench-operator bench-inference docs format clean
+.PHONY: help deps build demo demo-down demo-model test e2e sanitize sanitize-all fuzz campaign bench-operator bench-inference docs format clean
 
 help: ## Show this menu
 	@echo "ImageClassifier: a Kubernetes operator for image classification services"
@@ -42,6 +42,10 @@ e2e: build ## Only the tests on the real node
 sanitize: deps ## Unit and integration tests under AddressSanitizer, UBSan and ThreadSanitizer
 	@scripts/test --preset asan-ubsan
 	@scripts/test --preset tsan
+
+sanitize-all: deps ## The same with the tests that take long under a sanitizer (about 90 minutes)
+	@scripts/test --preset asan-ubsan --all
+	@scripts/test --preset tsan --all
 
 fuzz: deps ## Fuzz every parser of outside bytes for FUZZ_SECONDS each (default 20)
 	@scripts/fuzz

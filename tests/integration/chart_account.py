@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+import time
 import uuid
 from pathlib import Path
 
@@ -53,7 +54,12 @@ class Account:
                    {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "acr-credentials", "namespace": self.namespace},
                     "stringData": {"username": "puller", "password": "first"}})
         test.addCleanup(self.end)
+        self.began = time.monotonic()
         self.operator = self.start(*options)
+
+    def age(self):
+        """Seconds since the first operator was started."""
+        return time.monotonic() - self.began
 
     def start(self, *options):
         operator = Operator(self.kubectl, self.namespace, "--leader-elect", "--leader-elect-resource-namespace", self.namespace,
