@@ -192,9 +192,11 @@ def round_of(leaders, record, how, draw):
         time.sleep(draw.uniform(0.05, 2 * TIMES["lease-duration"]))  # sometimes it keeps the lead, sometimes it has lost it meanwhile
         victim.send(signal.SIGCONT)
         return None
-    if how == signal.SIGTERM and victim.operator.process.wait(timeout=10) != 0:
-        raise AssertionError(f"{victim.name} ended with {victim.operator.process.returncode} after SIGTERM")
-    victim.operator.process.wait(timeout=10)
+    code = victim.operator.process.wait(timeout=10)
+    # On a busy machine a last write may take longer than the lease that it needs: then the timer ends the process.
+    if how == signal.SIGTERM and code not in (0, -signal.SIGKILL):
+        raise AssertionError(f"{victim.name} ended with {code} after SIGTERM")
+    leaders.frozen += code == -signal.SIGKILL and how == signal.SIGTERM
     leaders.forget(victim)
 
     def written():
@@ -203,7 +205,7 @@ def round_of(leaders, record, how, draw):
 
     written = wait_until(written, 20, "another one to write")
     leaders.start()
-    return written - moment if how == signal.SIGTERM else None
+    return written - moment if code == 0 else None
 
 
 def disturb(leaders, record, rounds, seed):
