@@ -6,9 +6,8 @@
 #include <numeric>
 
 namespace imageclassifier::postprocess {
-namespace {
-
 std::vector<double> softmax(std::span<const float> logits, double temperature) {
+  if (logits.empty()) return {};
   std::vector<double> values(logits.begin(), logits.end());
   const double highest = *std::max_element(values.begin(), values.end());
   double sum = 0;
@@ -19,8 +18,6 @@ std::vector<double> softmax(std::span<const float> logits, double temperature) {
   for (double& value : values) value /= sum;
   return values;
 }
-
-}  // namespace
 
 std::vector<Prediction> top_k(std::span<const float> logits, std::span<const std::string> labels, int k,
                               double temperature) {

@@ -14,6 +14,9 @@ struct Prediction {
   std::string wnid{};          ///< the class in WordNet; empty: not known
 };
 
+/// softmax(logits / temperature), summed in double.
+std::vector<double> softmax(std::span<const float> logits, double temperature = 1.0);
+
 /// The k most probable classes, descending, ties by the lower index; k is cut at the class count. Sums in double.
 std::vector<Prediction> top_k(std::span<const float> logits, std::span<const std::string> labels, int k,
                               double temperature = 1.0);

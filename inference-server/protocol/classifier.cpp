@@ -34,7 +34,7 @@ Classifier::Classifier(ClassifierOptions options, std::unique_ptr<model::Model> 
     : options_(options),
       model_(std::move(model)),
       info_(model_->info()),
-      manifest_(model_->manifest()),
+      manifest_(std::make_shared<const model::Manifest>(model_->manifest())),
       clock_(clock),
       metrics_(metrics),
       decoders_(std::clamp(options.decoders, 1, 64)),
@@ -42,7 +42,7 @@ Classifier::Classifier(ClassifierOptions options, std::unique_ptr<model::Model> 
 }
 
 Result<void> Classifier::warm_up(StartStages* stages) {
-  const preprocess::Input input = preprocess::preprocess(warm_up_picture(), manifest_.transform);
+  const preprocess::Input input = preprocess::preprocess(warm_up_picture(), manifest_->transform);
   for (const std::size_t size : batching::batch_sizes(options_.lane)) {
     const auto stage = StartStages::begin(stages, "warm_up_" + std::to_string(size));
     if (auto done = warm_up_batch(input, size); !done) return done;
@@ -93,10 +93,10 @@ std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, con
       .limits = options_.limits,
       .decode = {.apply_orientation = options.apply_orientation,
                  .composite_alpha = options.composite_alpha,
-                 .least_shorter_side = options.exact_decode ? 0 : 2 * manifest_.transform.resize},
+                 .least_shorter_side = options.exact_decode ? 0 : 2 * manifest_->transform.resize},
       .clock = &clock_};
   how.limits.out_of_time = [&] { return clock_.steady_now() >= options.deadline; };
-  auto prepared = preprocess::preprocess_file(bytes, manifest_.transform, how);
+  auto prepared = preprocess::preprocess_file(bytes, manifest_->transform, how);
   const Duration taken = clock_.steady_now() - begin;
   result.timing.resize = prepared ? prepared->resize : Duration{};
   result.timing.decode = taken - result.timing.resize;
@@ -112,20 +112,60 @@ std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, con
   return std::move(prepared->input);
 }
 
+tl::expected<Classifier::Lane::Reservation, Problem> Classifier::admit(std::size_t count) {
+  auto places = lane_.reserve(count);
+  if (places) return std::move(*places);
+  Problem problem = problem_of(places.error());
+  if (places.error().code == ErrorCode::kInvalidArgument) {
+    problem = {ProblemCode::kTooManyImages,
+               "At most " + std::to_string(options_.lane.queue_depth) + " pictures can be sent at once."};
+  }
+  const auto wait = std::chrono::ceil<std::chrono::seconds>(lane_.expected_wait()).count();
+  if (problem.retry_after > 0) problem.retry_after = static_cast<int>(std::clamp<std::int64_t>(wait, 1, 60));
+  metrics_.rejected(problem);
+  return tl::unexpected<Problem>(std::move(problem));
+}
+
+void Classifier::finish(PictureResult& result, const ClassifyOptions& options, Result<std::vector<float>> logits,
+                        const batching::LaneTiming& timing) {
+  result.timing.queue = timing.queue;
+  result.timing.compute = timing.compute;
+  metrics_.stage(Stage::kQueue, timing.queue);
+  if (!logits) {
+    result.problem = problem_of(logits.error());
+    metrics_.rejected(*result.problem);
+    return;
+  }
+  metrics_.stage(Stage::kCompute, timing.compute);
+  result.predictions = postprocess::top_k(*logits, manifest_->labels, options.k, manifest_->temperature);
+  for (postprocess::Prediction& prediction : result.predictions) {
+    const auto index = static_cast<std::size_t>(prediction.index);
+    if (index < manifest_->wnids.size()) prediction.wnid = manifest_->wnids[index];
+  }
+  if (options.keep_logits) result.logits = std::move(*logits);
+}
+
+Classifier::Lane::Task Classifier::task(const std::shared_ptr<Pending>& pending, std::size_t index,
+                                        preprocess::Input input, const ClassifyOptions& options) {
+  return {std::move(input), options.deadline, options.abandoned,
+          [this, pending, index, options](Result<std::vector<float>> logits, const batching::LaneTiming& timing) {
+            finish(pending->results[index], options, std::move(logits), timing);
+            if (pending->open.fetch_sub(1) == 1) pending->done(std::move(pending->results));
+          }};
+}
+
+void Classifier::submit(Lane::Reservation places, const std::shared_ptr<Pending>& pending,
+                        std::vector<Lane::Task> tasks) {
+  if (tasks.empty()) return pending->done(std::move(pending->results));
+  pending->open = tasks.size();
+  lane_.submit(std::move(places), std::move(tasks));
+  metrics_.queue_depth(lane_.depth());
+}
+
 std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures, const ClassifyOptions& options,
                                             Done done) {
-  auto places = lane_.reserve(pictures.size());
-  if (!places) {
-    Problem problem = problem_of(places.error());
-    if (places.error().code == ErrorCode::kInvalidArgument) {
-      problem = {ProblemCode::kTooManyImages,
-                 "At most " + std::to_string(options_.lane.queue_depth) + " pictures can be sent at once."};
-    }
-    const auto wait = std::chrono::ceil<std::chrono::seconds>(lane_.expected_wait()).count();
-    if (problem.retry_after > 0) problem.retry_after = static_cast<int>(std::clamp<std::int64_t>(wait, 1, 60));
-    metrics_.rejected(problem);
-    return problem;
-  }
+  auto places = admit(pictures.size());
+  if (!places) return std::move(places.error());
   auto pending = std::make_shared<Pending>();
   pending->done = std::move(done);
   pending->results.resize(pictures.size());
@@ -136,35 +176,24 @@ std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures
     decoders_.acquire();
     auto input = prepare(pictures[i], options, result);
     decoders_.release();
-    if (!input) continue;
-    const auto finish = [this, pending, i, k = options.k](Result<std::vector<float>> logits,
-                                                          const batching::LaneTiming& timing) {
-      PictureResult& mine = pending->results[i];
-      mine.timing.queue = timing.queue;
-      mine.timing.compute = timing.compute;
-      metrics_.stage(Stage::kQueue, timing.queue);
-      if (logits) {
-        metrics_.stage(Stage::kCompute, timing.compute);
-        mine.predictions = postprocess::top_k(*logits, manifest_.labels, k, manifest_.temperature);
-        for (postprocess::Prediction& prediction : mine.predictions) {
-          const auto index = static_cast<std::size_t>(prediction.index);
-          if (index < manifest_.wnids.size()) prediction.wnid = manifest_.wnids[index];
-        }
-      } else {
-        mine.problem = problem_of(logits.error());
-        metrics_.rejected(*mine.problem);
-      }
-      if (pending->open.fetch_sub(1) == 1) pending->done(std::move(pending->results));
-    };
-    tasks.push_back({std::move(*input), options.deadline, options.abandoned, finish});
+    if (input) tasks.push_back(task(pending, i, std::move(*input), options));
   }
-  if (tasks.empty()) {
-    pending->done(std::move(pending->results));
-    return std::nullopt;
+  submit(std::move(*places), pending, std::move(tasks));
+  return std::nullopt;
+}
+
+std::optional<Problem> Classifier::classify(std::vector<preprocess::Input> inputs, const ClassifyOptions& options,
+                                            Done done) {
+  auto places = admit(inputs.size());
+  if (!places) return std::move(places.error());
+  auto pending = std::make_shared<Pending>();
+  pending->done = std::move(done);
+  pending->results.resize(inputs.size());
+  std::vector<Lane::Task> tasks;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    tasks.push_back(task(pending, i, std::move(inputs[i]), options));
   }
-  pending->open = tasks.size();
-  lane_.submit(std::move(*places), std::move(tasks));
-  metrics_.queue_depth(lane_.depth());
+  submit(std::move(*places), pending, std::move(tasks));
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include <semaphore>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "common/clock.hpp"
@@ -39,6 +40,7 @@ struct PictureResult {
   std::optional<Problem> problem;
   image::ImageInfo image;
   std::vector<postprocess::Prediction> predictions;
+  std::vector<float> logits;  ///< one per class, when ClassifyOptions::keep_logits
   Timing timing;
 };
 
@@ -49,12 +51,14 @@ struct ClassifierOptions {
 };
 
 struct ClassifyOptions {
-  int k = 5;
+  int k = 5;  ///< 0: no predictions
   SteadyTime deadline{};
   std::function<bool()> abandoned{};  ///< nobody waits for the answer any more
   bool exact_decode = false;          ///< else large JPEGs are decoded at a scale that still has twice the model's size
   bool apply_orientation = true;      ///< of EXIF
   bool composite_alpha = true;        ///< on white; else transparency is dropped
+  bool high_priority = false;         ///< may overtake others that wait
+  bool keep_logits = false;           ///< results carry them
 };
 
 /// From bytes to predictions: decode, preprocess, one place in the lane, top-k. Knows no HTTP. Thread safe.
@@ -69,7 +73,9 @@ class Classifier {
   Result<void> warm_up(StartStages* stages = nullptr);
 
   const model::ModelInfo& info() const { return info_; }
-  std::size_t class_count() const { return manifest_.labels.size(); }
+  std::size_t class_count() const { return manifest_->labels.size(); }
+  /// For answers that are made when this classifier may be gone.
+  std::shared_ptr<const model::Manifest> manifest() const { return manifest_; }
   /// Pictures that wait for the model.
   std::size_t queued() { return lane_.depth(); }
 
@@ -77,10 +83,18 @@ class Classifier {
   /// thread when nothing is left to compute, else in the lane's. A problem that concerns the whole request (the queue
   /// is full, checked before decoding) is returned instead, and `done` is not called.
   std::optional<Problem> classify(const std::vector<Picture>& pictures, const ClassifyOptions& options, Done done);
+  /// The same for what the client has preprocessed itself: 3 x crop x crop as the manifest's transform makes them.
+  std::optional<Problem> classify(std::vector<preprocess::Input> inputs, const ClassifyOptions& options, Done done);
 
  private:
   using Lane = batching::ComputeLane<preprocess::Input, std::vector<float>>;
   struct Pending;
+  tl::expected<Lane::Reservation, Problem> admit(std::size_t count);
+  Lane::Task task(const std::shared_ptr<Pending>& pending, std::size_t index, preprocess::Input input,
+                  const ClassifyOptions& options);
+  void finish(PictureResult& result, const ClassifyOptions& options, Result<std::vector<float>> logits,
+              const batching::LaneTiming& timing);
+  void submit(Lane::Reservation places, const std::shared_ptr<Pending>& pending, std::vector<Lane::Task> tasks);
   std::optional<preprocess::Input> prepare(const Picture& picture, const ClassifyOptions& options,
                                            PictureResult& result);
   Result<void> warm_up_batch(const preprocess::Input& input, std::size_t size);
@@ -89,7 +103,7 @@ class Classifier {
   ClassifierOptions options_;
   std::unique_ptr<model::Model> model_;
   model::ModelInfo info_;
-  model::Manifest manifest_;
+  std::shared_ptr<const model::Manifest> manifest_;
   Clock& clock_;
   InferenceMetrics& metrics_;
   std::counting_semaphore<64> decoders_;
