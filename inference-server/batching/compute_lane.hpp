@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <deque>
 #include <functional>
@@ -12,8 +13,12 @@
 #include "common/clock.hpp"
 #include "common/guarded.hpp"
 #include "common/result.hpp"
+#include "inference-server/batching/service_rate.hpp"
 
 namespace imageclassifier::batching {
+
+/// kHigh overtakes what waits; nothing overtakes what is being computed.
+enum class Priority : std::uint8_t { kHigh, kNormal };
 
 /// How long one task took on its way, for the answer and the metrics.
 struct LaneTiming {
@@ -36,9 +41,10 @@ inline std::vector<std::size_t> batch_sizes(const LaneOptions& options) {
 }
 
 /// A bounded queue and exactly one thread that computes: all cores belong to one batch at a time. A batch is what
-/// waits, in the order of arrival, as many as the largest of batch_sizes allows; a lone task waits for nobody. Expired
-/// and abandoned tasks are dropped before they are computed. Thread safe; `compute` and every `done` run on the lane's
-/// thread, one at a time. No LibTorch, no HTTP: tasks in, results out.
+/// waits, by priority and then in the order of arrival, as many as the largest of batch_sizes allows; a lone task waits
+/// for nobody. Expired and abandoned tasks are dropped before they are computed and keep no place from others. Thread
+/// safe; `compute` and every `done` run on the lane's thread, one at a time. No LibTorch, no HTTP: tasks in, results
+/// out.
 template <typename Input, typename Output>
 class ComputeLane {
  public:
@@ -52,6 +58,7 @@ class ComputeLane {
     std::function<bool()> abandoned{};
     /// Called exactly once. kDeadlineExceeded: expired while waiting; kCancelled: abandoned or the lane stopped.
     std::function<void(Result<Output>, const LaneTiming&)> done{};
+    Priority priority = Priority::kNormal;
   };
 
   /// Places in the queue, taken before the work that leads to a task (decoding) is spent; given back when dropped.
@@ -62,6 +69,11 @@ class ComputeLane {
     Reservation& operator=(Reservation&&) = delete;
     ~Reservation() {
       if (places_ > 0) lane_->release(places_);
+    }
+    /// A reservation of its own for one of the places, of which there must be one.
+    Reservation split() {
+      --places_;
+      return Reservation(*lane_, 1);
     }
 
    private:
@@ -76,7 +88,7 @@ class ComputeLane {
         compute_(std::move(compute)),
         thread_([this](std::stop_token stop) { run(stop); }) {}
 
-  /// Waiting tasks end with kCancelled; the batch being computed is finished first.
+  /// Waiting tasks end with kCancelled; the batch being computed is finished first. Every reservation must be gone.
   ~ComputeLane() {
     thread_.request_stop();
     thread_.join();
@@ -84,14 +96,20 @@ class ComputeLane {
   ComputeLane(const ComputeLane&) = delete;
   ComputeLane& operator=(const ComputeLane&) = delete;
 
-  /// kExhausted: fewer than `places` are free. kInvalidArgument: more than the queue ever has.
-  Result<Reservation> reserve(std::size_t places) {
+  /// kExhausted: fewer than `places` are free. kDeadlineExceeded: by the measured time for each task the last of them
+  /// would be late; an idle lane always takes them, so that a wrong measure mends itself. kInvalidArgument: more than
+  /// the queue ever has.
+  Result<Reservation> reserve(std::size_t places, SteadyTime deadline = SteadyTime::max()) {
+    const SteadyTime now = clock_.steady_now();
     auto state = state_.lock();
     if (places > options_.queue_depth) return fail(ErrorCode::kInvalidArgument, "more tasks than the queue has places");
-    if (state->waiting.size() + state->reserved + places > options_.queue_depth) {
-      return fail(ErrorCode::kExhausted, "the queue is full");
+    if (in_queue(*state) + places > options_.queue_depth) sweep(*state, now);
+    if (in_queue(*state) + places > options_.queue_depth) return fail(ErrorCode::kExhausted, "the queue is full");
+    if (state->rate.present() > 0 && deadline - now < state->rate.expected(places)) {
+      return fail(ErrorCode::kDeadlineExceeded, "the queue is too long for the time limit");
     }
     state->reserved += places;
+    state->rate.arrived(places, now);
     return Reservation(*this, places);
   }
 
@@ -102,23 +120,20 @@ class ComputeLane {
     const std::size_t used = std::min(tasks.size(), reservation.places_);
     reservation.places_ -= used;
     state->reserved -= used;
-    for (Task& task : tasks) state->waiting.push_back({std::move(task), now});
+    for (Task& task : tasks) {
+      auto& queue = state->waiting[static_cast<std::size_t>(task.priority)];
+      queue.push_back({std::move(task), now});
+    }
     wake_.notify_all();
     // The lock goes before the reservation's rest is given back.
     state.mutex_lock().unlock();
   }
 
   /// Tasks that wait or are reserved.
-  std::size_t depth() {
-    auto state = state_.lock();
-    return state->waiting.size() + state->reserved;
-  }
+  std::size_t depth() { return in_queue(*state_.lock()); }
 
-  /// How long a task that arrives now would wait, from the measured time per task; zero before the first batch.
-  Duration expected_wait() {
-    auto state = state_.lock();
-    return state->per_task * static_cast<std::int64_t>(state->waiting.size() + state->reserved + state->computing);
-  }
+  /// How long until a task that arrived now would be done, from the measured time per task; zero before the first one.
+  Duration expected_wait() { return state_.lock()->rate.expected(); }
 
  private:
   struct Waiting {
@@ -126,56 +141,84 @@ class ComputeLane {
     SteadyTime since;
   };
   struct State {
-    std::deque<Waiting> waiting;
+    std::array<std::deque<Waiting>, 2> waiting;  // by priority
+    std::deque<Waiting> dead;                    // to be told so by the lane's thread
     std::size_t reserved = 0;
-    std::size_t computing = 0;
-    Duration per_task{};
+    ServiceRate rate;
   };
 
-  void release(std::size_t places) { state_.lock()->reserved -= places; }
+  static std::size_t in_queue(const State& state) {
+    return state.waiting[0].size() + state.waiting[1].size() + state.reserved;
+  }
+
+  static bool is_dead(const Waiting& waiting, SteadyTime now) {
+    return waiting.task.deadline <= now || (waiting.task.abandoned && waiting.task.abandoned());
+  }
+
+  void release(std::size_t places) {
+    auto state = state_.lock();
+    state->reserved -= places;
+    state->rate.departed(places, clock_.steady_now(), false);
+  }
+
+  /// Gives the places of those that nobody needs any more to others.
+  void sweep(State& state, SteadyTime now) {
+    for (std::deque<Waiting>& queue : state.waiting) {
+      const auto alive =
+          std::stable_partition(queue.begin(), queue.end(), [now](const Waiting& one) { return !is_dead(one, now); });
+      std::move(alive, queue.end(), std::back_inserter(state.dead));
+      queue.erase(alive, queue.end());
+    }
+    if (!state.dead.empty()) wake_.notify_all();
+  }
 
   void run(const std::stop_token& stop) {
     while (true) {
       std::vector<Waiting> batch;
+      std::deque<Waiting> dead;
       {
         auto state = state_.lock();
-        wake_.wait(state.mutex_lock(), stop, [&state] { return !state->waiting.empty(); });
+        wake_.wait(state.mutex_lock(), stop, [&state] {
+          return !state->waiting[0].empty() || !state->waiting[1].empty() || !state->dead.empty();
+        });
         if (stop.stop_requested()) break;
+        sweep(*state, clock_.steady_now());
+        dead.swap(state->dead);
+        state->rate.departed(dead.size(), clock_.steady_now(), false);
         batch = take(*state);
-        state->computing = batch.size();
       }
-      batch = drop_dead(std::move(batch));
+      for (Waiting& one : dead) finish_dead(one);
       if (!batch.empty()) compute(std::move(batch));
     }
-    std::deque<Waiting> rest;
-    rest.swap(state_.lock()->waiting);
+    auto rest = state_.with([](State& state) {
+      std::move(state.waiting[0].begin(), state.waiting[0].end(), std::back_inserter(state.dead));
+      std::move(state.waiting[1].begin(), state.waiting[1].end(), std::back_inserter(state.dead));
+      state.waiting = {};
+      return std::exchange(state.dead, {});
+    });
     for (Waiting& waiting : rest) finish(waiting, fail(ErrorCode::kCancelled, "the server is stopping"), {});
   }
 
   std::vector<Waiting> take(State& state) const {
     std::vector<Waiting> batch;
-    const std::size_t size = std::bit_floor(std::min(state.waiting.size(), options_.max_batch));
+    const std::size_t waiting = state.waiting[0].size() + state.waiting[1].size();
+    const std::size_t size = waiting == 0 ? 0 : std::bit_floor(std::min(waiting, options_.max_batch));
     while (batch.size() < size) {
-      batch.push_back(std::move(state.waiting.front()));
-      state.waiting.pop_front();
+      auto& queue = state.waiting[0].empty() ? state.waiting[1] : state.waiting[0];
+      batch.push_back(std::move(queue.front()));
+      queue.pop_front();
     }
     return batch;
   }
 
-  std::vector<Waiting> drop_dead(std::vector<Waiting> batch) const {
-    std::vector<Waiting> alive;
+  void finish_dead(Waiting& waiting) const {
     const SteadyTime now = clock_.steady_now();
-    for (Waiting& waiting : batch) {
-      const LaneTiming timing{.queue = now - waiting.since, .compute = {}, .batch = 0};
-      if (waiting.task.abandoned && waiting.task.abandoned()) {
-        finish(waiting, fail(ErrorCode::kCancelled, "nobody waits for the answer any more"), timing);
-      } else if (waiting.task.deadline <= now) {
-        finish(waiting, fail(ErrorCode::kDeadlineExceeded, "the time limit passed while the task waited"), timing);
-      } else {
-        alive.push_back(std::move(waiting));
-      }
+    const LaneTiming timing{.queue = now - waiting.since, .compute = {}, .batch = 0};
+    if (waiting.task.deadline <= now) {
+      finish(waiting, fail(ErrorCode::kDeadlineExceeded, "the time limit passed while the task waited"), timing);
+    } else {
+      finish(waiting, fail(ErrorCode::kCancelled, "nobody waits for the answer any more"), timing);
     }
-    return alive;
   }
 
   void compute(std::vector<Waiting> batch) {
@@ -184,27 +227,19 @@ class ComputeLane {
     for (Waiting& waiting : batch) inputs.push_back(std::move(waiting.task.input));
     const SteadyTime begin = clock_.steady_now();
     Result<std::vector<Output>> outputs = compute_(std::move(inputs));
-    const Duration took = clock_.steady_now() - begin;
-    remember(took, batch.size());
+    const SteadyTime end = clock_.steady_now();
+    state_.lock()->rate.departed(batch.size(), end);
     if (outputs && outputs->size() != batch.size()) {
       outputs = fail(ErrorCode::kInternal, "the model gave another number of results than inputs");
     }
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      const LaneTiming timing{.queue = begin - batch[i].since, .compute = took, .batch = batch.size()};
+      const LaneTiming timing{.queue = begin - batch[i].since, .compute = end - begin, .batch = batch.size()};
       if (outputs) {
         finish(batch[i], std::move((*outputs)[i]), timing);
       } else {
         finish(batch[i], fail(outputs.error()), timing);
       }
     }
-  }
-
-  /// A moving average: the newest batch counts a quarter.
-  void remember(Duration took, std::size_t count) {
-    auto state = state_.lock();
-    const Duration each = took / static_cast<std::int64_t>(count);
-    state->per_task = state->per_task == Duration{} ? each : (state->per_task * 3 + each) / 4;
-    state->computing = 0;
   }
 
   static void finish(Waiting& waiting, Result<Output> result, const LaneTiming& timing) {

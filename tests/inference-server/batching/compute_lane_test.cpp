@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <future>
 
+#include "tests/support/fake_clock.hpp"
+
 using namespace imageclassifier;
 using namespace imageclassifier::batching;
 using namespace std::chrono_literals;
@@ -37,13 +39,14 @@ SteadyTime late() {
 
 /// Submits one task and gives what becomes of it.
 std::future<Result<int>> submit(Lane& lane, int input, SteadyTime deadline = late(),
-                                std::function<bool()> abandoned = {}) {
+                                std::function<bool()> abandoned = {}, Priority priority = Priority::kNormal) {
   auto promise = std::make_shared<std::promise<Result<int>>>();
   auto place = lane.reserve(1);
   REQUIRE(place.has_value());
   std::vector<Lane::Task> tasks;
   tasks.push_back({input, deadline, std::move(abandoned),
-                   [promise](Result<int> result, const LaneTiming&) { promise->set_value(std::move(result)); }});
+                   [promise](Result<int> result, const LaneTiming&) { promise->set_value(std::move(result)); },
+                   priority});
   lane.submit(std::move(*place), std::move(tasks));
   return promise->get_future();
 }
@@ -157,15 +160,82 @@ TEST_CASE("a lane that stops finishes its batch and cancels what waits") {
   CHECK((end.has_value() || end.error().code == ErrorCode::kCancelled));
 }
 
-TEST_CASE("the expected wait follows the measured time per task") {
+TEST_CASE("a task of high priority overtakes those that wait, not the batch that is computed") {
   SystemClock clock;
   Doubler doubler;
-  Lane lane({}, clock, doubler.compute());
-  CHECK(lane.expected_wait() == Duration{});
+  std::vector<int> order;
+  Lane lane({.queue_depth = 64, .max_batch = 1}, clock,
+            [&order, inner = doubler.compute()](std::vector<int> inputs) mutable {
+              order.push_back(inputs.front());
+              return inner(std::move(inputs));
+            });
   auto first = submit(lane, 1);
   doubler.started.get_future().wait();
+  auto second = submit(lane, 2);
+  auto third = submit(lane, 3, late(), {}, Priority::kHigh);
+  auto fourth = submit(lane, 4, late(), {}, Priority::kHigh);
   doubler.gate.set_value();
-  CHECK(first.get().value() == 2);
-  const auto place = lane.reserve(2);
-  CHECK(lane.expected_wait() > Duration{});
+  second.get();
+  CHECK(order == std::vector<int>{1, 3, 4, 2});
+}
+
+TEST_CASE("abandoned work keeps no place in a full queue and does not make a batch smaller") {
+  SystemClock clock;
+  Doubler doubler;
+  std::atomic<bool> gone{false};
+  {
+    Lane lane({.queue_depth = 4, .max_batch = 4}, clock, doubler.compute());
+    auto first = submit(lane, 1);
+    doubler.started.get_future().wait();
+    std::vector<std::future<Result<int>>> abandoned;
+    for (int i = 0; i < 4; ++i) abandoned.push_back(submit(lane, 9, late(), [&gone] { return gone.load(); }));
+    CHECK(lane.reserve(1).error().code == ErrorCode::kExhausted);
+    gone = true;
+    std::vector<std::future<Result<int>>> good;
+    for (int i = 0; i < 4; ++i) good.push_back(submit(lane, i));
+    doubler.gate.set_value();
+    for (auto& one : abandoned) CHECK(one.get().error().code == ErrorCode::kCancelled);
+    for (int i = 0; i < 4; ++i) CHECK(good[static_cast<std::size_t>(i)].get().value() == 2 * i);
+  }
+  CHECK(doubler.batches == std::vector<std::size_t>{1, 4});
+}
+
+TEST_CASE("what the measured time per task would make late is refused at once, unless the lane is idle") {
+  imageclassifier::testing::FakeClock clock;
+  std::promise<void> gate;
+  std::atomic<int> calls{0};
+  Lane lane({}, clock, [&, opened = gate.get_future().share()](std::vector<int> inputs) -> Result<std::vector<int>> {
+    if (++calls == 1) clock.advance(1s);
+    if (calls == 2) opened.wait();
+    return inputs;
+  });
+  submit(lane, 1, SteadyTime::max()).get();
+  CHECK(lane.expected_wait() == 1s);
+  // Idle: taken in spite of the measure.
+  auto second = submit(lane, 2, clock.steady_now() + 500ms);
+  CHECK(lane.reserve(1, clock.steady_now() + 1999ms).error().code == ErrorCode::kDeadlineExceeded);
+  CHECK(lane.reserve(2, clock.steady_now() + 2999ms).error().code == ErrorCode::kDeadlineExceeded);
+  {
+    const auto place = lane.reserve(1, clock.steady_now() + 2s);
+    CHECK(place.has_value());
+    CHECK(lane.expected_wait() == 3s);
+  }
+  CHECK(lane.expected_wait() == 2s);
+  gate.set_value();
+  second.get();
+}
+
+TEST_CASE("the time per item counts while there is something to do, and nothing else") {
+  ServiceRate rate;
+  const SteadyTime zero{};
+  rate.arrived(1, zero + 10s);
+  rate.departed(1, zero + 12s);
+  CHECK(rate.per_item() == 2s);
+  rate.arrived(3, zero + 100s);
+  rate.departed(1, zero + 101s, false);
+  CHECK(rate.per_item() == 2s);
+  rate.departed(2, zero + 112s);
+  CHECK(rate.per_item() == 3s);
+  CHECK(rate.present() == 0);
+  CHECK(rate.expected(2) == 6s);
 }
