@@ -192,7 +192,7 @@ Result<CalibrationReport> calibrate(const CalibrationOptions& options) {
   if (auto writable = check_output(options.output); !writable) return tl::unexpected(writable.error());
   const auto mapped = MappedFile::open(options.model);
   if (!mapped) return tl::unexpected(mapped.error());
-  const auto file = read_weights_file(mapped->bytes());
+  const auto file = read_intact_weights_file(mapped->bytes());
   if (!file) return tl::unexpected(file.error());
   auto manifest = parse_manifest(file->content.metadata);
   if (!manifest) return tl::unexpected(manifest.error());

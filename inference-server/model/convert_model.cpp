@@ -42,7 +42,7 @@ Result<ConvertReport> convert_model(const ConvertOptions& options) {
   if (auto writable = check_output(options.output); !writable) return tl::unexpected(writable.error());
   const auto mapped = MappedFile::open(options.input);
   if (!mapped) return tl::unexpected(mapped.error());
-  const auto file = read_weights_file(mapped->bytes());
+  const auto file = read_intact_weights_file(mapped->bytes());
   if (!file) return fail(Error(file.error().code, "the weights file " + options.input + " is unusable", file.error()));
   const auto architecture = recognise_architecture(file->content);
   if (!architecture) return tl::unexpected(architecture.error());

@@ -99,6 +99,9 @@ class Chooser {
     if (!quantised) return refused("the model has float32 weights; inference-server calibrate makes int8 ones");
     if (request_.engine == "libtorch") return refused("LibTorch computes float32 here");
     const auto& calibration = request_.manifest.calibration;
+    if (request_.manifest.calibration_damaged) {
+      return refused("the calibration in the model file is damaged; copy, download or make the file again");
+    }
     if (!calibration || !reference_) return refused("the model file has no calibration or no reference logits");
     if (request_.precision == "auto" && calibration->held_out >= kLeastHeldOut &&
         calibration->top1_agreement < kLeastAgreement) {

@@ -302,7 +302,7 @@ std::string advice(const FetchReport& report, const std::string& digits, const s
 std::optional<Error> look_into(const std::string& path) {
   const auto file = MappedFile::open(path);
   if (!file) return file.error();
-  const auto weights = read_weights_file(file->bytes());
+  const auto weights = read_intact_weights_file(file->bytes());
   return weights ? std::nullopt : std::optional(weights.error());
 }
 

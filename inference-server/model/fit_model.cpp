@@ -86,7 +86,7 @@ struct Backbone {
 Result<Backbone> open_backbone(const std::string& path) {
   auto mapped = MappedFile::open(path);
   if (!mapped) return tl::unexpected(mapped.error());
-  auto file = read_weights_file(mapped->bytes());
+  auto file = read_intact_weights_file(mapped->bytes());
   if (!file) return fail(Error(file.error().code, "the backbone " + path + " is unusable", file.error()));
   if (!file->content.metadata.contains("resize")) {
     return fail(ErrorCode::kInvalidArgument,

@@ -6,6 +6,7 @@
 
 #include "common/sha256.hpp"
 #include "inference-server/model/architecture.hpp"
+#include "inference-server/model/checksums.hpp"
 #include "inference-server/model/engine_choice.hpp"
 #include "inference-server/model/manifest.hpp"
 #include "inference-server/model/mapped_file.hpp"
@@ -95,14 +96,12 @@ struct Built {
   EngineChoice choice;
 };
 
-Result<Built> build(const LoadOptions& options, std::span<const std::byte> bytes) {
-  const auto file = read_weights_file(bytes);
-  if (!file) return fail(Error(file.error().code, "the weights file " + options.path + " is unusable", file.error()));
-  auto manifest = parse_manifest(file->content.metadata);
+Result<Built> build(const LoadOptions& options, const Safetensors& file) {
+  auto manifest = parse_manifest(file.metadata);
   if (!manifest) return tl::unexpected(manifest.error());
   const auto architecture = find_architecture(manifest->architecture);
   if (!architecture) return tl::unexpected(architecture.error());
-  const auto weights = read_weights(*architecture, file->content, manifest->precision);
+  const auto weights = read_weights(*architecture, file, manifest->precision);
   if (!weights) return tl::unexpected(weights.error());
   if (auto labels = settle_labels(*manifest, options, weights->classes); !labels) {
     return tl::unexpected(labels.error());
@@ -121,6 +120,24 @@ Result<Built> build(const LoadOptions& options, std::span<const std::byte> bytes
   if (!choice) return tl::unexpected(choice.error());
   manifest->transform = transform;
   return Built{std::move(*manifest), std::move(*choice)};
+}
+
+Result<void> verify_tensors(const Safetensors& file, StartStages* stages) {
+  const auto stage = StartStages::begin(stages, "verify_tensors");
+  return check_tensors(file);
+}
+
+/// The tensors are compared with their checksums beside the rest, too; what a damaged file led to is of no interest.
+Result<Built> read_and_build(const LoadOptions& options, std::span<const std::byte> bytes) {
+  const auto unusable = [&](const Error& error) {
+    return fail(Error(error.code, "the weights file " + options.path + " is unusable", error));
+  };
+  const auto file = read_weights_file(bytes);
+  if (!file) return unusable(file.error());
+  auto intact = std::async(std::launch::async, verify_tensors, std::cref(file->content), options.stages);
+  auto built = build(options, file->content);
+  if (const auto good = intact.get(); !good) return unusable(good.error());
+  return built;
 }
 
 std::string digest_of(std::span<const std::byte> bytes, StartStages* stages) {
@@ -165,7 +182,7 @@ Result<std::unique_ptr<Model>> load(const LoadOptions& options, std::span<const 
   const bool script = options.allow_torchscript && is_torchscript(bytes);
   std::future<std::string> taken = std::async(std::launch::async, digest_of, bytes, options.stages);
   std::optional<Result<Built>> built;
-  if (!script) built = build(options, bytes);
+  if (!script) built = read_and_build(options, bytes);
   std::string digest = taken.get();
   // First: what else is wrong with another file than the expected one is of no interest.
   if (auto good = check_digest(options, digest); !good) return tl::unexpected(good.error());

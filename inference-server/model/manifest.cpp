@@ -6,15 +6,15 @@
 #include <optional>
 
 #include "common/sha256.hpp"
+#include "inference-server/model/checksums.hpp"
 #include "inference-server/model/labels.hpp"
 
 namespace imageclassifier::model {
 namespace {
 
 using Json = nlohmann::json;
-using Metadata = std::map<std::string, std::string>;
-
 constexpr int kMaxSide = 4096;
+constexpr char kCalibration[] = "calibration";
 
 tl::unexpected<Error> refuse(const std::string& member, const std::string& rule) {
   return fail(ErrorCode::kInvalidArgument, "the model's manifest has a \"" + member + "\" that is not " + rule);
@@ -123,9 +123,12 @@ Result<void> read_precision(const Metadata& metadata, std::string& precision) {
 }
 
 /// Whether the numbers are any good is for the engine's proof to say; here only whether they are numbers.
-Result<void> read_calibration(const Metadata& metadata, std::optional<Calibration>& calibration) {
-  const auto text = find(metadata, "calibration");
-  if (!text) return {};
+Result<void> read_calibration(const Metadata& metadata, std::optional<Calibration>& calibration, bool& damaged) {
+  const auto text = find(metadata, kCalibration);
+  const auto intact = is_intact(metadata, kCalibration);
+  if (!intact) return tl::unexpected(intact.error());
+  damaged = !*intact;
+  if (!text || damaged) return {};
   const auto wrong = [] {
     return refuse("calibration", "an object of numbers with \"ranges\", an object of numbers, and \"logits\"");
   };
@@ -172,11 +175,12 @@ Result<Manifest> parse_manifest(const Metadata& metadata) {
   manifest.weights = find(metadata, "weights").value_or("");
   preprocess::TransformSpec& transform = manifest.transform;
   for (const Result<void>& step :
-       {read_side(metadata, "resize", transform.resize), read_side(metadata, "crop", transform.crop),
-        read_channels(metadata, "mean", false, transform.mean), read_channels(metadata, "std", true, transform.std),
-        read_temperature(metadata, manifest.temperature), read_labels(metadata, manifest),
-        read_reference(metadata, manifest.reference), read_precision(metadata, manifest.precision),
-        read_calibration(metadata, manifest.calibration)}) {
+       {check_members(metadata, kCalibration), read_side(metadata, "resize", transform.resize),
+        read_side(metadata, "crop", transform.crop), read_channels(metadata, "mean", false, transform.mean),
+        read_channels(metadata, "std", true, transform.std), read_temperature(metadata, manifest.temperature),
+        read_labels(metadata, manifest), read_reference(metadata, manifest.reference),
+        read_precision(metadata, manifest.precision),
+        read_calibration(metadata, manifest.calibration, manifest.calibration_damaged)}) {
     if (!step) return tl::unexpected(step.error());
   }
   return manifest;

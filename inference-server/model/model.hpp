@@ -62,6 +62,7 @@ struct Manifest {
   std::optional<ReferenceLogits> reference{};
   std::string precision = "float32";         ///< of the weights in the file: "float32" or "int8"
   std::optional<Calibration> calibration{};  ///< of int8 weights
+  bool calibration_damaged = false;          ///< there was one
 };
 
 /// A loaded network. `forward` must be called by one thread at a time (the compute lane).

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "common/sha256.hpp"
+#include "inference-server/model/checksums.hpp"
 #include "inference-server/model/safetensors.hpp"
 
 namespace imageclassifier::model {
@@ -18,9 +19,9 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-std::string make_header(std::span<const FileTensor> tensors, const std::map<std::string, std::string>& metadata) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+std::string make_header(std::span<const FileTensor> tensors, Metadata metadata) {
+  metadata[kChecksums] = make_checksums(tensors, metadata);
+  nlohmann::ordered_json header = {{"__metadata__", metadata}};
   std::uint64_t offset = 0;
   for (const FileTensor& tensor : tensors) {
     const std::uint64_t end = offset + tensor.data.size();

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "inference-server/model/checksums.hpp"
 #include "inference-server/model/manifest.hpp"
 
 namespace imageclassifier::model {
@@ -44,6 +45,13 @@ Result<NamedTensors> read_weights_file(std::span<const std::byte> file) {
   if (const auto architecture = recognise_architecture(tensors->content)) {
     tensors->content.metadata.emplace("architecture", architecture->name);
   }
+  return tensors;
+}
+
+Result<NamedTensors> read_intact_weights_file(std::span<const std::byte> file) {
+  auto tensors = read_weights_file(file);
+  if (!tensors) return tensors;
+  if (auto intact = check_tensors(tensors->content); !intact) return tl::unexpected(intact.error());
   return tensors;
 }
 

@@ -17,6 +17,9 @@ namespace imageclassifier::model {
 /// its architecture gets the one that its tensors have, in `metadata`. Errors: parse_safetensors, parse_torch_file.
 Result<NamedTensors> read_weights_file(std::span<const std::byte> file);
 
+/// The same, and every tensor is read and compared with its checksum, which takes as long as reading the memory.
+Result<NamedTensors> read_intact_weights_file(std::span<const std::byte> file);
+
 /// Writes a safetensors file with the tensors in tensors_of order and the manifest; returns its SHA-256. kInternal: a
 /// tensor is missing or has another size; errors of write_safetensors.
 Result<std::string> write_weights(const std::string& path, const Architecture& architecture, int classes,

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <string_view>
 
 #include "inference-server/model/activation_histogram.hpp"
 #include "inference-server/model/calibration.hpp"
@@ -240,6 +242,38 @@ TEST_CASE("a damaged scale of the weights makes the file unusable: no arithmetic
   const auto loaded = model::load_model(options);
   REQUIRE_FALSE(loaded);
   CHECK_THAT(loaded.error().describe(), Catch::Contains("does not prove itself"));
+}
+
+TEST_CASE(
+    "what the proof does not see is damage, too: a flipped bit in a scale is refused, one in a range is float32") {
+  const Calibrated file("resnet18");
+  const auto flip = [&](std::streamoff at) {
+    std::fstream stream(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+    const auto byte = static_cast<char>(stream.seekg(at).get() ^ 1);
+    stream.seekp(at).put(byte);
+  };
+  const auto mapped = model::MappedFile::open(file.path());
+  REQUIRE(mapped);
+  const auto* const begin = reinterpret_cast<const char*>(mapped->bytes().data());
+  const auto scales = model::parse_safetensors(mapped->bytes())->tensors.at("layer1.0.conv1.weight_scale");
+  const std::streamoff scale = reinterpret_cast<const char*>(scales.data.data()) - begin;
+  flip(scale);
+  model::LoadOptions options;
+  options.path = file.path();
+  options.threads = 1;
+  const auto refused = model::load_model(options);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kInvalidArgument);
+  CHECK_THAT(refused.error().describe(),
+             Catch::Contains("tensor layer1.0.conv1.weight_scale is not as it was written"));
+  flip(scale);
+  const std::string ranges = R"(\"layer1.0.conv2\":)";
+  const auto found = std::string_view(begin, mapped->bytes().size()).find(ranges);
+  REQUIRE(found != std::string_view::npos);
+  flip(static_cast<std::streamoff>(found + ranges.size() + 5));
+  const auto loaded = load(file.path(), "auto");
+  CHECK(loaded->info().precision == "float32");
+  CHECK_THAT(loaded->info().precision_note, Catch::Contains("calibration in the model file is damaged"));
 }
 
 TEST_CASE("a precision that cannot be had is float32 with the reason; one that was not asked for is not used") {
