@@ -26,7 +26,7 @@ bool classify_file(protocol::Classifier& classifier, const std::string& path, in
     return false;
   }
   std::promise<std::vector<protocol::PictureResult>> promise;
-  const auto refused = classifier.classify({{path, *bytes}}, {.k = k, .deadline = SteadyTime::max()},
+  const auto refused = classifier.classify({{path, *bytes}}, nullptr, {.k = k, .deadline = SteadyTime::max()},
                                            [&promise](auto results) { promise.set_value(std::move(results)); });
   if (refused) {
     std::fprintf(stderr, "%s: %s\n", path.c_str(), refused->detail.c_str());

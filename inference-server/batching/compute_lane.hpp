@@ -56,7 +56,7 @@ class ComputeLane {
     SteadyTime deadline{};  ///< not computed after it
     /// True: nobody waits for the result any more. May be empty. Called under the lane's lock: only a look.
     std::function<bool()> abandoned{};
-    /// Called exactly once. kDeadlineExceeded: expired while waiting; kCancelled: abandoned or the lane stopped.
+    /// Called exactly once. kDeadlineExceeded: expired while waiting; kCancelled: abandoned; kUnavailable: the lane stopped.
     std::function<void(Result<Output>, const LaneTiming&)> done{};
     Priority priority = Priority::kNormal;
   };
@@ -88,7 +88,7 @@ class ComputeLane {
         compute_(std::move(compute)),
         thread_([this](std::stop_token stop) { run(stop); }) {}
 
-  /// Waiting tasks end with kCancelled; the batch being computed is finished first. Every reservation must be gone.
+  /// Waiting tasks end with kUnavailable; the batch being computed is finished first. Every reservation must be gone.
   ~ComputeLane() {
     thread_.request_stop();
     thread_.join();
@@ -196,7 +196,7 @@ class ComputeLane {
       state.waiting = {};
       return std::exchange(state.dead, {});
     });
-    for (Waiting& waiting : rest) finish(waiting, fail(ErrorCode::kCancelled, "the server is stopping"), {});
+    for (Waiting& waiting : rest) finish(waiting, fail(ErrorCode::kUnavailable, "the server is stopping"), {});
   }
 
   std::vector<Waiting> take(State& state) const {

@@ -24,21 +24,39 @@ image::Image warm_up_picture() {
 
 /// The results of one request; the last picture that arrives delivers them.
 struct Classifier::Pending {
+  Pending(std::size_t count, const ClassifyOptions& how, Done then)
+      : results(count), options(how), done(std::move(then)) {}
   std::vector<PictureResult> results;
+  ClassifyOptions options;
   std::atomic<std::size_t> open{0};
   Done done;
 };
 
+/// One picture on its way to the lane. A std::function, which must be copyable, holds it by pointer.
+struct Classifier::Decoding {
+  std::shared_ptr<Pending> pending;
+  std::size_t index;
+  std::string_view bytes;
+  std::shared_ptr<const void> owner;
+  Lane::Reservation place;
+  SteadyTime since;
+};
+
 Classifier::Classifier(ClassifierOptions options, std::unique_ptr<model::Model> model, Clock& clock,
                        InferenceMetrics& metrics)
-    : options_(options),
+    : options_(std::move(options)),
       model_(std::move(model)),
       info_(model_->info()),
       manifest_(std::make_shared<const model::Manifest>(model_->manifest())),
       clock_(clock),
       metrics_(metrics),
-      decoders_(std::clamp(options.decoders, 1, 64)),
-      lane_(options.lane, clock, [this](std::vector<preprocess::Input> inputs) { return compute(std::move(inputs)); }) {
+      open_(0),
+      lane_(options_.lane, clock, [this](std::vector<preprocess::Input> inputs) { return compute(std::move(inputs)); }),
+      decoders_({.threads = options_.decoders + 1}, clock) {}
+
+Classifier::~Classifier() {
+  auto open = open_.lock();
+  settled_.wait(open.mutex_lock(), [&open] { return *open == 0; });
 }
 
 Result<void> Classifier::warm_up(StartStages* stages) {
@@ -85,10 +103,17 @@ Result<std::vector<std::vector<float>>> Classifier::compute(std::vector<preproce
   return std::move(logits->rows);
 }
 
-std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, const ClassifyOptions& options,
+std::optional<std::uint64_t> Classifier::pixels_of(std::string_view bytes, PictureResult& result) const {
+  const auto header = image::probe(std::as_bytes(std::span(bytes)), options_.limits);
+  if (header) return static_cast<std::uint64_t>(header->width) * static_cast<std::uint64_t>(header->height);
+  result.problem = problem_of(header.error());
+  metrics_.rejected(*result.problem);
+  return std::nullopt;
+}
+
+std::optional<preprocess::Input> Classifier::prepare(std::string_view bytes, const ClassifyOptions& options,
                                                      PictureResult& result) {
   const SteadyTime begin = clock_.steady_now();
-  const auto bytes = std::as_bytes(std::span(picture.bytes));
   preprocess::FileOptions how{
       .limits = options_.limits,
       .decode = {.apply_orientation = options.apply_orientation,
@@ -96,7 +121,7 @@ std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, con
                  .least_shorter_side = options.exact_decode ? 0 : 2 * manifest_->transform.resize},
       .clock = &clock_};
   how.limits.out_of_time = [&] { return clock_.steady_now() >= options.deadline; };
-  auto prepared = preprocess::preprocess_file(bytes, manifest_->transform, how);
+  auto prepared = preprocess::preprocess_file(std::as_bytes(std::span(bytes)), manifest_->transform, how);
   const Duration taken = clock_.steady_now() - begin;
   result.timing.resize = prepared ? prepared->resize : Duration{};
   result.timing.decode = taken - result.timing.resize;
@@ -112,30 +137,53 @@ std::optional<preprocess::Input> Classifier::prepare(const Picture& picture, con
   return std::move(prepared->input);
 }
 
-tl::expected<Classifier::Lane::Reservation, Problem> Classifier::admit(std::size_t count) {
-  auto places = lane_.reserve(count);
-  if (places) return std::move(*places);
-  Problem problem = problem_of(places.error());
-  if (places.error().code == ErrorCode::kInvalidArgument) {
+Problem Classifier::refuse(const Error& error) {
+  Problem problem = problem_of(error);
+  if (error.code == ErrorCode::kInvalidArgument) {
     problem = {ProblemCode::kTooManyImages,
                "At most " + std::to_string(options_.lane.queue_depth) + " pictures can be sent at once."};
   }
-  const auto wait = std::chrono::ceil<std::chrono::seconds>(lane_.expected_wait()).count();
-  if (problem.retry_after > 0) problem.retry_after = static_cast<int>(std::clamp<std::int64_t>(wait, 1, 60));
+  const Duration wait = std::max(lane_.expected_wait(), decoders_.expected(0));
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  if (problem.retry_after > 0) problem.retry_after = static_cast<int>(std::clamp<std::int64_t>(seconds, 1, 60));
   metrics_.rejected(problem);
-  return tl::unexpected<Problem>(std::move(problem));
+  return problem;
+}
+
+tl::expected<Classifier::Lane::Reservation, Problem> Classifier::admit(std::size_t count, std::uint64_t pixels,
+                                                                       const ClassifyOptions& options) {
+  auto places = lane_.reserve(count, options.deadline);
+  if (!places) return tl::unexpected<Problem>(refuse(places.error()));
+  // Alone it is always taken, however slow the last ones were: so the measure mends itself.
+  const bool alone = lane_.depth() == count;
+  if (!alone && pixels > 0 && options.deadline - clock_.steady_now() < decoders_.expected(pixels)) {
+    return tl::unexpected<Problem>(refuse(Error(ErrorCode::kDeadlineExceeded, "too much is to be decoded before it")));
+  }
+  *open_.lock() += count;
+  return std::move(*places);
+}
+
+void Classifier::settle(const std::shared_ptr<Pending>& pending) {
+  if (pending->open.fetch_sub(1) == 1) pending->done(std::move(pending->results));
+  auto open = open_.lock();
+  if (--*open == 0) settled_.notify_all();
+}
+
+void Classifier::fail_picture(PictureResult& result, const Error& error) {
+  result.problem = problem_of(error);
+  if (error.code == ErrorCode::kCancelled) {
+    metrics_.abandoned();
+  } else {
+    metrics_.rejected(*result.problem);
+  }
 }
 
 void Classifier::finish(PictureResult& result, const ClassifyOptions& options, Result<std::vector<float>> logits,
                         const batching::LaneTiming& timing) {
-  result.timing.queue = timing.queue;
+  result.timing.queue += timing.queue;
   result.timing.compute = timing.compute;
-  metrics_.stage(Stage::kQueue, timing.queue);
-  if (!logits) {
-    result.problem = problem_of(logits.error());
-    metrics_.rejected(*result.problem);
-    return;
-  }
+  metrics_.stage(Stage::kQueue, result.timing.queue);
+  if (!logits) return fail_picture(result, logits.error());
   metrics_.stage(Stage::kCompute, timing.compute);
   result.predictions = postprocess::top_k(*logits, manifest_->labels, options.k, manifest_->temperature);
   for (postprocess::Prediction& prediction : result.predictions) {
@@ -146,54 +194,80 @@ void Classifier::finish(PictureResult& result, const ClassifyOptions& options, R
 }
 
 Classifier::Lane::Task Classifier::task(const std::shared_ptr<Pending>& pending, std::size_t index,
-                                        preprocess::Input input, const ClassifyOptions& options) {
+                                        preprocess::Input input) {
+  const ClassifyOptions& options = pending->options;
   return {std::move(input), options.deadline, options.abandoned,
-          [this, pending, index, options](Result<std::vector<float>> logits, const batching::LaneTiming& timing) {
-            finish(pending->results[index], options, std::move(logits), timing);
-            if (pending->open.fetch_sub(1) == 1) pending->done(std::move(pending->results));
-          }};
+          [this, pending, index](Result<std::vector<float>> logits, const batching::LaneTiming& timing) {
+            finish(pending->results[index], pending->options, std::move(logits), timing);
+            settle(pending);
+          },
+          options.priority};
 }
 
-void Classifier::submit(Lane::Reservation places, const std::shared_ptr<Pending>& pending,
-                        std::vector<Lane::Task> tasks) {
-  if (tasks.empty()) return pending->done(std::move(pending->results));
-  pending->open = tasks.size();
-  lane_.submit(std::move(places), std::move(tasks));
+void Classifier::decode(Decoding& decoding) {
+  const auto& pending = decoding.pending;
+  const ClassifyOptions& options = pending->options;
+  PictureResult& result = pending->results[decoding.index];
+  const SteadyTime now = clock_.steady_now();
+  result.timing.queue = now - decoding.since;
+  std::optional<preprocess::Input> input;
+  if (options.abandoned && options.abandoned()) {
+    fail_picture(result, Error(ErrorCode::kCancelled, "nobody waits for the answer any more"));
+  } else if (options.deadline <= now) {
+    fail_picture(result, Error(ErrorCode::kDeadlineExceeded, "the time limit passed before the picture was decoded"));
+  } else {
+    input = prepare(decoding.bytes, options, result);
+  }
+  decoding.owner.reset();
+  if (!input) {
+    // Its place goes to others before somebody hears of it.
+    { const Lane::Reservation unused = std::move(decoding.place); }
+    return settle(pending);
+  }
+  std::vector<Lane::Task> tasks;
+  tasks.push_back(task(pending, decoding.index, std::move(*input)));
+  lane_.submit(std::move(decoding.place), std::move(tasks));
   metrics_.queue_depth(lane_.depth());
 }
 
-std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures, const ClassifyOptions& options,
-                                            Done done) {
-  auto places = admit(pictures.size());
-  if (!places) return std::move(places.error());
-  auto pending = std::make_shared<Pending>();
-  pending->done = std::move(done);
-  pending->results.resize(pictures.size());
-  std::vector<Lane::Task> tasks;
+std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures, std::shared_ptr<const void> owner,
+                                            const ClassifyOptions& options, Done done) {
+  auto pending = std::make_shared<Pending>(pictures.size(), options, std::move(done));
+  std::vector<std::pair<std::size_t, std::uint64_t>> good;  // index and pixels
+  std::uint64_t pixels = 0;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    PictureResult& result = pending->results[i];
-    result.file = pictures[i].file;
-    decoders_.acquire();
-    auto input = prepare(pictures[i], options, result);
-    decoders_.release();
-    if (input) tasks.push_back(task(pending, i, std::move(*input), options));
+    pending->results[i].file = pictures[i].file;
+    if (const auto count = pixels_of(pictures[i].bytes, pending->results[i])) {
+      good.emplace_back(i, *count);
+      pixels += *count;
+    }
   }
-  submit(std::move(*places), pending, std::move(tasks));
+  if (good.empty()) {
+    pending->done(std::move(pending->results));
+    return std::nullopt;
+  }
+  auto places = admit(good.size(), pixels, options);
+  if (!places) return std::move(places.error());
+  pending->open = good.size();
+  const SteadyTime now = clock_.steady_now();
+  for (const auto& [index, count] : good) {
+    auto decoding =
+        std::make_shared<Decoding>(Decoding{pending, index, pictures[index].bytes, owner, places->split(), now});
+    decoders_.submit({count, options.priority, [this, decoding] { decode(*decoding); }});
+  }
   return std::nullopt;
 }
 
 std::optional<Problem> Classifier::classify(std::vector<preprocess::Input> inputs, const ClassifyOptions& options,
                                             Done done) {
-  auto places = admit(inputs.size());
+  auto places = admit(inputs.size(), 0, options);
   if (!places) return std::move(places.error());
-  auto pending = std::make_shared<Pending>();
-  pending->done = std::move(done);
-  pending->results.resize(inputs.size());
+  auto pending = std::make_shared<Pending>(inputs.size(), options, std::move(done));
+  pending->open = inputs.size();
   std::vector<Lane::Task> tasks;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    tasks.push_back(task(pending, i, std::move(inputs[i]), options));
-  }
-  submit(std::move(*places), pending, std::move(tasks));
+  for (std::size_t i = 0; i < inputs.size(); ++i) tasks.push_back(task(pending, i, std::move(inputs[i])));
+  lane_.submit(std::move(*places), std::move(tasks));
+  metrics_.queue_depth(lane_.depth());
   return std::nullopt;
 }
 

@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <semaphore>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -13,6 +12,7 @@
 #include "common/clock.hpp"
 #include "common/start_stages.hpp"
 #include "inference-server/batching/compute_lane.hpp"
+#include "inference-server/batching/decode_pool.hpp"
 #include "inference-server/image/decoder.hpp"
 #include "inference-server/model/model.hpp"
 #include "inference-server/postprocess/top_k.hpp"
@@ -24,13 +24,13 @@ namespace imageclassifier::protocol {
 /// One uploaded file.
 struct Picture {
   std::optional<std::string> file;  ///< for the answer; see display_name
-  std::string_view bytes;           ///< must live until classify() returns
+  std::string_view bytes;
 };
 
 struct Timing {
   Duration decode{};
   Duration resize{};
-  Duration queue{};
+  Duration queue{};  ///< for a thread that decodes, and for the lane
   Duration compute{};
 };
 
@@ -47,7 +47,7 @@ struct PictureResult {
 struct ClassifierOptions {
   image::DecodeLimits limits;
   batching::LaneOptions lane;
-  int decoders = 2;  ///< pictures decoded at the same time: bounds memory, leaves the cores to the model
+  int decoders = 2;  ///< large pictures decoded at the same time, which bounds memory: the cores
 };
 
 struct ClassifyOptions {
@@ -57,16 +57,20 @@ struct ClassifyOptions {
   bool exact_decode = false;          ///< else large JPEGs are decoded at a scale that still has twice the model's size
   bool apply_orientation = true;      ///< of EXIF
   bool composite_alpha = true;        ///< on white; else transparency is dropped
-  bool high_priority = false;         ///< may overtake others that wait
-  bool keep_logits = false;           ///< results carry them
+  batching::Priority priority = batching::Priority::kNormal;
+  bool keep_logits = false;  ///< results carry them
 };
 
-/// From bytes to predictions: decode, preprocess, one place in the lane, top-k. Knows no HTTP. Thread safe.
+/// From bytes to predictions: decode, preprocess, one place in the lane, top-k. Knows no HTTP. Thread safe; the
+/// destructor waits until everything that was taken is answered.
 class Classifier {
  public:
   using Done = std::function<void(std::vector<PictureResult>)>;
 
   Classifier(ClassifierOptions options, std::unique_ptr<model::Model> model, Clock& clock, InferenceMetrics& metrics);
+  ~Classifier();
+  Classifier(const Classifier&) = delete;
+  Classifier& operator=(const Classifier&) = delete;
 
   /// Runs a picture of ours through preprocessing and the lane, in a batch of every size that the lane makes; call
   /// once, first. `stages` is told of warm_up_SIZE. kInvalidArgument: the model's outputs do not fit its labels.
@@ -79,24 +83,32 @@ class Classifier {
   /// Pictures that wait for the model.
   std::size_t queued() { return lane_.depth(); }
 
-  /// Decodes in the caller's thread, then calls `done` once, with one result per picture in order: in the caller's
-  /// thread when nothing is left to compute, else in the lane's. A problem that concerns the whole request (the queue
-  /// is full, checked before decoding) is returned instead, and `done` is not called.
-  std::optional<Problem> classify(const std::vector<Picture>& pictures, const ClassifyOptions& options, Done done);
+  /// Calls `done` once, with one result per picture in order: in the caller's thread when no picture's header is good,
+  /// else in a thread of this object. A problem that concerns the whole request (the queue is full, or so long that the
+  /// deadline would pass: decided from the pictures' headers, before decoding) is returned instead, and `done` is not
+  /// called. `owner` keeps the pictures' bytes alive until the last one is decoded.
+  std::optional<Problem> classify(const std::vector<Picture>& pictures, std::shared_ptr<const void> owner,
+                                  const ClassifyOptions& options, Done done);
   /// The same for what the client has preprocessed itself: 3 x crop x crop as the manifest's transform makes them.
   std::optional<Problem> classify(std::vector<preprocess::Input> inputs, const ClassifyOptions& options, Done done);
 
  private:
   using Lane = batching::ComputeLane<preprocess::Input, std::vector<float>>;
   struct Pending;
-  tl::expected<Lane::Reservation, Problem> admit(std::size_t count);
-  Lane::Task task(const std::shared_ptr<Pending>& pending, std::size_t index, preprocess::Input input,
-                  const ClassifyOptions& options);
+  struct Decoding;
+  Problem refuse(const Error& error);
+  /// Places for `count` pictures of `pixels` together.
+  tl::expected<Lane::Reservation, Problem> admit(std::size_t count, std::uint64_t pixels,
+                                                 const ClassifyOptions& options);
+  std::optional<std::uint64_t> pixels_of(std::string_view bytes, PictureResult& result) const;
+  void decode(Decoding& decoding);
+  std::optional<preprocess::Input> prepare(std::string_view bytes, const ClassifyOptions& options,
+                                           PictureResult& result);
+  Lane::Task task(const std::shared_ptr<Pending>& pending, std::size_t index, preprocess::Input input);
   void finish(PictureResult& result, const ClassifyOptions& options, Result<std::vector<float>> logits,
               const batching::LaneTiming& timing);
-  void submit(Lane::Reservation places, const std::shared_ptr<Pending>& pending, std::vector<Lane::Task> tasks);
-  std::optional<preprocess::Input> prepare(const Picture& picture, const ClassifyOptions& options,
-                                           PictureResult& result);
+  void fail_picture(PictureResult& result, const Error& error);
+  void settle(const std::shared_ptr<Pending>& pending);
   Result<void> warm_up_batch(const preprocess::Input& input, std::size_t size);
   Result<std::vector<std::vector<float>>> compute(std::vector<preprocess::Input> inputs);
 
@@ -106,9 +118,11 @@ class Classifier {
   std::shared_ptr<const model::Manifest> manifest_;
   Clock& clock_;
   InferenceMetrics& metrics_;
-  std::counting_semaphore<64> decoders_;
   std::atomic<bool> warm_{false};  // before that, batches are not counted
-  Lane lane_;                      // last: its thread uses the rest
+  Guarded<std::size_t> open_;      // pictures that were taken and are not settled
+  std::condition_variable_any settled_;
+  Lane lane_;  // last, and the pool after it: their threads use the rest
+  batching::DecodePool decoders_;
 };
 
 }  // namespace imageclassifier::protocol

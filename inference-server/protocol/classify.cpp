@@ -153,7 +153,10 @@ struct Exchange {
 }  // namespace
 
 HttpHandler classify_handler(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options) {
-  return [&state, &metrics, options](const HttpRequest& request, const HttpResponder& responder) {
+  return [&state, &metrics, options](HttpRequest received, const HttpResponder& responder) {
+    // The pictures are parts of its body, and are decoded after this has returned.
+    const auto owner = std::make_shared<const HttpRequest>(std::move(received));
+    const HttpRequest& request = *owner;
     Exchange exchange{responder, request_id(request), wants_html(request)};
     const auto refuse_and_count = [&](const Problem& problem) {
       metrics.rejected(problem);
@@ -177,7 +180,8 @@ HttpHandler classify_handler(ServerState& state, InferenceMetrics& metrics, cons
     how->abandoned = [responder] { return responder.client_gone(); };
     // The lane's last callback must not be the one that lets go of the classifier: it would join its own thread.
     const auto problem = classifier->classify(
-        *pictures, *how, [exchange, &metrics, info = classifier->info()](const std::vector<PictureResult>& results) {
+        *pictures, owner, *how,
+        [exchange, &metrics, info = classifier->info()](const std::vector<PictureResult>& results) {
           const SteadyTime begin = SystemClock().steady_now();
           exchange.answer(results, info);
           metrics.stage(InferenceMetrics::Stage::kEncode, SystemClock().steady_now() - begin);

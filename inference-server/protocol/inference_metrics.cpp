@@ -9,7 +9,8 @@ namespace {
 constexpr std::array kRoutes = {"/", "/app.css", "/app.js", "/v1/classify", "/healthz", "/readyz", "/metrics", "other"};
 constexpr std::array kStatuses = {200, 304, 400, 401, 404, 405, 408, 413, 415, 417, 422, 429, 431, 500, 501, 503};
 constexpr std::array kStages = {"read", "decode", "resize", "queue", "compute", "encode"};
-constexpr std::array kReasons = {"queue_full", "deadline", "too_large", "bad_image", "draining", "loading"};
+constexpr std::array kReasons = {"queue_full", "deadline", "too_large",  "bad_image",
+                                 "draining",   "loading",  "client_gone"};
 
 const std::vector<double> kSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 const std::vector<double> kBatchSizes = {1, 2, 3, 4, 6, 8};
@@ -111,6 +112,10 @@ void InferenceMetrics::queue_depth(std::size_t waiting) {
 
 void InferenceMetrics::rejected(const Problem& problem) {
   if (const char* reason = rejection_reason(problem.code)) rejections(registry_, reason).increment();
+}
+
+void InferenceMetrics::abandoned() {
+  rejections(registry_, "client_gone").increment();
 }
 
 void InferenceMetrics::model(const model::ModelInfo& info) {

@@ -26,6 +26,8 @@ class InferenceMetrics {
   void queue_depth(std::size_t depth);
   /// Counts the problems that are refusals of load or of a picture; others are only requests with their status.
   void rejected(const Problem& problem);
+  /// A picture that was dropped because its client had gone.
+  void abandoned();
   void model(const model::ModelInfo& info);
 
   std::string text() const { return registry_.text(); }

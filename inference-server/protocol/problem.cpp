@@ -150,6 +150,7 @@ Problem problem_of(const Error& error) {
     case ErrorCode::kExhausted:
       return {ProblemCode::kQueueFull, "The server is busy. Try again shortly.", 1};
     case ErrorCode::kCancelled:
+    case ErrorCode::kUnavailable:
       return {ProblemCode::kDraining, "The server is stopping. Try again shortly.", 1};
     default:
       return {ProblemCode::kInternal, "The picture could not be classified."};

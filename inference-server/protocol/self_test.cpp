@@ -23,7 +23,7 @@ std::string in_digits(double score) {
 Result<SelfTestReport> run_self_test(Classifier& classifier, std::string_view picture,
                                      const SelfTestExpectation& expected) {
   std::promise<std::vector<PictureResult>> promise;
-  const auto refused = classifier.classify({{std::nullopt, picture}}, {.k = 1, .deadline = SteadyTime::max()},
+  const auto refused = classifier.classify({{std::nullopt, picture}}, nullptr, {.k = 1, .deadline = SteadyTime::max()},
                                            [&promise](auto results) { promise.set_value(std::move(results)); });
   if (refused) return fail(ErrorCode::kInternal, "the self-test could not run: " + refused->detail);
   const PictureResult result = promise.get_future().get().front();

@@ -9,11 +9,11 @@ namespace {
 
 using Results = std::vector<protocol::PictureResult>;
 
-template <typename What>
-Results classify(protocol::Classifier& classifier, What what, protocol::ClassifyOptions options) {
+template <typename... What>
+Results classify(protocol::Classifier& classifier, protocol::ClassifyOptions options, What... what) {
   options.deadline = SteadyTime::max();
   std::promise<Results> promise;
-  const auto refused = classifier.classify(std::move(what), options,
+  const auto refused = classifier.classify(std::move(what)..., options,
                                            [&promise](Results results) { promise.set_value(std::move(results)); });
   REQUIRE_FALSE(refused);
   return promise.get_future().get();
@@ -29,10 +29,10 @@ preprocess::Input network_input(const std::string& picture, const preprocess::Tr
 
 TEST_CASE_METHOD(ProtocolFixture, "a picture and what it is preprocessed to have the same logits and predictions") {
   const std::string picture = read_picture("exif-3.jpg");
-  const auto from_picture =
-      classify(*classifier, std::vector<protocol::Picture>{{std::nullopt, picture}}, {.keep_logits = true});
-  const auto from_input = classify(*classifier, std::vector{network_input(picture, classifier->manifest()->transform)},
-                                   {.keep_logits = true});
+  const std::vector<protocol::Picture> pictures{{std::nullopt, picture}};
+  const auto from_picture = classify(*classifier, {.keep_logits = true}, pictures, nullptr);
+  const auto from_input = classify(*classifier, {.keep_logits = true},
+                                   std::vector{network_input(picture, classifier->manifest()->transform)});
   REQUIRE(from_picture.size() == 1);
   REQUIRE(from_input.size() == 1);
   REQUIRE(from_picture[0].logits.size() == 2);
@@ -44,10 +44,10 @@ TEST_CASE_METHOD(ProtocolFixture, "a picture and what it is preprocessed to have
 TEST_CASE_METHOD(ProtocolFixture, "logits come only when asked for, and predictions not when k is 0") {
   const std::string picture = read_picture("exif-3.jpg");
   const std::vector<protocol::Picture> pictures{{std::nullopt, picture}};
-  const auto plain = classify(*classifier, pictures, {});
+  const auto plain = classify(*classifier, {}, pictures, nullptr);
   CHECK(plain[0].logits.empty());
   CHECK(plain[0].predictions.size() == 2);
-  CHECK(classify(*classifier, pictures, {.k = 0})[0].predictions.empty());
+  CHECK(classify(*classifier, {.k = 0}, pictures, nullptr)[0].predictions.empty());
 }
 
 TEST_CASE_METHOD(ProtocolFixture, "network inputs wait in the same queue, under the same limits") {
