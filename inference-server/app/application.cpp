@@ -11,6 +11,7 @@
 #include "common/build_info.hpp"
 #include "common/file.hpp"
 #include "inference-server/app/file_watch.hpp"
+#include "inference-server/app/memory_limit.hpp"
 #include "inference-server/app/process_age.hpp"
 #include "inference-server/app/tls_files.hpp"
 #include "inference-server/model/cpu_count.hpp"
@@ -64,6 +65,7 @@ void log_configuration(const ServeOptions& options, int threads) {
                               {"threads", threads},
                               {"top_k", options.model.top_k},
                               {"max_image_pixels", options.model.max_image_pixels},
+                              {"max_image_memory", limits_of(options.model).max_memory},
                               {"listen", options.listen},
                               {"max_upload_bytes", options.max_upload_bytes},
                               {"request_timeout", options.request_timeout},
@@ -232,9 +234,8 @@ std::optional<Failure> Application::become_ready() {
   auto model = load(with_threads, &stages_);
   if (!model) return Failure{fatal_reason(model.error()), model.error()};
   state_.warming_up((*model)->info());
-  const protocol::ClassifierOptions how{.limits = {.max_pixels = options_.model.max_image_pixels},
-                                        .lane = {.queue_depth = options_.queue_depth},
-                                        .decoders = threads_};
+  const protocol::ClassifierOptions how{
+      .limits = limits_of(options_.model), .lane = {.queue_depth = options_.queue_depth}, .decoders = threads_};
   auto classifier = std::make_shared<protocol::Classifier>(how, std::move(*model), clock_, metrics_);
   if (auto warm = classifier->warm_up(&stages_); !warm) return Failure{fatal_reason(warm.error()), warm.error()};
   std::optional<protocol::SelfTestReport> self_test;
@@ -304,6 +305,11 @@ int Application::drain() {
 
 }  // namespace
 
+image::DecodeLimits limits_of(const ModelOptions& options) {
+  const std::uint64_t memory = options.max_image_memory;
+  return {.max_pixels = options.max_image_pixels, .max_memory = memory > 0 ? memory : picture_memory(memory_limit())};
+}
+
 Result<std::unique_ptr<model::Model>> load(const ModelOptions& options, StartStages* stages) {
   model::LoadOptions how{.path = options.model,
                          .expected_sha256 = options.sha256,
@@ -347,6 +353,7 @@ void write_termination_log(const std::string& termination_log, const std::string
 }
 
 int serve(const ServeOptions& options, const SignalStop& signals) {
+  give_large_blocks_back();
   return Application(options, signals).run();
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/stop.hpp"
 #include "inference-server/app/options.hpp"
+#include "inference-server/image/decoder.hpp"
 #include "inference-server/model/model.hpp"
 
 namespace imageclassifier::app {
@@ -14,6 +15,9 @@ inline constexpr int kExitConfiguration = 78;
 
 /// Loads the model as the options say. ErrorCode::kDataLoss: the digest differs.
 Result<std::unique_ptr<model::Model>> load(const ModelOptions& options, StartStages* stages = nullptr);
+
+/// What a picture may be like.
+image::DecodeLimits limits_of(const ModelOptions& options);
 
 /// Listens first, loads and warms up in the background, serves until the first signal, drains. Returns the exit code:
 /// 0 after a drain, 78 when the server can never become ready, 1 for other failures.

@@ -54,8 +54,7 @@ int classify_files(const ClassifyFilesOptions& options) {
   SystemClock clock;
   MetricsRegistry registry;
   protocol::InferenceMetrics metrics(registry);
-  protocol::Classifier classifier({.limits = {.max_pixels = options.model.max_image_pixels}, .lane = {}},
-                                  std::move(*model), clock, metrics);
+  protocol::Classifier classifier({.limits = limits_of(options.model), .lane = {}}, std::move(*model), clock, metrics);
   bool good = true;
   for (const std::string& path : options.files) {
     good = classify_file(classifier, path, options.model.top_k, options.json) && good;

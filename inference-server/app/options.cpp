@@ -51,6 +51,9 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->check(CLI::Range(1, 100));
   add(command, "--max-image-pixels", options.max_image_pixels, "Largest picture, width times height")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32));
+  add(command, "--max-image-memory", options.max_image_memory,
+      "Bytes that decoding one picture may take; 0: an eighth of the container's memory, at most 256 MiB")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 40));
 }
 
 void add_serve(CLI::App& app, ServeOptions& options) {

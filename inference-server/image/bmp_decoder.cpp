@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <optional>
 
-#include "inference-server/image/alpha.hpp"
 #include "inference-server/image/bmp_rle.hpp"
 #include "inference-server/image/formats.hpp"
 
@@ -235,8 +234,8 @@ DecodeResult<ImageInfo> probe_bmp(std::span<const std::byte> file, const DecodeL
   return describe(*header, limits);
 }
 
-DecodeResult<DecodedImage> decode_bmp(std::span<const std::byte> file, const DecodeLimits& limits,
-                                      const DecodeOptions& options) {
+DecodeResult<ImageInfo> decode_bmp_rows(std::span<const std::byte> file, RowSink& sink, const DecodeLimits& limits,
+                                        const DecodeOptions& options) {
   const auto header = read_header(file);
   if (!header) return tl::unexpected(header.error());
   auto info = describe(*header, limits);
@@ -244,6 +243,9 @@ DecodeResult<DecodedImage> decode_bmp(std::span<const std::byte> file, const Dec
 
   const auto width = static_cast<std::size_t>(info->width);
   const auto height = static_cast<std::size_t>(info->height);
+  if (header->rle) {
+    if (auto fits = check_memory(width * height, limits); !fits) return tl::unexpected(fits.error());
+  }
   const auto pixels = read_pixels(file, *header, width, height);
   if (!pixels) return tl::unexpected(pixels.error());
   Palette palette{};
@@ -253,19 +255,20 @@ DecodeResult<DecodedImage> decode_bmp(std::span<const std::byte> file, const Dec
     palette = *read;
   }
   const bool composite = info->alpha && options.composite_alpha;
-  std::vector<std::uint8_t> rgba(composite ? width * 4 : 0);
-  Image image{info->width, info->height, std::vector<std::uint8_t>(width * height * 3)};
-  for (std::size_t y = 0; y < height; ++y) {
-    const std::uint8_t* in = pixels->first + y * pixels->stride;
-    std::uint8_t* out = image.pixels.data() + (header->top_down ? y : height - 1 - y) * width * 3;
+  const std::size_t channels = composite ? 4 : 3;
+  std::vector<std::uint8_t> row(width * channels);
+  const Part part = choose_part(sink, *info);
+  for (int y = part.y; y < part.y + part.height; ++y) {
+    const std::size_t stored = static_cast<std::size_t>(header->top_down ? y : info->height - 1 - y);
+    const std::uint8_t* in = pixels->first + stored * pixels->stride;
     if (header->bits <= 8) {
-      indexed_row(in, width, pixels->bits, palette, out);
+      indexed_row(in, width, pixels->bits, palette, row.data());
     } else {
-      direct_row(in, width, *header, composite, composite ? rgba.data() : out);
-      if (composite) composite_on_white(rgba.data(), out, width);
+      direct_row(in, width, *header, composite, row.data());
     }
+    push_row(sink, row.data() + static_cast<std::size_t>(part.x) * channels, channels, part.width);
   }
-  return whole_picture(std::move(image), std::move(*info));
+  return info;
 }
 
 }  // namespace imageclassifier::image

@@ -5,8 +5,11 @@
 #include <cstring>
 #include <exception>
 #include <string_view>
+#include <utility>
 
+#include "inference-server/image/alpha.hpp"
 #include "inference-server/image/formats.hpp"
+#include "inference-server/image/orientation.hpp"
 
 namespace imageclassifier::image {
 namespace {
@@ -55,19 +58,38 @@ DecodeResult<T> without_exceptions(Function&& function) {
   try {
     return function();
   } catch (const std::exception&) {
-    return refuse(DecodeFailure::kTooLarge, std::string(kNoMemoryMessage));
+    return refuse(DecodeFailure::kNeedsMemory, std::string(kNoMemoryMessage));
   }
 }
 
-/// A picture that is there as a whole, row by row.
-void push_rows(const Image& image, const Part& part, RowSink& sink) {
-  sink.begin(part);
-  for (int y = part.y; y < part.y + part.height; ++y) {
-    const std::size_t first =
-        static_cast<std::size_t>(y) * static_cast<std::size_t>(image.width) + static_cast<std::size_t>(part.x);
-    std::memcpy(sink.slot(), image.pixels.data() + first * 3, static_cast<std::size_t>(part.width) * 3);
-    sink.push();
+/// The whole picture, as it is stored.
+class WholeImage : public RowSink {
+ public:
+  Part choose(const Frame& frame) override {
+    frame_ = frame;
+    return {0, 0, frame.width, frame.height};
   }
+  void begin(const Part& delivered) override {
+    stride_ = static_cast<std::size_t>(delivered.width) * 3;
+    pixels_.resize(static_cast<std::size_t>(delivered.height) * stride_);
+  }
+  std::uint8_t* slot() override { return pixels_.data() + rows_ * stride_; }
+  void push() override { ++rows_; }
+
+  DecodedImage take() {
+    Image stored{frame_.width, frame_.height, std::move(pixels_)};
+    return {make_upright(std::move(stored), frame_.orientation), std::move(frame_.info), frame_.extent};
+  }
+
+ private:
+  Frame frame_;
+  std::size_t stride_ = 0;
+  std::size_t rows_ = 0;
+  std::vector<std::uint8_t> pixels_;
+};
+
+std::string in_mebibytes(std::uint64_t bytes) {
+  return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
 }
 
 constexpr std::string_view kJpegMagic = "\xFF\xD8\xFF"sv;
@@ -96,6 +118,35 @@ DecodeResult<void> check_size(std::uint64_t width, std::uint64_t height, const D
   return {};
 }
 
+DecodeResult<void> check_memory(std::uint64_t bytes, const DecodeLimits& limits, std::string_view instead) {
+  if (bytes <= limits.max_memory) {
+    if (!limits.admit || limits.admit(bytes)) return {};
+    return refuse(DecodeFailure::kOutOfTime, std::string(kOutOfTimeMessage));
+  }
+  return refuse(DecodeFailure::kNeedsMemory, "The picture takes " + in_mebibytes(bytes) +
+                                                 " of memory to decode; the limit is " +
+                                                 in_mebibytes(limits.max_memory) + ". " + std::string(instead));
+}
+
+Part choose_part(RowSink& sink, const ImageInfo& info, int orientation) {
+  Frame frame{info.width, info.height, orientation, {}, info};
+  frame.extent = {0, 0, static_cast<double>(info.width), static_cast<double>(info.height)};
+  if (orientation_swaps_sides(orientation)) std::swap(frame.width, frame.height);
+  const Part part = sink.choose(frame);
+  sink.begin(part);
+  return part;
+}
+
+void push_row(RowSink& sink, const std::uint8_t* pixels, std::size_t channels, int count) {
+  const auto size = static_cast<std::size_t>(count);
+  if (channels == 4) {
+    composite_on_white(pixels, sink.slot(), size);
+  } else {
+    std::memcpy(sink.slot(), pixels, size * 3);
+  }
+  sink.push();
+}
+
 tl::unexpected<DecodeError> refuse_frames() {
   return refuse(DecodeFailure::kTooManyFrames,
                 "The picture has more than " + std::to_string(kMaxFrames) + " frames. Send one of them as a picture.");
@@ -104,24 +155,22 @@ tl::unexpected<DecodeError> refuse_frames() {
 tl::expected<DecodedImage, DecodeError> decode(std::span<const std::byte> file, const DecodeLimits& limits,
                                                const DecodeOptions& options) {
   return without_exceptions<DecodedImage>([&]() -> DecodeResult<DecodedImage> {
-    if (begins_with(file, kJpegMagic)) return decode_jpeg(file, limits, options);
-    if (begins_with(file, kPngMagic)) return decode_png(file, limits, options);
-    if (is_webp(file)) return decode_webp(file, limits, options);
-    if (begins_with(file, kGifMagic)) return decode_gif(file, limits, options);
-    if (is_bmp(file)) return decode_bmp(file, limits, options);
-    return refuse_unknown(file);
+    WholeImage whole;
+    if (auto info = decode_rows(file, whole, limits, options); !info) return tl::unexpected(std::move(info.error()));
+    return whole.take();
   });
 }
 
 tl::expected<ImageInfo, DecodeError> decode_rows(std::span<const std::byte> file, RowSink& sink,
                                                  const DecodeLimits& limits, const DecodeOptions& options) {
   return without_exceptions<ImageInfo>([&]() -> DecodeResult<ImageInfo> {
+    if (out_of_time(limits)) return refuse(DecodeFailure::kOutOfTime, std::string(kOutOfTimeMessage));
     if (begins_with(file, kJpegMagic)) return decode_jpeg_rows(file, sink, limits, options);
-    auto decoded = decode(file, limits, options);
-    if (!decoded) return tl::unexpected(std::move(decoded.error()));
-    const Image& image = decoded->image;
-    push_rows(image, sink.choose({image.width, image.height, 1, decoded->extent, decoded->info}), sink);
-    return std::move(decoded->info);
+    if (begins_with(file, kPngMagic)) return decode_png_rows(file, sink, limits, options);
+    if (is_webp(file)) return decode_webp_rows(file, sink, limits, options);
+    if (begins_with(file, kGifMagic)) return decode_gif_rows(file, sink, limits, options);
+    if (is_bmp(file)) return decode_bmp_rows(file, sink, limits, options);
+    return refuse_unknown(file);
   });
 }
 

@@ -49,12 +49,18 @@ struct DecodeOptions {
                                   ///< side is no less, several times faster for a large picture
 };
 
-/// The sizes are checked against the picture's header before anything of its size is allocated.
+/// Sizes and memory are known from the picture's header, and checked before anything of its size is allocated.
 struct DecodeLimits {
   std::uint64_t max_pixels = 50'000'000;  ///< width * height
   int max_side = 65'535;                  ///< pixels
-  /// Asked after every row, and every row of blocks of every progressive scan, of a JPEG or PNG; true ends the decode.
-  /// The other formats take a time that max_pixels bounds. Empty: no limit.
+  /// Bytes that the decoder may hold beside some rows; what decode() returns is not counted. The default lets every
+  /// kind through up to 28 million pixels, and leaves a container of 1 GiB to two decoders and a ResNet101.
+  std::uint64_t max_memory = 256 << 20;
+  /// Told once what the decoder will hold, within max_memory, before it is allocated; may wait. False ends the decode
+  /// as kOutOfTime. Not called where that is nothing. Empty: every amount is admitted.
+  std::function<bool(std::uint64_t bytes)> admit{};
+  /// Asked first, and after every row, and every row of blocks of every progressive scan, of a JPEG or PNG; true ends
+  /// the decode. The other formats take a time that max_pixels bounds. Empty: no limit.
   std::function<bool()> out_of_time{};
 };
 
@@ -62,10 +68,11 @@ struct DecodeLimits {
 enum class DecodeFailure {
   kEmpty,                 ///< no bytes
   kUnsupportedMediaType,  ///< not a picture by its magic number, or a format that is not read
-  kTooLarge,              ///< over DecodeLimits
+  kTooLarge,              ///< over DecodeLimits' pixels or side
+  kNeedsMemory,           ///< over DecodeLimits::max_memory, or more than there is
   kTooManyFrames,         ///< over 1,000
   kTooManyScans,          ///< a JPEG with over 100 progressive scans
-  kOutOfTime,             ///< DecodeLimits::out_of_time said so
+  kOutOfTime,             ///< DecodeLimits::out_of_time or admit said so
   kTruncated,             ///< the file ends before the picture does
   kCorrupt                ///< the decoder refused the content
 };
@@ -76,9 +83,8 @@ struct DecodeError {
 };
 
 /// Bytes of a JPEG, PNG, WebP, GIF or BMP file, recognised by magic number (never by name or content type), to upright
-/// RGB; of an animation the first frame on its canvas. Never throws. Memory stays within 4 bytes per declared pixel
-/// plus row buffers; a rotated picture needs 6, lossless WebP 8, a progressive JPEG up to 9 (its coefficients). Thread
-/// safe.
+/// RGB; of an animation the first frame on its canvas. Never throws. Memory: the picture, twice if it is turned, and
+/// what decode_rows() needs. Thread safe.
 tl::expected<DecodedImage, DecodeError> decode(std::span<const std::byte> file, const DecodeLimits& limits = {},
                                                const DecodeOptions& options = {});
 

@@ -155,8 +155,8 @@ DecodeResult<ImageInfo> probe_gif(std::span<const std::byte> file, const DecodeL
   return describe(reader, limits);
 }
 
-DecodeResult<DecodedImage> decode_gif(std::span<const std::byte> file, const DecodeLimits& limits,
-                                      const DecodeOptions& options) {
+DecodeResult<ImageInfo> decode_gif_rows(std::span<const std::byte> file, RowSink& sink, const DecodeLimits& limits,
+                                        const DecodeOptions& options) {
   auto info = probe_gif(file, limits, options);
   if (!info) return tl::unexpected(info.error());
   GifReader reader;
@@ -165,16 +165,20 @@ DecodeResult<DecodedImage> decode_gif(std::span<const std::byte> file, const Dec
   if (!open(reader) || next_frame(reader.gif, transparent) != Next::kFrame) return failed(reader);
 
   const auto stride = static_cast<std::size_t>(info->width);
-  std::vector<std::uint8_t> canvas(stride * static_cast<std::size_t>(info->height),
-                                   static_cast<std::uint8_t>(transparent.value_or(0)));
+  const std::size_t size = stride * static_cast<std::size_t>(info->height);
+  if (auto fits = check_memory(size, limits); !fits) return tl::unexpected(fits.error());
+  std::vector<std::uint8_t> canvas(size, static_cast<std::uint8_t>(transparent.value_or(0)));
   if (!read_frame(reader.gif, canvas, stride)) return failed(reader);
   Palette palette = palette_of(*reader.gif);
   if (transparent && options.composite_alpha) palette[static_cast<std::uint8_t>(*transparent)].fill(255);
-  Image image{info->width, info->height, std::vector<std::uint8_t>(canvas.size() * 3)};
-  for (std::size_t i = 0; i < canvas.size(); ++i) {
-    std::copy_n(palette[canvas[i]].begin(), 3, image.pixels.begin() + static_cast<std::ptrdiff_t>(i * 3));
+  const Part part = choose_part(sink, *info);
+  for (int y = part.y; y < part.y + part.height; ++y) {
+    const std::uint8_t* in = canvas.data() + static_cast<std::size_t>(y) * stride + part.x;
+    std::uint8_t* out = sink.slot();
+    for (int x = 0; x < part.width; ++x) out = std::copy_n(palette[in[x]].begin(), 3, out);
+    sink.push();
   }
-  return whole_picture(std::move(image), std::move(*info));
+  return info;
 }
 
 }  // namespace imageclassifier::image

@@ -196,6 +196,24 @@ DecodeResult<ImageInfo> describe(const JpegReader& reader, const DecodeLimits& l
   return info;
 }
 
+/// The coefficients of a file in several scans are kept until the last (jdcoefct.c); others are decoded in passing.
+DecodeResult<void> check_coefficients(JpegReader& reader, const DecodeLimits& limits) {
+  const jpeg_decompress_struct& info = reader.info;
+  if (jpeg_has_multiple_scans(&reader.info) == FALSE) return {};
+  const auto rounded_up = [](JDIMENSION blocks, int factor) {
+    const auto whole = static_cast<std::uint64_t>(factor);
+    return (blocks + whole - 1) / whole * whole;
+  };
+  std::uint64_t blocks = 0;
+  for (const jpeg_component_info& component :
+       std::span(info.comp_info, static_cast<std::size_t>(info.num_components))) {
+    blocks += rounded_up(component.width_in_blocks, component.h_samp_factor) *
+              rounded_up(component.height_in_blocks, component.v_samp_factor);
+  }
+  return check_memory(blocks * sizeof(JBLOCK), limits,
+                      "Save it as a baseline JPEG, not progressive, or make it smaller.");
+}
+
 unsigned scale_for(const JpegReader& reader, const DecodeOptions& options) {
   if (options.least_shorter_side <= 0) return 8;
   const std::uint64_t shorter = std::min(reader.info.image_width, reader.info.image_height);
@@ -246,32 +264,6 @@ bool read_rows(JpegReader& reader, RowSink& sink, const Part& part) {
   return true;
 }
 
-/// The whole picture, as it is stored.
-class WholeImage : public RowSink {
- public:
-  Part choose(const Frame& frame) override {
-    frame_ = frame;
-    return {0, 0, frame.width, frame.height};
-  }
-  void begin(const Part& delivered) override {
-    stride_ = static_cast<std::size_t>(delivered.width) * 3;
-    pixels_.resize(static_cast<std::size_t>(delivered.height) * stride_);
-  }
-  std::uint8_t* slot() override { return pixels_.data() + rows_ * stride_; }
-  void push() override { ++rows_; }
-
-  DecodedImage take() {
-    Image stored{frame_.width, frame_.height, std::move(pixels_)};
-    return {make_upright(std::move(stored), frame_.orientation), std::move(frame_.info), frame_.extent};
-  }
-
- private:
-  Frame frame_;
-  std::size_t stride_ = 0;
-  std::size_t rows_ = 0;
-  std::vector<std::uint8_t> pixels_;
-};
-
 }  // namespace
 
 DecodeResult<ImageInfo> probe_jpeg(std::span<const std::byte> file, const DecodeLimits& limits,
@@ -287,6 +279,7 @@ DecodeResult<ImageInfo> decode_jpeg_rows(std::span<const std::byte> file, RowSin
   if (!read_header(reader, file, limits)) return failed(reader);
   auto info = describe(reader, limits, options);
   if (!info) return tl::unexpected(info.error());
+  if (auto fits = check_coefficients(reader, limits); !fits) return tl::unexpected(fits.error());
   Frame frame;
   frame.info = *info;
   frame.orientation = orientation_of(reader, options);  // finishing frees the markers
@@ -304,13 +297,6 @@ DecodeResult<ImageInfo> decode_jpeg_rows(std::span<const std::byte> file, RowSin
     return failed(reader);
   }
   return info;
-}
-
-DecodeResult<DecodedImage> decode_jpeg(std::span<const std::byte> file, const DecodeLimits& limits,
-                                       const DecodeOptions& options) {
-  WholeImage whole;
-  if (auto info = decode_jpeg_rows(file, whole, limits, options); !info) return tl::unexpected(info.error());
-  return whole.take();
 }
 
 }  // namespace imageclassifier::image

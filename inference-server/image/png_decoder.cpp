@@ -5,7 +5,6 @@
 #include <cstring>
 #include <vector>
 
-#include "inference-server/image/alpha.hpp"
 #include "inference-server/image/formats.hpp"
 #include "inference-server/image/orientation.hpp"
 #include "inference-server/image/png_chunks.hpp"
@@ -88,30 +87,37 @@ bool in_time(PngReader& reader, const DecodeLimits& limits) {
   return false;
 }
 
+/// The pixels as they are stored, after libpng's conversions.
+struct Stored {
+  std::size_t width;
+  std::size_t height;
+  std::size_t channels;  ///< bytes per pixel
+
+  std::size_t row() const { return width * channels; }
+};
+
 /// Seven passes, each over all rows: libpng leaves alone what a pass does not hold.
-bool read_interlaced(PngReader& reader, Image& image, std::size_t channels, const DecodeLimits& limits) {
-  const auto width = static_cast<std::size_t>(image.width);
-  const auto height = static_cast<std::size_t>(image.height);
-  image.pixels.resize(width * height * channels);
+bool read_interlaced(PngReader& reader, RowSink& sink, const Part& part, const Stored& stored,
+                     const DecodeLimits& limits) {
+  std::vector<std::uint8_t> pixels(stored.row() * stored.height);
   for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; ++pass) {
-    for (std::size_t y = 0; y < height; ++y) {
-      if (!in_time(reader, limits) || !read_row(reader, image.pixels.data() + y * width * channels)) return false;
+    for (std::size_t y = 0; y < stored.height; ++y) {
+      if (!in_time(reader, limits) || !read_row(reader, pixels.data() + y * stored.row())) return false;
     }
   }
-  if (channels == 4) composite_on_white(image.pixels.data(), image.pixels.data(), width * height);
-  image.pixels.resize(width * height * 3);
+  for (int y = part.y; y < part.y + part.height; ++y) {
+    const std::size_t at = static_cast<std::size_t>(y) * stored.width + static_cast<std::size_t>(part.x);
+    push_row(sink, pixels.data() + at * stored.channels, stored.channels, part.width);
+  }
   return true;
 }
 
-bool read_rows(PngReader& reader, Image& image, std::size_t channels, const DecodeLimits& limits) {
-  const auto width = static_cast<std::size_t>(image.width);
-  const auto height = static_cast<std::size_t>(image.height);
-  image.pixels.resize(width * height * 3);
-  std::vector<std::uint8_t> rgba(channels == 4 ? width * 4 : 0);
-  for (std::size_t y = 0; y < height; ++y) {
-    std::uint8_t* row = image.pixels.data() + y * width * 3;
-    if (!in_time(reader, limits) || !read_row(reader, rgba.empty() ? row : rgba.data())) return false;
-    if (!rgba.empty()) composite_on_white(rgba.data(), row, width);
+bool read_rows(PngReader& reader, RowSink& sink, const Part& part, const Stored& stored, const DecodeLimits& limits) {
+  std::vector<std::uint8_t> row(stored.row());
+  for (int y = 0; y < static_cast<int>(stored.height); ++y) {
+    if (!in_time(reader, limits) || !read_row(reader, row.data())) return false;
+    if (y < part.y || y >= part.y + part.height) continue;
+    push_row(sink, row.data() + static_cast<std::size_t>(part.x) * stored.channels, stored.channels, part.width);
   }
   return true;
 }
@@ -142,8 +148,8 @@ DecodeResult<ImageInfo> probe_png(std::span<const std::byte> file, const DecodeL
   return describe(*summary, limits);
 }
 
-DecodeResult<DecodedImage> decode_png(std::span<const std::byte> file, const DecodeLimits& limits,
-                                      const DecodeOptions& options) {
+DecodeResult<ImageInfo> decode_png_rows(std::span<const std::byte> file, RowSink& sink, const DecodeLimits& limits,
+                                        const DecodeOptions& options) {
   auto summary = read_png_chunks(file);
   if (!summary) return tl::unexpected(summary.error());
   if (!options.apply_orientation) summary->orientation = 1;
@@ -153,19 +159,21 @@ DecodeResult<DecodedImage> decode_png(std::span<const std::byte> file, const Dec
   PngReader reader;
   reader.rest = file;
   if (!open(reader, options.composite_alpha)) return failed(reader);
-  Image image;
-  image.width = static_cast<int>(summary->width);
-  image.height = static_cast<int>(summary->height);
-  const std::size_t channels = png_get_channels(reader.png, reader.info);
+  const Stored stored{summary->width, summary->height, png_get_channels(reader.png, reader.info)};
   if (png_get_image_width(reader.png, reader.info) != summary->width ||
-      png_get_image_height(reader.png, reader.info) != summary->height || (channels != 3 && channels != 4)) {
+      png_get_image_height(reader.png, reader.info) != summary->height ||
+      (stored.channels != 3 && stored.channels != 4)) {
     return refuse(DecodeFailure::kCorrupt, std::string(kCorruptMessage));
   }
   const bool interlaced = png_get_interlace_type(reader.png, reader.info) != PNG_INTERLACE_NONE;
-  const bool read =
-      interlaced ? read_interlaced(reader, image, channels, limits) : read_rows(reader, image, channels, limits);
-  if (!read || !finish(reader)) return failed(reader);
-  return whole_picture(make_upright(std::move(image), summary->orientation), std::move(*info));
+  if (interlaced) {
+    const auto fits = check_memory(stored.row() * stored.height, limits, "Save it not interlaced, or make it smaller.");
+    if (!fits) return tl::unexpected(fits.error());
+  }
+  const Part part = choose_part(sink, *info, summary->orientation);
+  const auto& read = interlaced ? read_interlaced : read_rows;
+  if (!read(reader, sink, part, stored, limits) || !finish(reader)) return failed(reader);
+  return info;
 }
 
 }  // namespace imageclassifier::image

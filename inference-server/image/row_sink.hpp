@@ -43,8 +43,10 @@ class RowSink {
 
 /// As decode(), but row by row. What was pushed is worthless if an error is returned: a file is read to its end, so
 /// that one that is cut or damaged below the needed rows is refused as well. Of a JPEG only the needed columns and rows
-/// are computed, to the same bits as in the whole; memory stays within some rows, but for a progressive one. Other
-/// formats are decoded as a whole first. Thread safe.
+/// are computed, to the same bits as in the whole. Memory beside some rows, in bytes per declared pixel: 0 for a
+/// baseline JPEG, a PNG and a BMP; 2 per sample of a JPEG in several scans, as a progressive one is (3 of 4:2:0, 8 of
+/// CMYK); 3 or 4 (with alpha) of an interlaced PNG; 1 of a GIF or a compressed BMP; of a WebP 3 or 4, another 4 if it
+/// is lossless, 5 if it is lossy with alpha. Thread safe.
 tl::expected<ImageInfo, DecodeError> decode_rows(std::span<const std::byte> file, RowSink& sink,
                                                  const DecodeLimits& limits = {}, const DecodeOptions& options = {});
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
-#include "inference-server/image/alpha.hpp"
 #include "inference-server/image/exif.hpp"
 #include "inference-server/image/formats.hpp"
 #include "inference-server/image/orientation.hpp"
@@ -93,48 +93,52 @@ DecodeResult<void> open(std::span<const std::byte> bytes, const DecodeLimits& li
   return {};
 }
 
-/// The first frame as R G B, or over white where `composite`.
-DecodeResult<Image> decode_frame(const WebPIterator& frame, bool composite) {
+/// What libwebp holds of a picture beside its output, in bytes per pixel: colours of a lossless one; of a lossy one the
+/// alpha plane, and its colours again while it is unpacked (vp8l_dec.c, alpha_dec.c).
+std::uint64_t inner_bytes(const WebPBitstreamFeatures& features) {
+  constexpr int kLossless = 2;
+  if (features.format == kLossless) return 4;
+  return features.has_alpha != 0 ? 5 : 0;
+}
+
+/// The first frame as R G B, or R G B A.
+DecodeResult<std::vector<std::uint8_t>> decode_frame(const WebPIterator& frame, std::size_t channels,
+                                                     const DecodeLimits& limits) {
   WebPDecoderConfig config;
-  if (WebPInitDecoderConfig(&config) == 0) return refuse(DecodeFailure::kCorrupt, std::string(kCorruptMessage));
+  if (WebPInitDecoderConfig(&config) == 0) return refuse_corrupt();
   VP8StatusCode status = WebPGetFeatures(frame.fragment.bytes, frame.fragment.size, &config.input);
   if (status == VP8_STATUS_OK && (config.input.width != frame.width || config.input.height != frame.height)) {
     status = VP8_STATUS_BITSTREAM_ERROR;
   }
-  Image image{frame.width, frame.height, {}};
+  std::vector<std::uint8_t> pixels;
   if (status == VP8_STATUS_OK) {
-    const std::size_t channels = composite ? 4 : 3;
-    const auto pixels = static_cast<std::size_t>(frame.width) * static_cast<std::size_t>(frame.height);
-    image.pixels.resize(pixels * channels);
-    config.output.colorspace = composite ? MODE_RGBA : MODE_RGB;
+    const auto count = static_cast<std::size_t>(frame.width) * static_cast<std::size_t>(frame.height);
+    if (auto fits = check_memory(count * (channels + inner_bytes(config.input)), limits); !fits) {
+      return tl::unexpected(fits.error());
+    }
+    pixels.resize(count * channels);
+    config.output.colorspace = channels == 4 ? MODE_RGBA : MODE_RGB;
     config.output.is_external_memory = 1;
-    config.output.u.RGBA.rgba = image.pixels.data();
+    config.output.u.RGBA.rgba = pixels.data();
     config.output.u.RGBA.stride = frame.width * static_cast<int>(channels);
-    config.output.u.RGBA.size = image.pixels.size();
+    config.output.u.RGBA.size = pixels.size();
     status = WebPDecode(frame.fragment.bytes, frame.fragment.size, &config);
     WebPFreeDecBuffer(&config.output);
-    if (composite && status == VP8_STATUS_OK) composite_on_white(image.pixels.data(), image.pixels.data(), pixels);
-    image.pixels.resize(pixels * 3);
   }
-  if (status == VP8_STATUS_OK) return image;
-  if (status == VP8_STATUS_OUT_OF_MEMORY) return refuse(DecodeFailure::kTooLarge, std::string(kNoMemoryMessage));
+  if (status == VP8_STATUS_OK) return pixels;
+  if (status == VP8_STATUS_OUT_OF_MEMORY) return refuse(DecodeFailure::kNeedsMemory, std::string(kNoMemoryMessage));
   const bool ended = status == VP8_STATUS_NOT_ENOUGH_DATA || status == VP8_STATUS_SUSPENDED;
   return ended ? refuse_truncated() : refuse_corrupt();
 }
 
-/// A frame that does not fill its canvas lies on black, as in Pillow, or on white where the rest is transparent.
-Image on_canvas(Image frame, const WebpFile& file, std::uint8_t background) {
-  if (frame.width == file.canvas_width && frame.height == file.canvas_height) return frame;
-  const auto stride = static_cast<std::size_t>(file.canvas_width) * 3;
-  Image canvas{file.canvas_width, file.canvas_height, {}};
-  canvas.pixels.assign(stride * static_cast<std::size_t>(file.canvas_height), background);
-  const auto row = static_cast<std::ptrdiff_t>(frame.width) * 3;
-  for (int y = 0; y < frame.height; ++y) {
-    const std::size_t at =
-        static_cast<std::size_t>(file.frame.y_offset + y) * stride + static_cast<std::size_t>(file.frame.x_offset) * 3;
-    std::copy_n(frame.pixels.begin() + y * row, row, canvas.pixels.begin() + static_cast<std::ptrdiff_t>(at));
-  }
-  return canvas;
+/// One row of the canvas, of which the frame covers a part.
+void draw_row(const WebPIterator& frame, const std::vector<std::uint8_t>& pixels, std::size_t channels, int y,
+              std::vector<std::uint8_t>& row) {
+  std::fill(row.begin(), row.end(), std::uint8_t{0});
+  if (y < frame.y_offset || y >= frame.y_offset + frame.height) return;
+  const std::size_t size = static_cast<std::size_t>(frame.width) * channels;
+  std::copy_n(pixels.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(y - frame.y_offset) * size), size,
+              row.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(frame.x_offset) * channels));
 }
 
 }  // namespace
@@ -146,15 +150,21 @@ DecodeResult<ImageInfo> probe_webp(std::span<const std::byte> file, const Decode
   return webp.info;
 }
 
-DecodeResult<DecodedImage> decode_webp(std::span<const std::byte> file, const DecodeLimits& limits,
-                                       const DecodeOptions& options) {
+DecodeResult<ImageInfo> decode_webp_rows(std::span<const std::byte> file, RowSink& sink, const DecodeLimits& limits,
+                                         const DecodeOptions& options) {
   WebpFile webp;
   if (auto opened = open(file, limits, options, webp); !opened) return tl::unexpected(opened.error());
-  const bool composite = webp.info.alpha && options.composite_alpha;
-  auto frame = decode_frame(webp.frame, composite);
-  if (!frame) return tl::unexpected(frame.error());
-  Image canvas = on_canvas(std::move(*frame), webp, composite ? 255 : 0);
-  return whole_picture(make_upright(std::move(canvas), webp.orientation), std::move(webp.info));
+  const std::size_t channels = webp.info.alpha && options.composite_alpha ? 4 : 3;
+  const auto pixels = decode_frame(webp.frame, channels, limits);
+  if (!pixels) return tl::unexpected(pixels.error());
+  const Part part = choose_part(sink, webp.info, webp.orientation);
+  // What the frame does not cover is black, as in Pillow, or transparent.
+  std::vector<std::uint8_t> row(static_cast<std::size_t>(webp.canvas_width) * channels);
+  for (int y = part.y; y < part.y + part.height; ++y) {
+    draw_row(webp.frame, *pixels, channels, y, row);
+    push_row(sink, row.data() + static_cast<std::size_t>(part.x) * channels, channels, part.width);
+  }
+  return webp.info;
 }
 
 }  // namespace imageclassifier::image

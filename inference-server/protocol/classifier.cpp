@@ -50,6 +50,7 @@ Classifier::Classifier(ClassifierOptions options, std::unique_ptr<model::Model> 
       manifest_(std::make_shared<const model::Manifest>(model_->manifest())),
       clock_(clock),
       metrics_(metrics),
+      decode_memory_(2 * options_.limits.max_memory, clock),
       open_(0),
       lane_(options_.lane, clock, [this](std::vector<preprocess::Input> inputs) { return compute(std::move(inputs)); }),
       decoders_({.threads = options_.decoders + 1}, clock) {}
@@ -121,7 +122,14 @@ std::optional<preprocess::Input> Classifier::prepare(std::string_view bytes, con
                  .least_shorter_side = options.exact_decode ? 0 : 2 * manifest_->transform.resize},
       .clock = &clock_};
   how.limits.out_of_time = [&] { return clock_.steady_now() >= options.deadline; };
+  std::uint64_t taken_bytes = 0;
+  how.limits.admit = [&](std::uint64_t wanted) {
+    const bool admitted = decode_memory_.take(wanted, options.deadline);
+    if (admitted) taken_bytes = wanted;
+    return admitted;
+  };
   auto prepared = preprocess::preprocess_file(std::as_bytes(std::span(bytes)), manifest_->transform, how);
+  decode_memory_.give_back(taken_bytes);
   const Duration taken = clock_.steady_now() - begin;
   result.timing.resize = prepared ? prepared->resize : Duration{};
   result.timing.decode = taken - result.timing.resize;

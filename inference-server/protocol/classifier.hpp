@@ -17,6 +17,7 @@
 #include "inference-server/model/model.hpp"
 #include "inference-server/postprocess/top_k.hpp"
 #include "inference-server/protocol/inference_metrics.hpp"
+#include "inference-server/protocol/memory_budget.hpp"
 #include "inference-server/protocol/problem.hpp"
 
 namespace imageclassifier::protocol {
@@ -45,9 +46,9 @@ struct PictureResult {
 };
 
 struct ClassifierOptions {
-  image::DecodeLimits limits;
+  image::DecodeLimits limits;  ///< all decodes together hold twice max_memory at most; beyond, they wait for each other
   batching::LaneOptions lane;
-  int decoders = 2;  ///< large pictures decoded at the same time, which bounds memory: the cores
+  int decoders = 2;  ///< large pictures decoded at the same time: the cores
 };
 
 struct ClassifyOptions {
@@ -118,6 +119,7 @@ class Classifier {
   std::shared_ptr<const model::Manifest> manifest_;
   Clock& clock_;
   InferenceMetrics& metrics_;
+  MemoryBudget decode_memory_;
   std::atomic<bool> warm_{false};  // before that, batches are not counted
   Guarded<std::size_t> open_;      // pictures that were taken and are not settled
   std::condition_variable_any settled_;

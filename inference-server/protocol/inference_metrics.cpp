@@ -52,6 +52,7 @@ const char* rejection_reason(ProblemCode code) {
     case ProblemCode::kBodyTooLarge:
     case ProblemCode::kTooManyImages:
     case ProblemCode::kImageTooLarge:
+    case ProblemCode::kImageNeedsMemory:
     case ProblemCode::kTooManyFrames:
       return "too_large";
     case ProblemCode::kEmptyBody:

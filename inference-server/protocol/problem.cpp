@@ -45,6 +45,8 @@ Kind kind_of(ProblemCode code) {
       return {415, "unsupported_encoding", "Unsupported content encoding"};
     case ProblemCode::kImageTooLarge:
       return {413, "image_too_large", "Picture too large"};
+    case ProblemCode::kImageNeedsMemory:
+      return {413, "image_needs_memory", "Picture needs too much memory"};
     case ProblemCode::kTooManyFrames:
       return {413, "too_many_frames", "Too many frames"};
     case ProblemCode::kTooManyScans:
@@ -97,6 +99,8 @@ Problem problem_of(const image::DecodeError& error) {
       return {ProblemCode::kUnsupportedMediaType, error.message};
     case image::DecodeFailure::kTooLarge:
       return {ProblemCode::kImageTooLarge, error.message};
+    case image::DecodeFailure::kNeedsMemory:
+      return {ProblemCode::kImageNeedsMemory, error.message};
     case image::DecodeFailure::kTooManyFrames:
       return {ProblemCode::kTooManyFrames, error.message};
     case image::DecodeFailure::kTooManyScans:

@@ -27,6 +27,7 @@ enum class ProblemCode {
   kUnsupportedMediaType,
   kUnsupportedEncoding,
   kImageTooLarge,
+  kImageNeedsMemory,
   kTooManyFrames,
   kTooManyScans,
   kTruncatedImage,

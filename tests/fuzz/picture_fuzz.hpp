@@ -71,6 +71,7 @@ inline void try_picture(std::span<const std::byte> file, std::string_view magic 
   }
   image::DecodeLimits limits;
   limits.max_pixels = 200'000;
+  limits.max_memory = 1'000'000;
   const auto probed = image::probe(file, limits);
   for (const int least : {0, 8}) {
     image::DecodeOptions options;

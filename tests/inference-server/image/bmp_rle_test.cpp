@@ -103,3 +103,12 @@ TEST_CASE("a run-length encoding that does not fit the depth, or stands on its h
     CHECK(decoded.error().failure == DecodeFailure::kCorrupt);
   }
 }
+
+TEST_CASE("a compressed BMP takes a byte a pixel, which is known from its header") {
+  const auto file = test::to_bytes(bmp(11, 3, 8, 1, 1, kExample8));
+  image::DecodeLimits limits;
+  limits.max_memory = 33;
+  CHECK(image::decode(file, limits));
+  limits.max_memory = 32;
+  CHECK(image::decode(file, limits).error().failure == DecodeFailure::kNeedsMemory);
+}
