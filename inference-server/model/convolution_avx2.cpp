@@ -19,14 +19,13 @@ std::ptrdiff_t floats_of_tap() {
 
 }  // namespace
 
-std::vector<float> DirectConvolution::packed(const ConvolutionShape& shape, const std::vector<float>& weights) {
-  std::vector<float> result(weights.size());
+void DirectConvolution::pack(const ConvolutionShape& shape, const std::vector<float>& weights, float* packed) {
   const std::ptrdiff_t taps = std::ptrdiff_t{shape.kernel} * shape.kernel;
   const std::ptrdiff_t per_output = shape.in * taps;
 #pragma omp parallel for schedule(static)
   for (int group = 0; group < shape.out / kGroup; ++group) {
     const float* from = weights.data() + group * kGroup * per_output;
-    float* to = result.data() + group * kGroup * per_output;
+    float* to = packed + group * kGroup * per_output;
     for (int block = 0; block < shape.in; block += kBlock) {
       for (std::ptrdiff_t tap = 0; tap < taps; ++tap) {
         for (int in = block; in < block + kBlock; ++in) {
@@ -35,7 +34,6 @@ std::vector<float> DirectConvolution::packed(const ConvolutionShape& shape, cons
       }
     }
   }
-  return result;
 }
 
 DirectConvolution::DirectConvolution(const ConvolutionShape& shape) : shape_(shape) {

@@ -34,15 +34,15 @@ class DirectConvolution {
 
   /// The processor has the instructions and the channels are whole blocks.
   static bool supports(const ConvolutionShape& shape);
-  /// `weights` are out x in x kernel x kernel; the result has as many in another order.
-  static std::vector<float> packed(const ConvolutionShape& shape, const std::vector<float>& weights);
+  /// `weights` are out x in x kernel x kernel; `packed` gets as many in another order.
+  static void pack(const ConvolutionShape& shape, const std::vector<float>& weights, float* packed);
 
   explicit DirectConvolution(const ConvolutionShape& shape);
 
   std::size_t scratch_floats() const;
   struct Arguments {
     const float* in;
-    const float* weights;  ///< as packed() gives them, aligned to 32 bytes
+    const float* weights;  ///< as pack() orders them, aligned to 32 bytes
     const float* bias;     ///< one for each output channel
     float* out;
     float* scratch;

@@ -36,31 +36,35 @@ class WeightStore {
   WeightStore(const dnnl::engine& engine, const TensorBytes& tensors) : engine_(engine), tensors_(&tensors) {}
 
   Layer of(const Unit& unit, const Desc& wanted) {
-    return find(unit.convolution, wanted, [&] { return fold(unit, *tensors_); });
+    return find(unit.convolution, wanted, [&] { fold(unit, *tensors_, plain_); });
   }
 
   Layer head(const Desc& wanted) {
     return find("fc", wanted, [&] {
-      return FoldedUnit{to_floats(tensors_->at("fc.weight")), to_floats(tensors_->at("fc.bias"))};
+      plain_ = {to_floats(tensors_->at("fc.weight")), to_floats(tensors_->at("fc.bias"))};
     });
   }
 
   /// In DirectConvolution's order, if that is how the layer was asked for first and is the faster way.
   std::optional<Layer> direct(const Unit& unit, const ConvolutionShape& shape) {
-    Entry& entry = entries_[unit.convolution];
-    if (entry.layouts.empty() && !is_faster_directly(shape)) return std::nullopt;
-    if (entry.layouts.empty()) {
-      const FoldedUnit plain = fold(unit, *tensors_);
-      entry.bias = vector_of(plain.bias, engine_);
-      entry.layouts.push_back(vector_of(DirectConvolution::packed(shape, plain.weight), engine_));
-    }
+    if (!entries_.contains(unit.convolution) && !is_faster_directly(shape)) return std::nullopt;
+    const auto read = [&] { fold(unit, *tensors_, plain_); };
+    const auto pack = [&] {
+      const memory packed(Desc({static_cast<memory::dim>(plain_.weight.size())}, Type::f32, Tag::x), engine_);
+      DirectConvolution::pack(shape, plain_.weight, floats(packed));
+      return packed;
+    };
+    const Entry& entry = known(unit.convolution, read, pack);
     const memory& layout = entry.layouts.front();
     if (layout.get_desc().dims().size() != 1) return std::nullopt;
     return Layer{layout, entry.bias};
   }
 
   /// From now on every layer is known: another layout is made from the one that is there.
-  void forget_file() { tensors_ = nullptr; }
+  void forget_file() {
+    tensors_ = nullptr;
+    plain_ = {};
+  }
 
  private:
   struct Entry {
@@ -68,17 +72,24 @@ class WeightStore {
     memory bias;
   };
 
+  /// A layer that is asked for first is read into plain_ and gets the layout that `arrange` makes of that.
+  template <typename Read, typename Arrange>
+  Entry& known(const std::string& name, Read&& read, Arrange&& arrange) {
+    Entry& entry = entries_[name];
+    if (!entry.layouts.empty()) return entry;
+    read();
+    entry.bias = vector_of(plain_.bias, engine_);
+    entry.layouts.push_back(arrange());
+    return entry;
+  }
+
   template <typename Read>
   Layer find(const std::string& name, const Desc& wanted, Read&& read) {
-    Entry& entry = entries_[name];
-    if (entry.layouts.empty()) {
-      FoldedUnit plain = read();
+    Entry& entry = known(name, read, [&] {
       const Dims dims = wanted.dims();
       const Tag tag = dims.size() == 4 ? Tag::oihw : Tag::oi;
-      entry.bias = vector_of(plain.bias, engine_);
-      entry.layouts.push_back(
-          reordered(memory(Desc(dims, Type::f32, tag), engine_, plain.weight.data()), wanted, engine_));
-    }
+      return reordered(memory(Desc(dims, Type::f32, tag), engine_, plain_.weight.data()), wanted, engine_);
+    });
     for (const memory& layout : entry.layouts) {
       if (layout.get_desc() == wanted) return {layout, entry.bias};
     }
@@ -88,6 +99,7 @@ class WeightStore {
 
   const dnnl::engine& engine_;
   const TensorBytes* tensors_;
+  FoldedUnit plain_;  ///< of the layer that was asked for last
   std::unordered_map<std::string, Entry> entries_;
 };
 
@@ -234,7 +246,9 @@ Result<std::unique_ptr<OnednnNetwork>> OnednnNetwork::build(const Architecture& 
   }
   return without_exceptions([&]() -> Result<std::unique_ptr<OnednnNetwork>> {
     auto impl = std::make_unique<Impl>(architecture, classes, tensors, options);
-    impl->computation.prepare(1, options.side, options.side);
+    for (std::size_t batch = 1; batch <= kMaxBatch; batch *= 2) {
+      impl->computation.prepare(static_cast<memory::dim>(batch), options.side, options.side);
+    }
     impl->weights.forget_file();
     return std::unique_ptr<OnednnNetwork>(new OnednnNetwork(std::move(impl)));
   });

@@ -19,9 +19,9 @@ struct OnednnOptions {
 using ActivationObserver = std::function<void(const std::string& unit, std::span<const float> values)>;
 
 /// A ResNet lowered to oneDNN primitives: batch norm, ReLU and the residual sum are part of the convolutions, every
-/// tensor has the layout that its convolution is fastest with. Weights are packed once, primitives are made for each
-/// batch size when it is first computed and kept; all batch sizes share one block of memory for activations. Larger
-/// batches are computed in parts of kMaxBatch.
+/// tensor has the layout that its convolution is fastest with. Weights are packed once, primitives are made for the
+/// batches of 1, 2, 4 and kMaxBatch inputs of the expected size, for other sizes when they are first computed, and
+/// kept; all share one block of memory for activations. Other batches are computed in parts.
 class OnednnNetwork final : public Engine {
  public:
   static constexpr std::size_t kMaxBatch = 8;

@@ -73,8 +73,8 @@ class Classifier {
   Classifier(const Classifier&) = delete;
   Classifier& operator=(const Classifier&) = delete;
 
-  /// Runs a picture of ours through preprocessing and the lane, in a batch of every size that the lane makes; call
-  /// once, first. `stages` is told of warm_up_SIZE. kInvalidArgument: the model's outputs do not fit its labels.
+  /// Runs a picture of ours through preprocessing and the lane; call once, first. `stages` is told of warm_up.
+  /// kInvalidArgument: the model's outputs do not fit its labels.
   Result<void> warm_up(StartStages* stages = nullptr);
 
   const model::ModelInfo& info() const { return info_; }
@@ -110,7 +110,6 @@ class Classifier {
               const batching::LaneTiming& timing);
   void fail_picture(PictureResult& result, const Error& error);
   void settle(const std::shared_ptr<Pending>& pending);
-  Result<void> warm_up_batch(const preprocess::Input& input, std::size_t size);
   Result<std::vector<std::vector<float>>> compute(std::vector<preprocess::Input> inputs);
 
   ClassifierOptions options_;

@@ -53,7 +53,8 @@ struct Case {
   }
 
   std::vector<float> computed(bool relu, bool onto_output) const {
-    const std::vector<float> order = DirectConvolution::packed(shape, weights);
+    std::vector<float> order(weights.size());
+    DirectConvolution::pack(shape, weights, order.data());
     float* aligned = new (std::align_val_t{64}) float[order.size()];
     std::copy(order.begin(), order.end(), aligned);
     const DirectConvolution convolution(shape);
