@@ -45,8 +45,8 @@ struct DecodedImage {
 struct DecodeOptions {
   bool apply_orientation = true;  ///< of EXIF; else the pixels come as they are stored
   bool composite_alpha = true;    ///< on white; else transparency is dropped and hidden colours appear, as in Pillow
-  int least_shorter_side = 0;     ///< pixels; over 0: a JPEG is decoded at the least scale (in eighths) whose shorter
-                                  ///< side is no less, several times faster for a large picture
+  int least_shorter_side = 0;  ///< pixels; over 0: a JPEG is decoded at the least scale (in eighths, from 2 on) whose
+                               ///< shorter side is no less, several times faster for a large picture
 };
 
 /// Sizes and memory are known from the picture's header, and checked before anything of its size is allocated.

@@ -21,6 +21,9 @@ constexpr unsigned kMaxMarkerLength = 0xFFFF;
 /// A progressive file of a few kB may ask for many passes over every block; sane encoders write about ten.
 constexpr int kMaxScans = 100;
 
+/// At one eighth a block is its mean: on photos that is off by more than 0.3 of 255 on average.
+constexpr unsigned kLeastEighths = 2;
+
 /// Columns (at the scale of the decode: eighths of 16) beside the needed ones. What libjpeg computes at an edge of the
 /// part differs from what it would have seen of the neighbours.
 constexpr int kMarginBlocks = 2;
@@ -218,7 +221,7 @@ unsigned scale_for(const JpegReader& reader, const DecodeOptions& options) {
   if (options.least_shorter_side <= 0) return 8;
   const std::uint64_t shorter = std::min(reader.info.image_width, reader.info.image_height);
   const std::uint64_t wanted = static_cast<std::uint64_t>(options.least_shorter_side) * 8;
-  unsigned eighths = 1;
+  unsigned eighths = kLeastEighths;
   while (eighths < 8 && shorter * eighths < wanted) ++eighths;
   return eighths;
 }

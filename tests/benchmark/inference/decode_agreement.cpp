@@ -1,33 +1,17 @@
 // Whether the fast decode of large JPEGs changes answers: decode_agreement MODEL PICTURES. Prints JSON.
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <random>
 #include <vector>
 
-#include "inference-server/demo/pictures.hpp"
-#include "inference-server/image/jpeg_encoder.hpp"
 #include "inference-server/model/model.hpp"
 #include "inference-server/preprocess/preprocess.hpp"
+#include "tests/inference-server/support/camera.hpp"
 
 using namespace imageclassifier;
 
 namespace {
-
-/// The `index`-th held-out picture as a camera would take it: four times as large, with grain, a JPEG.
-std::vector<std::byte> camera_jpeg(int index) {
-  const auto labels = static_cast<int>(demo::labels().size());
-  const image::Image drawn = demo::draw_picture(index % labels, demo::PictureSet::kHeldOut, 77, index / labels);
-  image::Image large = preprocess::resize_bilinear(drawn, drawn.width * 4, drawn.height * 4);
-  std::minstd_rand random(static_cast<std::uint32_t>(index) + 1);
-  for (std::uint8_t& sample : large.pixels) {
-    const int grain = static_cast<int>(random() >> 8U & 7U) - 3;
-    sample = static_cast<std::uint8_t>(std::clamp(sample + grain, 0, 255));
-  }
-  return image::encode_jpeg(large, 80 + index % 16);
-}
 
 /// How the fast decode of a number of pictures compares with the exact one.
 struct DecodeAgreement {
@@ -42,7 +26,7 @@ struct DecodeAgreement {
 bool compare_decodes(model::Model& model, int first, int count, DecodeAgreement& found) {
   const preprocess::TransformSpec& spec = model.manifest().transform;
   for (int index = first; index < first + count; ++index) {
-    const auto file = camera_jpeg(index);
+    const auto file = test::camera_jpeg(index);
     image::DecodeOptions fast;
     fast.least_shorter_side = 2 * spec.resize;
     const auto left = image::decode(file, {}, fast);
@@ -68,6 +52,7 @@ bool compare_decodes(model::Model& model, int first, int count, DecodeAgreement&
     found.same_top1 += top(0) == top(1) ? 1 : 0;
     found.reduced += left->image.width < right->image.width ? 1 : 0;
     ++found.pictures;
+    if (found.pictures % 50 == 0) std::fprintf(stderr, "%d of %d pictures\n", found.pictures, count);
   }
   return true;
 }

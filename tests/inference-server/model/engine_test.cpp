@@ -47,8 +47,10 @@ model::Rows logits(model::Engine& engine, std::span<const preprocess::Input> inp
 }  // namespace
 
 TEST_CASE("oneDNN gives a picture in any batch the logits that it gives it alone, in order") {
-  const Weights weights("resnet18");
+  const std::string name = GENERATE("resnet18", "resnet50");
+  const Weights weights(name);
   const auto engine = weights.onednn();
+  INFO(name);
   CHECK(engine->name() == "onednn");
   CHECK(engine->precision() == "float32");
   const auto inputs = make_inputs(11);

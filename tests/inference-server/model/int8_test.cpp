@@ -190,6 +190,11 @@ TEST_CASE("int8 is near float32 with the same weights at every depth and batch s
       INFO(name << ", batch of " << batch);
       CHECK(model::relative_difference(*rows, {expected->begin(), end}) < 0.15);
     }
+    for (std::size_t i = 0; i < inputs.size() && (name == "resnet18" || name == "resnet50"); ++i) {
+      INFO(name << ", picture " << i << " alone and in a batch of 8");
+      const auto batch = (*engine)->logits(inputs);
+      CHECK(model::relative_difference(*(*engine)->logits(std::span(inputs).subspan(i, 1)), {(*batch)[i]}) < 1e-5);
+    }
     CHECK((*engine)->logits(model::reference_inputs({.crop = 32}, 3, 1)).error().code == ErrorCode::kInternal);
   }
 }
