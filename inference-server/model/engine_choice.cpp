@@ -39,11 +39,11 @@ class Chooser {
   Result<EngineChoice> run() {
     if (auto found = find_reference(); !found) return tl::unexpected(found.error());
     for (const auto attempt : {&Chooser::try_int8, &Chooser::try_bfloat16}) {
-      if (auto engine = (this->*attempt)()) return EngineChoice{std::move(engine), {}};
+      if (auto engine = (this->*attempt)()) return EngineChoice{std::move(engine), {}, std::move(layer_seconds_)};
     }
     auto engine = in_float32();
     if (!engine) return tl::unexpected(engine.error());
-    return EngineChoice{std::move(*engine), note_};
+    return EngineChoice{std::move(*engine), note_, std::move(layer_seconds_)};
   }
 
  private:
@@ -89,6 +89,20 @@ class Chooser {
     return request_.precision == precision || request_.precision == "auto";
   }
 
+  /// Why a precision that nobody asked for would be no gain on this processor; empty: it is one, or nobody knows.
+  std::string no_gain(const std::string& precision) {
+    if (request_.precision != "auto") return {};
+    const auto stage = StartStages::begin(request_.stages, "measure_" + precision);
+    const auto speed = request_.measure(precision);
+    if (!speed) return {};
+    layer_seconds_ = {{"float32", speed->float32}, {precision, speed->other}};
+    log::info("a layer was timed",
+              {{"precision", precision}, {"seconds", speed->other}, {"seconds_float32", speed->float32}});
+    if (speed->other < speed->float32) return {};
+    return "this processor is not faster with it: a layer takes " + in_digits(speed->other * 1e3) + " ms, " +
+           in_digits(speed->float32 * 1e3) + " ms in float32";
+  }
+
   std::unique_ptr<Engine> try_int8() {
     const bool quantised = request_.quantised != nullptr;
     if (!asks_for("int8") || (!quantised && request_.precision == "auto")) return nullptr;
@@ -108,6 +122,7 @@ class Chooser {
       return refused("its calibration saw it name float32's class in " + in_digits(calibration->top1_agreement * 100) +
                      " % of the pictures alone; calibrate with pictures like those that it will see");
     }
+    if (const std::string why = no_gain("int8"); !why.empty()) return refused(why);
     auto engine = proven(build_int8(), kInt8Tolerance, calibration->logits);
     if (!engine) return refused(engine.error().describe());
     return std::move(*engine);
@@ -126,6 +141,9 @@ class Chooser {
     // That a processor has no bfloat16 is nothing to tell those who did not ask for it.
     if (!engine && engine.error().code == ErrorCode::kUnsupported && request_.precision == "auto") return nullptr;
     engine = proven(std::move(engine), kBfloat16Tolerance);
+    if (engine) {
+      if (const std::string why = no_gain("bfloat16"); !why.empty()) return refused(why);
+    }
     if (engine && !reference_) return refused("there are no reference logits to prove it by");
     if (!engine) return refused(engine.error().describe());
     return std::move(*engine);
@@ -173,6 +191,7 @@ class Chooser {
   WeightMap dequantised_;
   TensorBytes dequantised_bytes_;
   std::string note_;
+  std::map<std::string, double> layer_seconds_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/log.hpp"
 #include "common/sha256.hpp"
 #include "inference-server/model/architecture.hpp"
 #include "inference-server/model/checksums.hpp"
@@ -58,6 +59,15 @@ Result<void> settle_labels(Manifest& manifest, const LoadOptions& options, int c
                                                std::to_string(classes) + " classes in " + options.path);
 }
 
+/// Of a file that does not say how its pictures are prepared.
+void tell_assumption(const LoadOptions& options) {
+  if (options.transform) return;
+  log::warning("the model does not say how pictures are prepared",
+               {{"model", options.path},
+                {"assumed", "imagenet-v2 (shorter side 232 pixels)"},
+                {"otherwise", "--preprocessing imagenet-v1 (256)"}});
+}
+
 /// Of either kind; the other is empty.
 struct Weights {
   int classes = 0;
@@ -85,6 +95,7 @@ ModelInfo describe(const LoadOptions& options, const Manifest& manifest, std::st
   info.architecture = manifest.architecture;
   info.precision = choice.engine->precision();
   info.precision_note = choice.note;
+  info.layer_seconds = choice.layer_seconds;
   info.engine = choice.engine->name();
   info.weights_sha256 = std::move(digest);
   info.demo = manifest.weights == "demo";
@@ -106,6 +117,7 @@ Result<Built> build(const LoadOptions& options, const Safetensors& file) {
   if (auto labels = settle_labels(*manifest, options, weights->classes); !labels) {
     return tl::unexpected(labels.error());
   }
+  if (!file.metadata.contains("resize")) tell_assumption(options);
   const preprocess::TransformSpec transform = options.transform.value_or(manifest->transform);
   auto choice = choose_engine({.architecture = *architecture,
                                .classes = weights->classes,
@@ -155,6 +167,7 @@ Result<Built> build_script(const LoadOptions& options, std::span<const std::byte
   if (!torch) return tl::unexpected(torch.error());
   auto engine = (*torch)->load_script(bytes, options.threads);
   if (!engine) return fail(Error(ErrorCode::kInvalidArgument, options.path + " is unusable", engine.error()));
+  tell_assumption(options);
   Manifest manifest;
   manifest.architecture = "torchscript";
   manifest.transform = options.transform.value_or(manifest.transform);

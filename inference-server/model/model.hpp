@@ -29,6 +29,8 @@ struct ModelInfo {
   std::string weights_sha256;    ///< 64 hex digits of the weights file
   bool demo = false;             ///< a demo model: the page says so plainly
   std::string precision_note{};  ///< why the precision is not the one asked for, or not the file's; empty: it is
+  /// What a layer takes in float32 and in the precision that `auto` weighed against it, by name; empty: none was.
+  std::map<std::string, double> layer_seconds{};
 };
 
 /// Logits of the pictures that reference_inputs makes from the seed: what an engine must give to prove itself.

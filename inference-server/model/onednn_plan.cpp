@@ -35,6 +35,10 @@ Result<void> check_sizes(std::span<const preprocess::Input> inputs) {
 
 }  // namespace
 
+void use_threads(int threads) {
+  omp_set_num_threads(threads > 0 ? threads : usable_cores());
+}
+
 memory reordered(const memory& from, const Desc& wanted, const dnnl::engine& engine) {
   memory to(wanted, engine);
   dnnl::stream stream(engine);
@@ -160,14 +164,10 @@ dnnl::convolution_forward::primitive_desc Lowering::describe(const Unit& unit, c
 }
 
 Computation::Computation(const dnnl::engine& engine, int threads, std::size_t max_batch, Make make)
-    : engine_(engine),
-      stream_(engine),
-      threads_(threads > 0 ? threads : usable_cores()),
-      max_batch_(max_batch),
-      make_(std::move(make)) {}
+    : engine_(engine), stream_(engine), threads_(threads), max_batch_(max_batch), make_(std::move(make)) {}
 
 void Computation::prepare(memory::dim batch, int height, int width) {
-  omp_set_num_threads(threads_);
+  use_threads(threads_);
   plan_of({batch, height, width});
 }
 
@@ -187,7 +187,7 @@ Plan& Computation::plan_of(const Shape& shape) {
 }
 
 Plan& Computation::filled(std::span<const preprocess::Input> inputs) {
-  omp_set_num_threads(threads_);
+  use_threads(threads_);
   const preprocess::Input& first = inputs.front();
   Plan& plan = plan_of({static_cast<memory::dim>(inputs.size()), first.height, first.width});
   plan.bind(static_cast<std::byte*>(arena_.get_data_handle()));

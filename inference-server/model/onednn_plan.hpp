@@ -39,6 +39,9 @@ enum Slot : std::size_t {
   kSlots
 };
 
+/// In the calling thread, for OpenMP counts by thread; 0: usable_cores().
+void use_threads(int threads);
+
 inline float* floats(const memory& tensor) {
   return static_cast<float*>(tensor.get_data_handle());
 }

@@ -1,17 +1,71 @@
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <caffe2/serialize/read_adapter_interface.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
 
+#include <algorithm>
 #include <cstring>
+#include <exception>
 #include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
 #include <unordered_map>
+#include <utility>
 
+#include "inference-server/model/cpu_count.hpp"
 #include "inference-server/model/folding.hpp"
 #include "inference-server/model/torch_module.hpp"
-#include "inference-server/model/torch_tensors.hpp"
 
 namespace imageclassifier::model {
 namespace {
 
-using namespace torch_engine;
+/// Of LibTorch's one pool; 0: usable_cores().
+void set_threads(int threads) {
+  static std::once_flag once;
+  std::call_once(once, [] { at::set_num_interop_threads(1); });
+  at::set_num_threads(threads > 0 ? threads : usable_cores());
+}
+
+/// Channels last. Throws when the inputs differ in size.
+at::Tensor to_batch(std::span<const preprocess::Input> inputs) {
+  const preprocess::Input& first = inputs.front();
+  const auto per_input = static_cast<std::size_t>(first.channels * first.height * first.width);
+  at::Tensor batch = at::empty({static_cast<std::int64_t>(inputs.size()), first.channels, first.height, first.width});
+  float* out = batch.data_ptr<float>();
+  for (const preprocess::Input& input : inputs) {
+    if (input.values.size() != per_input) throw std::invalid_argument("the inputs of a batch differ in size");
+    std::memcpy(out, input.values.data(), per_input * sizeof(float));
+    out += per_input;
+  }
+  return batch.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+/// Of a float32 matrix.
+Rows to_rows(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.contiguous();
+  const auto columns = static_cast<std::size_t>(flat.size(1));
+  const float* data = flat.data_ptr<float>();
+  Rows rows;
+  for (std::int64_t i = 0; i < flat.size(0); ++i, data += columns) rows.emplace_back(data, data + columns);
+  return rows;
+}
+
+/// The edge where LibTorch's exceptions become errors.
+template <typename Function>
+auto without_exceptions(Function&& function) -> decltype(function()) {
+  try {
+    const c10::InferenceMode no_gradients;
+    return function();
+  } catch (const c10::Error& error) {
+    return fail(ErrorCode::kInternal, std::string("LibTorch refused: ") + error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::kInternal, std::string("the forward pass failed: ") + error.what());
+  }
+}
 
 /// torch.nn.BatchNorm2d's default.
 constexpr double kEpsilon = 1e-5;
@@ -152,6 +206,61 @@ Result<std::map<std::string, std::vector<float>>> measure_batch_norms(
     };
     run_backbone(topology_of(architecture), to_batch(inputs), measure);
     return statistics;
+  });
+}
+
+/// The mapped file, for LibTorch's reader of archives.
+class Bytes final : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit Bytes(std::span<const std::byte> file) : file_(file) {}
+  std::size_t size() const override { return file_.size(); }
+  std::size_t read(std::uint64_t at, void* to, std::size_t count, const char* /*what*/) const override {
+    if (at >= file_.size()) return 0;
+    const std::size_t size = std::min(count, file_.size() - static_cast<std::size_t>(at));
+    std::memcpy(to, file_.data() + at, size);
+    return size;
+  }
+
+ private:
+  std::span<const std::byte> file_;
+};
+
+class ScriptEngine final : public Engine {
+ public:
+  explicit ScriptEngine(torch::jit::Module module) : module_(std::move(module)) {}
+
+  std::string name() const override { return "libtorch"; }
+  std::string precision() const override { return "float32"; }
+
+  Result<Rows> logits(std::span<const preprocess::Input> inputs) override {
+    return without_exceptions([&]() -> Result<Rows> {
+      if (inputs.empty()) return Rows{};
+      const c10::IValue output = module_.forward({to_batch(inputs)});
+      const auto count = static_cast<std::int64_t>(inputs.size());
+      if (!output.isTensor() || output.toTensor().dim() != 2 || output.toTensor().size(0) != count ||
+          output.toTensor().size(1) < 1 || !output.toTensor().is_floating_point()) {
+        return fail(ErrorCode::kInvalidArgument, "the TorchScript program does not give a number for each class");
+      }
+      return to_rows(output.toTensor().to(at::kFloat));
+    });
+  }
+
+  Result<Rows> features(std::span<const preprocess::Input> /*inputs*/) override {
+    return fail(ErrorCode::kUnsupported, "a TorchScript program does not show its features");
+  }
+
+ private:
+  torch::jit::Module module_;
+};
+
+Result<std::unique_ptr<Engine>> load_script(std::span<const std::byte> file, int threads) {
+  return without_exceptions([&]() -> Result<std::unique_ptr<Engine>> {
+    set_threads(threads);
+    // Else the first runs are spent on measuring and compiling anew.
+    torch::jit::getProfilingMode() = false;
+    torch::jit::Module module = torch::jit::load(std::make_shared<Bytes>(file), at::Device(at::kCPU));
+    module.eval();
+    return std::make_unique<ScriptEngine>(std::move(module));
   });
 }
 

@@ -51,6 +51,7 @@ HttpHandler readyz_handler(ServerState& state) {
     if (now.model) {
       json["model"] = model_json(*now.model);
       if (!now.model->precision_note.empty()) json["model"]["precision_note"] = now.model->precision_note;
+      if (!now.model->layer_seconds.empty()) json["model"]["layer_seconds"] = now.model->layer_seconds;
     }
     json["start"] = start_json(state.stages(), now.classifier != nullptr);
     HttpResponse response{.status = ready ? 200 : 503,

@@ -8,6 +8,7 @@
 
 #include "inference-server/model/activation_histogram.hpp"
 #include "inference-server/model/calibration.hpp"
+#include "inference-server/model/engine_choice.hpp"
 #include "inference-server/model/folding.hpp"
 #include "inference-server/model/manifest.hpp"
 #include "inference-server/model/mapped_file.hpp"
@@ -247,6 +248,43 @@ TEST_CASE("a damaged scale of the weights makes the file unusable: no arithmetic
   const auto loaded = model::load_model(options);
   REQUIRE_FALSE(loaded);
   CHECK_THAT(loaded.error().describe(), Catch::Contains("does not prove itself"));
+}
+
+TEST_CASE("int8 that is slower than float32 on this processor is not taken unasked; what was measured is told") {
+  const Calibrated file("resnet18");
+  const auto mapped = model::MappedFile::open(file.path());
+  const auto parsed = model::parse_safetensors(mapped->bytes());
+  const auto architecture = *model::find_architecture("resnet18");
+  const auto quantised = model::read_quantised(architecture, *parsed);
+  const auto manifest = model::parse_manifest(parsed->metadata);
+  REQUIRE((quantised && manifest));
+  const auto choose = [&](const std::string& precision, Result<model::LayerSpeed> speed) {
+    const model::TensorBytes none;
+    auto choice = model::choose_engine({.architecture = architecture,
+                                        .classes = kClasses,
+                                        .tensors = none,
+                                        .quantised = &*quantised,
+                                        .manifest = *manifest,
+                                        .side = kSide,
+                                        .engine = "onednn",
+                                        .precision = precision,
+                                        .threads = 1,
+                                        .measure = [speed](const std::string&) { return speed; }});
+    if (!choice) FAIL(choice.error().describe());
+    return std::move(*choice);
+  };
+  const auto slower = choose("auto", model::LayerSpeed{.float32 = 0.002, .other = 0.003});
+  CHECK(slower.engine->precision() == "float32");
+  CHECK_THAT(slower.note, Catch::Contains("a layer takes 3 ms, 2 ms in float32"));
+  CHECK(slower.layer_seconds == std::map<std::string, double>{{"float32", 0.002}, {"int8", 0.003}});
+  const auto asked = choose("int8", model::LayerSpeed{.float32 = 0.002, .other = 0.003});
+  CHECK(asked.engine->precision() == "int8");
+  CHECK(asked.layer_seconds.empty());
+  CHECK(choose("auto", fail(ErrorCode::kUnsupported, "not measured")).engine->precision() == "int8");
+  const auto real = model::measure_layer("int8");
+  REQUIRE(real);
+  CHECK(real->float32 > 0);
+  CHECK(real->other > 0);
 }
 
 TEST_CASE(
