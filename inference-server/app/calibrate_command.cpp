@@ -2,10 +2,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "common/file.hpp"
 #include "inference-server/app/application.hpp"
-#include "inference-server/image/decoder.hpp"
 #include "inference-server/model/calibration.hpp"
+#include "inference-server/model/picture_file.hpp"
 #include "inference-server/protocol/multipart.hpp"
 
 namespace imageclassifier::app {
@@ -31,31 +30,14 @@ std::vector<std::string> choose(const std::vector<std::string>& files, std::size
   return chosen;
 }
 
-/// The path below the folder, as text that does nothing to a terminal.
-std::string shown_path(const std::string& path, const std::string& folder) {
-  std::string shown;
-  for (const auto& part : std::filesystem::path(path).lexically_relative(folder)) {
-    shown += (shown.empty() ? "" : "/") + protocol::display_name(part.string());
-  }
-  return shown;
-}
-
 /// What is no picture is named and skipped.
 std::optional<preprocess::Input> read_picture(const std::string& path, const std::string& folder,
                                               const preprocess::TransformSpec& transform) {
-  constexpr std::uint64_t kLargestFile = 1 << 30;
-  const std::string shown = shown_path(path, folder);
-  const auto bytes = read_file(path, kLargestFile);
-  if (!bytes) {
-    std::fprintf(stderr, "skipped: %s: it cannot be read or has more than 1 GiB\n", shown.c_str());
-    return std::nullopt;
-  }
-  const auto decoded = image::decode(std::as_bytes(std::span(*bytes)));
-  if (!decoded) {
-    std::fprintf(stderr, "skipped: %s: %s\n", shown.c_str(), decoded.error().message.c_str());
-    return std::nullopt;
-  }
-  return preprocess::preprocess(decoded->image, transform);
+  auto input = model::read_picture_file(path, transform);
+  if (input) return std::move(*input);
+  const std::string below = std::filesystem::path(path).lexically_relative(folder).string();
+  std::fprintf(stderr, "skipped: %s: %s\n", protocol::harmless_text(below).c_str(), input.error().message.c_str());
+  return std::nullopt;
 }
 
 }  // namespace

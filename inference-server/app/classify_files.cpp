@@ -5,13 +5,14 @@
 #include "inference-server/app/application.hpp"
 #include "inference-server/model/cpu_count.hpp"
 #include "inference-server/protocol/answer.hpp"
+#include "inference-server/protocol/multipart.hpp"
 #include "inference-server/protocol/request_context.hpp"
 
 namespace imageclassifier::app {
 namespace {
 
 void print_table(const std::string& path, const protocol::PictureResult& result) {
-  std::printf("%s\n", path.c_str());
+  std::printf("%s\n", protocol::harmless_text(path).c_str());
   for (const postprocess::Prediction& prediction : result.predictions) {
     std::printf("  %6.2f %%  %s\n", prediction.probability * 100, prediction.label.c_str());
   }
@@ -22,14 +23,14 @@ bool classify_file(protocol::Classifier& classifier, const std::string& path, in
   constexpr std::uint64_t kMaximumFile = 1 << 30;
   const auto bytes = read_file(path, kMaximumFile);
   if (!bytes) {
-    std::fprintf(stderr, "%s\n", bytes.error().describe().c_str());
+    std::fprintf(stderr, "%s\n", protocol::harmless_text(bytes.error().describe()).c_str());
     return false;
   }
   std::promise<std::vector<protocol::PictureResult>> promise;
   const auto refused = classifier.classify({{path, *bytes}}, nullptr, {.k = k, .deadline = SteadyTime::max()},
                                            [&promise](auto results) { promise.set_value(std::move(results)); });
   if (refused) {
-    std::fprintf(stderr, "%s: %s\n", path.c_str(), refused->detail.c_str());
+    std::fprintf(stderr, "%s: %s\n", protocol::harmless_text(path).c_str(), refused->detail.c_str());
     return false;
   }
   const auto results = promise.get_future().get();
@@ -39,7 +40,7 @@ bool classify_file(protocol::Classifier& classifier, const std::string& path, in
   } else if (!problem) {
     print_table(path, results.front());
   }
-  if (problem) std::fprintf(stderr, "%s: %s\n", path.c_str(), problem->detail.c_str());
+  if (problem) std::fprintf(stderr, "%s: %s\n", protocol::harmless_text(path).c_str(), problem->detail.c_str());
   return !problem;
 }
 

@@ -70,7 +70,7 @@ int fit_model(const FitModelOptions& options) {
   how.on_pictures = [&progress](std::size_t done, std::size_t count) { progress.show(done, count); };
   how.on_left_out = [&progress](const std::string& label, const std::string& file, const std::string& why) {
     progress.end_line();
-    std::fprintf(stderr, "left out %s/%s: %s\n", label.c_str(), protocol::display_name(file).c_str(), why.c_str());
+    std::fprintf(stderr, "left out %s/%s: %s\n", label.c_str(), protocol::harmless_text(file).c_str(), why.c_str());
   };
   const auto report = model::fit_model(how);
   if (!report) {

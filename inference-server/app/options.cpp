@@ -121,7 +121,7 @@ void add_fit(CLI::App& app, FitModelOptions& fit) {
 void add_calibrate(CLI::App& app, CalibrateOptions& options) {
   CLI::App& command =
       *app.add_subcommand("calibrate", "Measure a model's activations on pictures, and write it in int8");
-  command.add_option("--model", options.model, "float32 weights: a .safetensors or .pth file")->required();
+  add(command, "--model", options.model, "float32 weights: a .safetensors or .pth file")->required();
   command.add_option("--images", options.images, "Folder of pictures like those to come, with folders inside")
       ->required();
   command.add_option("--out", options.output, "The .safetensors file to write")->required();

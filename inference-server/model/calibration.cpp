@@ -203,6 +203,11 @@ Result<CalibrationReport> calibrate(const CalibrationOptions& options) {
   if (!architecture) return tl::unexpected(architecture.error());
   const auto weights = check_weights(*architecture, file->content);
   if (!weights) return tl::unexpected(weights.error());
+  if (options.progress && !file->content.metadata.contains("resize")) {
+    options.progress(options.model +
+                     " does not say how pictures are prepared; assumed: shorter side 232 pixels, as for V2. "
+                     "inference-server convert --weights V1 makes a file of 256");
+  }
   return Calibrator(options, *architecture, *weights, std::move(*manifest)).run();
 }
 

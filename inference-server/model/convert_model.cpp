@@ -50,6 +50,12 @@ Result<ConvertReport> convert_model(const ConvertOptions& options) {
     return fail(ErrorCode::kInvalidArgument,
                 options.input + " holds a " + architecture->name + ", not a " + options.architecture);
   }
+  const auto precision = file->content.metadata.find("precision");
+  if (precision != file->content.metadata.end() && precision->second == "int8") {
+    return fail(ErrorCode::kInvalidArgument, options.input +
+                                                 " is in int8 as inference-server calibrate wrote it and is served as "
+                                                 "it is; give the float32 model that it was made from");
+  }
   const auto checked = check_weights(*architecture, file->content);
   if (!checked) return tl::unexpected(checked.error());
   auto manifest = make_manifest(options, file->content, checked->classes);

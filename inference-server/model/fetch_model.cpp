@@ -183,7 +183,7 @@ Result<void> trust(CURL* curl, const std::string& ca_file) {
 }
 
 tl::unexpected<Error> cannot_write(const std::string& path, int error) {
-  const bool ours = error == EACCES || error == EROFS || error == EPERM || error == ENOTDIR;
+  const bool ours = error == EACCES || error == EROFS || error == EPERM || error == ENOTDIR || error == EISDIR;
   return fail(ours ? ErrorCode::kPermissionDenied : ErrorCode::kUnavailable,
               "the file " + path + " cannot be written: " + std::strerror(error));
 }
@@ -363,6 +363,9 @@ Result<FetchReport> fetch_model(const FetchOptions& options) {
   if (!digits) return tl::unexpected(digits.error());
   const std::string path = (std::filesystem::path(options.output_directory) / name).string();
   std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return fail(ErrorCode::kInvalidArgument, path + " is a folder; give another name or remove it");
+  }
   std::filesystem::create_directories(options.output_directory, error);
   Result<FetchReport> report;
   if (auto found = find(path, *digits)) {

@@ -8,13 +8,12 @@
 #include <system_error>
 #include <utility>
 
-#include "common/file.hpp"
 #include "inference-server/demo/random.hpp"
-#include "inference-server/image/decoder.hpp"
 #include "inference-server/model/head_fit.hpp"
 #include "inference-server/model/labels.hpp"
 #include "inference-server/model/manifest.hpp"
 #include "inference-server/model/mapped_file.hpp"
+#include "inference-server/model/picture_file.hpp"
 #include "inference-server/model/weights_check.hpp"
 #include "inference-server/model/weights_file.hpp"
 
@@ -57,16 +56,6 @@ Result<void> check_folders(const std::vector<std::string>& folders, const std::s
     }
   }
   return check_labels({folders});
-}
-
-Result<preprocess::Input> read_input(const std::string& path, const preprocess::TransformSpec& transform) {
-  constexpr std::uint64_t kMaximumFile = 256 * 1024 * 1024;
-  const auto bytes = read_regular_file(path, kMaximumFile);
-  // The whole message names the path, which the caller shows in its own way.
-  if (!bytes) return fail(bytes.error().code, "the file cannot be read or has more than 256 MiB");
-  const auto decoded = image::decode(std::as_bytes(std::span(*bytes)));
-  if (!decoded) return fail(ErrorCode::kInvalidArgument, decoded.error().message);
-  return preprocess::preprocess(decoded->image, transform);
 }
 
 struct File {
@@ -144,7 +133,7 @@ class Fitter {
 
   std::optional<preprocess::Input> read(const File& file, const preprocess::TransformSpec& transform) {
     const std::string& label = report_.labels[static_cast<std::size_t>(file.label)];
-    auto input = read_input(options_.images + "/" + label + "/" + file.name, transform);
+    auto input = read_picture_file(options_.images + "/" + label + "/" + file.name, transform);
     if (input) return std::move(*input);
     ++report_.left_out;
     if (options_.on_left_out) options_.on_left_out(label, file.name, input.error().message);

@@ -41,10 +41,10 @@ struct FileTensor {
 /// kUnavailable: the reason of the operating system.
 Result<void> check_output(const std::string& path);
 
-/// Writes the file in the given order through a temporary name of its own beside `path`, so that of several writers the
-/// last one's file stays, whole; the first tensor aligned to 64 bytes (the format allows no gap between tensors, so the
-/// order decides the rest) and with the checksums of checksums.hpp in the metadata. Returns the file's SHA-256, taken
-/// while writing. Errors of check_output.
+/// Writes the file in the given order as one without a name in the folder of `path`, so that of several writers the
+/// last one's file stays, whole, and nothing of one that is killed; the first tensor aligned to 64 bytes (the format
+/// allows no gap between tensors, so the order decides the rest) and with the checksums of checksums.hpp in the
+/// metadata. Returns the file's SHA-256, taken while writing. Errors of check_output.
 Result<std::string> write_safetensors(const std::string& path, std::span<const FileTensor> tensors,
                                       const std::map<std::string, std::string>& metadata);
 

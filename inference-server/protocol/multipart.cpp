@@ -174,21 +174,26 @@ tl::expected<std::vector<Part>, Problem> parse_multipart(std::string_view body, 
 }
 
 std::string display_name(std::string_view filename) {
+  constexpr std::size_t kMostBytes = 255;
   if (const auto slash = filename.find_last_of("/\\"); slash != std::string_view::npos) {
     filename.remove_prefix(slash + 1);
   }
-  std::string name;
-  while (!filename.empty()) {
-    const std::size_t length = utf8_length(filename);
-    std::string_view character = length == 0 ? std::string_view("\xEF\xBF\xBD") : filename.substr(0, length);
-    filename.remove_prefix(std::max<std::size_t>(length, 1));
+  return harmless_text(filename, kMostBytes);
+}
+
+std::string harmless_text(std::string_view text, std::size_t most_bytes) {
+  std::string harmless;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    std::string_view character = length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
     const auto first = static_cast<unsigned char>(character.front());
     const bool c1 = character.size() == 2 && first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
     if (first < 0x20 || first == 0x7F || c1) continue;
-    if (name.size() + character.size() > 255) break;
-    name += character;
+    if (harmless.size() + character.size() > most_bytes) break;
+    harmless += character;
   }
-  return name;
+  return harmless;
 }
 
 }  // namespace imageclassifier::protocol

@@ -31,4 +31,8 @@ tl::expected<std::vector<Part>, Problem> parse_multipart(std::string_view body, 
 /// U+FFFD), at most 255 bytes.
 std::string display_name(std::string_view filename);
 
+/// Any bytes, such as a path, as text that does nothing to a terminal: without control characters, valid UTF-8 (else
+/// U+FFFD), cut before it is longer.
+std::string harmless_text(std::string_view text, std::size_t most_bytes = 8192);
+
 }  // namespace imageclassifier::protocol

@@ -107,6 +107,10 @@ class FetchModel(ProgramTest):
         self.assertEqual(digest_of(self.folder / "model.safetensors"), digest_of(MODEL))
         self.assertFalse(part.exists())
 
+    def test_a_folder_in_the_place_of_the_file_is_a_wrong_configuration_and_not_tried_again(self):
+        (self.folder / "model.safetensors").mkdir(parents=True)
+        self.fails(78, "ConfigurationInvalid", "model.safetensors is a folder")
+
 
 if __name__ == "__main__":
     main()

@@ -5,21 +5,22 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import unittest
 from pathlib import Path
 
-from serving import DEADLINE, FOLDER, LABELS, MODEL, PICTURES, PROGRAM, ROOT, WRITE_MODEL, ProgramTest, Server, main
+from serving import DEADLINE, FOLDER, LABELS, MODEL, PICTURES, PROGRAM, ROOT, WRITE_MODEL, ProgramTest, Server, main, wait_for
 
 PTH = FOLDER / "resnet18.pth"
 PHOTO = PICTURES / "exif-3.jpg"
 
 
-def run(*arguments):
+def run(*arguments, environment=None):
     return subprocess.run([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=DEADLINE)
+                          timeout=DEADLINE, env={**os.environ, **(environment or {})})
 
 
 def predictions(model, *options):
@@ -82,6 +83,50 @@ class TorchFile(ProgramTest):
         self.assertEqual([(p["index"], p["probability_raw"]) for p in answer], numbers)
         self.assertFalse(loads_libtorch(target))  # its own logits prove the engine
         self.assertTrue(loads_libtorch(PTH))
+
+    def test_a_program_that_is_ended_while_it_writes_leaves_nothing_behind(self):
+        folder = FOLDER / "ended"
+        folder.mkdir()
+        try:
+            os.close(os.open(folder, os.O_TMPFILE | os.O_RDWR))
+        except OSError:
+            self.skipTest("this file system has no files without a name")
+        process = subprocess.Popen([PROGRAM, "convert", PTH, folder / "out", "--weights", "V2"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+
+        def without_name():
+            for file in Path(f"/proc/{process.pid}/fd").iterdir():
+                try:
+                    target = os.readlink(file)
+                except OSError:
+                    continue
+                if target.startswith(str(folder)) and target.endswith(" (deleted)"):
+                    return True
+            return False
+
+        def writing():
+            self.assertIsNone(process.poll(), "it ended before it was seen writing")
+            process.send_signal(signal.SIGSTOP)
+            found = without_name()
+            if not found:
+                process.send_signal(signal.SIGCONT)
+            return found
+        wait_for("writing", writing)
+        process.terminate()
+        process.send_signal(signal.SIGCONT)
+        self.assertEqual(process.wait(DEADLINE), -signal.SIGTERM)
+        self.assertEqual(list(folder.iterdir()), [])
+
+    def test_names_with_control_characters_are_shown_without_them_and_an_assumption_is_told(self):
+        picture = FOLDER / "pic\x1b[31mture.jpg"
+        shutil.copy(PHOTO, picture)
+        done = run("classify", "--model", PTH, picture, FOLDER / "no\x1b[31mwhere.jpg")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("pic[31mture.jpg\n", done.stdout)
+        self.assertIn("no[31mwhere.jpg", done.stderr)
+        self.assertNotIn("\x1b", done.stdout + done.stderr)
+        self.assertIn('"otherwise":"--preprocessing imagenet-v1 (256)"', done.stderr)
+        self.assertNotIn("otherwise", run("classify", "--model", PTH, "--preprocessing", "imagenet-v2", picture).stderr)
 
     def test_convert_says_what_does_not_fit_and_leaves_nothing_behind(self):
         target = FOLDER / "refused.safetensors"
@@ -156,16 +201,33 @@ class Calibration(ProgramTest):
         self.assertIn("9 pictures measured; on 3 others", done.stdout)
         self.assertEqual(done.stdout.splitlines()[-1], f"{hashlib.sha256(target.read_bytes()).hexdigest()}  {target}")
         self.assertLess(3 * target.stat().st_size, MODEL.stat().st_size)
+        again = run("convert", target, FOLDER / "again.safetensors")
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("is in int8 as inference-server calibrate wrote it", again.stderr)
         with Server("--model", str(target)) as server:
             server.ready()
             ready = json.loads(server.get("/readyz")[1])["model"]
             self.assertEqual((ready["precision"], ready["engine"], "precision_note" in ready), ("int8", "onednn", False))
+            self.assertEqual(sorted(ready["layer_seconds"]), ["float32", "int8"])
             self.assertEqual(json.loads(server.classify(PHOTO.read_bytes())[1])["model"]["precision"], "int8")
         with Server("--model", str(MODEL), "--precision", "int8") as server:
             server.ready()
             ready = json.loads(server.get("/readyz")[1])["model"]
             self.assertEqual(ready["precision"], "float32")
             self.assertIn("inference-server calibrate", ready["precision_note"])
+
+    def test_the_model_may_stand_in_the_environment_and_an_assumption_about_its_pictures_is_told(self):
+        script, pth = Path(__file__).parent / "model/write_torch_files.py", FOLDER / "to-calibrate.pth"
+        subprocess.run([sys.executable, "-B", str(script), str(MODEL), str(pth)], check=True)
+        images = FOLDER / "photos"
+        images.mkdir()
+        for n in range(4):
+            shutil.copy(PHOTO, images / f"{n}.jpg")
+        done = run("calibrate", "--images", images, "--out", FOLDER / "assumed", "--least-agreement", 0,
+                   environment={"INFERENCE_MODEL": str(pth)})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("to-calibrate.pth does not say how pictures are prepared; assumed: shorter side 232", done.stderr)
+        self.assertIn("convert --weights V1", done.stderr)
 
     def test_folders_without_enough_pictures_are_refused_and_nothing_is_written(self):
         empty, broken, target = FOLDER / "nothing", FOLDER / "broken", FOLDER / "uncalibrated"
