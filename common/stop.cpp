@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "common/guarded.hpp"
+
 namespace imageclassifier {
 namespace {
 
@@ -18,7 +20,7 @@ sigset_t handled_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGHUP);  // the terminal is gone
+  sigaddset(&set, SIGHUP);  // the terminal is gone, or see on_hangup
   sigaddset(&set, kWake);
   return set;
 }
@@ -28,6 +30,7 @@ sigset_t handled_signals() {
 struct SignalStop::Impl {
   std::stop_source first;
   std::stop_source second;
+  Guarded<std::function<void()>> hangup;
   std::jthread receiver;
 };
 
@@ -40,6 +43,13 @@ SignalStop::SignalStop() : impl_(std::make_unique<Impl>()) {
     while (!stop.stop_requested()) {
       int received = 0;
       if (sigwait(&set, &received) != 0 || received == kWake) continue;
+      if (received == SIGHUP) {
+        const auto call = impl_->hangup.lock();
+        if (*call) {
+          (*call)();
+          continue;
+        }
+      }
       if (!impl_->first.request_stop()) impl_->second.request_stop();
     }
   });
@@ -48,6 +58,10 @@ SignalStop::SignalStop() : impl_(std::make_unique<Impl>()) {
 SignalStop::~SignalStop() {
   impl_->receiver.request_stop();
   pthread_kill(impl_->receiver.native_handle(), kWake);
+}
+
+void SignalStop::on_hangup(std::function<void()> call) {
+  *impl_->hangup.lock() = std::move(call);
 }
 
 std::stop_token SignalStop::token() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 
@@ -18,6 +19,9 @@ class SignalStop {
   std::stop_token token() const;
   /// Stop is requested at the second signal: whoever sent it does not want to wait for a drain.
   std::stop_token fast_token() const;
+  /// From now on SIGHUP calls this, on the receiving thread, instead of requesting a stop; it must be quick. Empty: as
+  /// before. Returns when the former one does not run any more.
+  void on_hangup(std::function<void()> call);
   /// Blocks until the first signal.
   void wait() const;
 

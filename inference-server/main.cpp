@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
   switch (line.command) {
     case app::Command::kServe: {
       // The commands for a terminal end at the first signal, as any tool does.
-      const SignalStop signals;
+      SignalStop signals;
       return app::serve(line.serve, signals);
     }
     case app::Command::kClassify:

@@ -13,6 +13,7 @@
 #include "inference-server/app/file_watch.hpp"
 #include "inference-server/app/memory_limit.hpp"
 #include "inference-server/app/process_age.hpp"
+#include "inference-server/app/served_model.hpp"
 #include "inference-server/app/tls_files.hpp"
 #include "inference-server/model/cpu_count.hpp"
 #include "inference-server/protocol/basic_auth.hpp"
@@ -37,23 +38,7 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// The reason of a failure that no restart heals; empty when one might.
-std::string fatal_reason(const Error& error) {
-  switch (error.code) {
-    case ErrorCode::kDataLoss:
-      return "ModelDigestMismatch";
-    case ErrorCode::kInvalidArgument:
-    case ErrorCode::kNotFound:
-    case ErrorCode::kPermissionDenied:
-    case ErrorCode::kUnsupported:
-    case ErrorCode::kTooLarge:
-      return "ModelInvalid";
-    default:
-      return {};
-  }
-}
-
-void log_configuration(const ServeOptions& options, int threads) {
+void log_configuration(const ServeOptions& options) {
   log::info("configuration", {{"version", build_version()},
                               {"model", options.model.model},
                               {"model_sha256", options.model.sha256},
@@ -62,7 +47,7 @@ void log_configuration(const ServeOptions& options, int threads) {
                               {"labels", options.model.labels},
                               {"precision", options.model.precision},
                               {"engine", options.model.engine},
-                              {"threads", threads},
+                              {"threads", options.model.threads},
                               {"top_k", options.model.top_k},
                               {"max_image_pixels", options.model.max_image_pixels},
                               {"max_image_memory", limits_of(options.model).max_memory},
@@ -98,21 +83,20 @@ void log_exchange(const HttpExchange& exchange) {
               {"client_gone", exchange.client_gone}});
 }
 
-/// Why the server does not come up.
-struct Failure {
-  std::string reason;  // for the termination log; empty: a restart may heal it
-  Error error;
-};
+ServeOptions with_threads(ServeOptions options) {
+  if (options.model.threads == 0) options.model.threads = model::usable_cores();
+  return options;
+}
 
 /// Owns everything while the server runs. Members are destroyed from the last to the first: the server, whose handlers
 /// use the rest, goes before the state with its classifier.
 class Application {
  public:
-  Application(const ServeOptions& options, const SignalStop& signals)
-      : options_(options),
-        signals_(signals),
-        threads_(options.model.threads > 0 ? options.model.threads : model::usable_cores()),
-        metrics_(registry_) {}
+  Application(const ServeOptions& options, SignalStop& signals)
+      : options_(with_threads(options)), signals_(signals), metrics_(registry_) {}
+  ~Application() { signals_.on_hangup({}); }
+  Application(const Application&) = delete;
+  Application& operator=(const Application&) = delete;
 
   int run();
 
@@ -121,20 +105,17 @@ class Application {
   Result<void> change_certificate();
   Result<void> listen();
   void load_and_warm_up();
-  Result<void> read_self_test();
-  std::optional<Failure> become_ready();
-  std::optional<Failure> test_itself(protocol::Classifier& classifier, std::optional<protocol::SelfTestReport>& report);
+  Result<void> check_self_test() const;
   int drain();
 
-  const ServeOptions& options_;
-  const SignalStop& signals_;
-  int threads_;
+  const ServeOptions options_;
+  SignalStop& signals_;
   SystemClock clock_;
   MetricsRegistry registry_;
   protocol::InferenceMetrics metrics_;
   StartStages stages_{clock_, process_age()};
   protocol::ServerState state_{stages_};
-  std::string self_test_picture_;
+  ServedModel model_{options_, clock_, metrics_, state_};
   std::mutex mutex_;
   std::condition_variable_any failed_;
   std::optional<Failure> failure_;  // under mutex_
@@ -143,6 +124,7 @@ class Application {
   std::optional<FileWatch> watch_;
   std::jthread watcher_;
   std::jthread loader_;
+  std::jthread reloader_;
 };
 
 Result<void> Application::prepare_files() {
@@ -163,17 +145,16 @@ Result<void> Application::prepare_files() {
   return read ? read : fail(Error(ErrorCode::kInvalidArgument, "--auth-basic-file cannot be used", read.error()));
 }
 
-Result<void> Application::read_self_test() {
-  constexpr std::uint64_t kMaximumFile = 64 * 1024 * 1024;
+Result<void> Application::check_self_test() const {
   if (options_.self_test_image.empty() != options_.self_test_label.empty()) {
     return fail(ErrorCode::kInvalidArgument,
                 "--self-test-image and --self-test-label are given together or not at all");
   }
   if (options_.self_test_image.empty()) return {};
-  auto picture = read_file(options_.self_test_image, kMaximumFile);
-  if (!picture) return fail(Error(ErrorCode::kInvalidArgument, "--self-test-image cannot be used", picture.error()));
-  self_test_picture_ = std::move(*picture);
-  return {};
+  // It is read again before each test.
+  const auto picture = read_file(options_.self_test_image, kMaximumSelfTestPicture);
+  if (picture) return {};
+  return fail(Error(ErrorCode::kInvalidArgument, "--self-test-image cannot be used", picture.error()));
 }
 
 Result<void> Application::change_certificate() {
@@ -215,47 +196,8 @@ Result<void> Application::listen() {
   return {};
 }
 
-std::optional<Failure> Application::test_itself(protocol::Classifier& classifier,
-                                                std::optional<protocol::SelfTestReport>& report) {
-  if (options_.self_test_image.empty()) return std::nullopt;
-  const auto stage = stages_.begin("self_test");
-  auto passed = protocol::run_self_test(classifier, self_test_picture_,
-                                        {options_.self_test_label, options_.self_test_minimum_score});
-  self_test_picture_ = std::string();
-  if (!passed) return Failure{"SelfTestFailed", passed.error()};
-  log::info("self-test passed", {{"label", passed->label}, {"score", passed->score}});
-  report = std::move(*passed);
-  return std::nullopt;
-}
-
-std::optional<Failure> Application::become_ready() {
-  ModelOptions with_threads = options_.model;
-  with_threads.threads = threads_;
-  auto model = load(with_threads, &stages_);
-  if (!model) return Failure{fatal_reason(model.error()), model.error()};
-  state_.warming_up((*model)->info());
-  const protocol::ClassifierOptions how{
-      .limits = limits_of(options_.model), .lane = {.queue_depth = options_.queue_depth}, .decoders = threads_};
-  auto classifier = std::make_shared<protocol::Classifier>(how, std::move(*model), clock_, metrics_);
-  if (auto warm = classifier->warm_up(&stages_); !warm) return Failure{fatal_reason(warm.error()), warm.error()};
-  std::optional<protocol::SelfTestReport> self_test;
-  if (auto failure = test_itself(*classifier, self_test)) return failure;
-  const model::ModelInfo& info = classifier->info();
-  metrics_.model(info);
-  log::info("ready", {{"model", info.name},
-                      {"architecture", info.architecture},
-                      {"precision", info.precision},
-                      {"engine", info.engine},
-                      {"weights_sha256", info.weights_sha256},
-                      {"classes", classifier->class_count()},
-                      {"demo", info.demo},
-                      {"since_start_seconds", std::chrono::duration<double>(stages_.since_start()).count()}});
-  state_.ready(std::move(classifier), std::move(self_test));
-  return std::nullopt;
-}
-
 void Application::load_and_warm_up() {
-  auto failure = become_ready();
+  auto failure = model_.start(stages_);
   if (!failure) return;
   std::unique_lock hold(mutex_);
   failure_ = std::move(failure);
@@ -265,9 +207,9 @@ void Application::load_and_warm_up() {
 int Application::run() {
   log::info("started", {{"seconds", std::chrono::duration<double>(stages_.since_start()).count()}});
   raise_descriptor_limit();
-  log_configuration(options_, threads_);
+  log_configuration(options_);
   auto listening = prepare_files();
-  if (listening) listening = read_self_test();
+  if (listening) listening = check_self_test();
   if (listening) listening = listen();
   if (!listening) {
     const bool ours = listening.error().code == ErrorCode::kInvalidArgument;
@@ -277,6 +219,8 @@ int Application::run() {
   }
   watcher_ = std::jthread([this](const std::stop_token& stop) { watch_->run(clock_, kLookInterval, stop); });
   loader_ = std::jthread([this] { load_and_warm_up(); });
+  reloader_ = std::jthread([this](const std::stop_token& stop) { model_.serve_requests(stop); });
+  signals_.on_hangup([this] { model_.request_reload(); });
   std::unique_lock lock(mutex_);
   failed_.wait(lock, signals_.token(), [this] { return failure_.has_value(); });
   if (!failure_) {
@@ -352,7 +296,7 @@ void write_termination_log(const std::string& termination_log, const std::string
   close(file);
 }
 
-int serve(const ServeOptions& options, const SignalStop& signals) {
+int serve(const ServeOptions& options, SignalStop& signals) {
   give_large_blocks_back();
   return Application(options, signals).run();
 }

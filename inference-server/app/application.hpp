@@ -21,7 +21,7 @@ image::DecodeLimits limits_of(const ModelOptions& options);
 
 /// Listens first, loads and warms up in the background, serves until the first signal, drains. Returns the exit code:
 /// 0 after a drain, 78 when the server can never become ready, 1 for other failures.
-int serve(const ServeOptions& options, const SignalStop& signals);
+int serve(const ServeOptions& options, SignalStop& signals);
 
 /// Writes {"reason","message"} where Kubernetes looks for it, if that file exists.
 void write_termination_log(const std::string& termination_log, const std::string& reason, const std::string& message);

@@ -61,24 +61,43 @@ Classifier::~Classifier() {
 }
 
 Result<void> Classifier::warm_up(StartStages* stages) {
-  const auto stage = StartStages::begin(stages, "warm_up");
-  auto place = lane_.reserve(1);
-  if (!place) return fail(place.error());
-  // Through the lane, because threads of the model's pool belong to the thread that computes.
-  std::promise<Result<std::vector<float>>> row;
-  std::vector<Lane::Task> tasks;
-  tasks.push_back({preprocess::preprocess(warm_up_picture(), manifest_->transform),
-                   SteadyTime::max(),
-                   {},
-                   [&row](Result<std::vector<float>> logits, const auto&) { row.set_value(std::move(logits)); }});
-  lane_.submit(std::move(*place), std::move(tasks));
-  const auto logits = row.get_future().get();
-  if (!logits) return fail(logits.error());
-  if (logits->size() != class_count()) {
-    return fail(ErrorCode::kInvalidArgument, "the model has " + std::to_string(logits->size()) + " outputs but " +
-                                                 std::to_string(class_count()) + " labels");
+  return warm_up_batch(1, stages);
+}
+
+Result<void> Classifier::warm_up_batches(StartStages* stages) {
+  for (const std::size_t size : batching::batch_sizes(options_.lane)) {
+    if (size == 1) continue;
+    if (auto done = warm_up_batch(size, stages); !done) return done;
   }
   warm_ = true;
+  return {};
+}
+
+Result<void> Classifier::warm_up_batch(std::size_t size, StartStages* stages) {
+  const auto stage = StartStages::begin(stages, "warm_up_" + std::to_string(size));
+  auto places = lane_.reserve(size);
+  if (!places) return fail(places.error());
+  const preprocess::Input input = preprocess::preprocess(warm_up_picture(), manifest_->transform);
+  // Through the lane, because threads of the model's pool belong to the thread that computes.
+  std::vector<std::promise<Result<std::vector<float>>>> rows(size);
+  std::vector<Lane::Task> tasks;
+  for (auto& row : rows) {
+    tasks.push_back({input, SteadyTime::max(), {}, [&row](Result<std::vector<float>> logits, const auto&) {
+                       row.set_value(std::move(logits));
+                     }});
+  }
+  lane_.submit(std::move(*places), std::move(tasks));
+  std::optional<Error> failure;
+  for (auto& row : rows) {
+    const auto logits = row.get_future().get();
+    if (!logits) {
+      failure = logits.error();
+    } else if (logits->size() != class_count()) {
+      failure = Error(ErrorCode::kInvalidArgument, "the model has " + std::to_string(logits->size()) + " outputs but " +
+                                                       std::to_string(class_count()) + " labels");
+    }
+  }
+  if (failure) return fail(*failure);
   return {};
 }
 

@@ -73,9 +73,12 @@ class Classifier {
   Classifier(const Classifier&) = delete;
   Classifier& operator=(const Classifier&) = delete;
 
-  /// Runs a picture of ours through preprocessing and the lane; call once, first. `stages` is told of warm_up.
-  /// kInvalidArgument: the model's outputs do not fit its labels.
+  /// Runs a picture of ours through preprocessing and the lane; call once, first. From then on it can classify.
+  /// `stages` is told of warm_up_1. kInvalidArgument: the model's outputs do not fit its labels.
   Result<void> warm_up(StartStages* stages = nullptr);
+  /// The same in a batch of every other size that the lane makes (warm_up_SIZE): then no request is the first one to
+  /// touch a batch's memory. Requests may come in meanwhile.
+  Result<void> warm_up_batches(StartStages* stages = nullptr);
 
   const model::ModelInfo& info() const { return info_; }
   std::size_t class_count() const { return manifest_->labels.size(); }
@@ -110,6 +113,7 @@ class Classifier {
               const batching::LaneTiming& timing);
   void fail_picture(PictureResult& result, const Error& error);
   void settle(const std::shared_ptr<Pending>& pending);
+  Result<void> warm_up_batch(std::size_t size, StartStages* stages);
   Result<std::vector<std::vector<float>>> compute(std::vector<preprocess::Input> inputs);
 
   ClassifierOptions options_;

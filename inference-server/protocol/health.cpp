@@ -53,7 +53,7 @@ HttpHandler readyz_handler(ServerState& state) {
       if (!now.model->precision_note.empty()) json["model"]["precision_note"] = now.model->precision_note;
       if (!now.model->layer_seconds.empty()) json["model"]["layer_seconds"] = now.model->layer_seconds;
     }
-    json["start"] = start_json(state.stages(), now.classifier != nullptr);
+    json["start"] = start_json(state.stages(), ready || now.stage == Stage::kDraining);
     HttpResponse response{.status = ready ? 200 : 503,
                           .content_type = "application/json",
                           .body = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};

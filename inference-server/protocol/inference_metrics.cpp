@@ -70,6 +70,16 @@ const char* rejection_reason(ProblemCode code) {
   }
 }
 
+constexpr const char* kModelInfo = "inference_model_info";
+
+MetricLabels labels_of(const model::ModelInfo& info) {
+  return {{"name", info.name},
+          {"version", info.version},
+          {"precision", info.precision},
+          {"engine", info.engine},
+          {"weights_sha256", info.weights_sha256}};
+}
+
 double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -120,14 +130,12 @@ void InferenceMetrics::abandoned() {
 }
 
 void InferenceMetrics::model(const model::ModelInfo& info) {
-  registry_
-      .gauge("inference_model_info", "1 for the model that is served.",
-             {{"name", info.name},
-              {"version", info.version},
-              {"precision", info.precision},
-              {"engine", info.engine},
-              {"weights_sha256", info.weights_sha256}})
-      .set(1);
+  registry_.gauge(kModelInfo, "1 for the model that is served.", labels_of(info)).set(1);
+}
+
+void InferenceMetrics::model_replaced(const model::ModelInfo& former, const model::ModelInfo& info) {
+  if (labels_of(former) != labels_of(info)) registry_.remove_gauge(kModelInfo, labels_of(former));
+  model(info);
 }
 
 }  // namespace imageclassifier::protocol

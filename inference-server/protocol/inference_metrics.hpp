@@ -29,6 +29,7 @@ class InferenceMetrics {
   /// A picture that was dropped because its client had gone.
   void abandoned();
   void model(const model::ModelInfo& info);
+  void model_replaced(const model::ModelInfo& former, const model::ModelInfo& info);
 
   std::string text() const { return registry_.text(); }
 

@@ -23,8 +23,13 @@ void ServerState::warming_up(const model::ModelInfo& model) {
 }
 
 void ServerState::ready(std::shared_ptr<Classifier> classifier, std::optional<SelfTestReport> self_test) {
+  answering(std::move(classifier), std::move(self_test));
   auto snapshot = snapshot_.lock();
   if (snapshot->stage != Stage::kDraining) snapshot->stage = Stage::kReady;
+}
+
+void ServerState::answering(std::shared_ptr<Classifier> classifier, std::optional<SelfTestReport> self_test) {
+  auto snapshot = snapshot_.lock();
   snapshot->model = classifier->info();
   snapshot->classifier = std::move(classifier);
   snapshot->self_test = std::move(self_test);

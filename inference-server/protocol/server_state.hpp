@@ -24,13 +24,15 @@ class ServerState {
   struct Snapshot {
     Stage stage = Stage::kLoading;
     std::optional<model::ModelInfo> model;    ///< from warming up on
-    std::shared_ptr<Classifier> classifier;   ///< from ready on, also while draining
+    std::shared_ptr<Classifier> classifier;   ///< from the first warm picture on, also while draining
     std::optional<SelfTestReport> self_test;  ///< passed, if one was asked for
   };
 
   Snapshot get() { return *snapshot_.lock(); }
   StartStages& stages() { return stages_; }
   void warming_up(const model::ModelInfo& model);
+  /// Requests are answered from now on, although the warm-up goes on.
+  void answering(std::shared_ptr<Classifier> classifier, std::optional<SelfTestReport> self_test = std::nullopt);
   void ready(std::shared_ptr<Classifier> classifier, std::optional<SelfTestReport> self_test = std::nullopt);
   /// Readiness ends; requests are still served.
   void draining();

@@ -56,7 +56,8 @@ class Start(ProgramTest):
             self.assertEqual(state["model"]["architecture"], "resnet18")
             self.assertRegex(state["model"]["weights_sha256"], "^[0-9a-f]{64}$")
             self.assertIn(b'inference_model_info{', server.get("/metrics")[1])
-            names = ["listen", "map_file", "verify_digest", "verify_tensors", "build_float32", "prove_float32", "warm_up"]
+            names = ["listen", "map_file", "verify_digest", "verify_tensors", "build_float32", "prove_float32",
+                     *(f"warm_up_{n}" for n in (1, 2, 4, 8))]
             told = {stage["stage"]: stage["seconds"] for stage in state["start"]["stages"]}
             self.assertEqual(sorted(told), sorted(names))
             self.assertTrue(all(0 <= seconds <= state["start"]["seconds"] for seconds in told.values()), told)

@@ -56,14 +56,18 @@ TEST_CASE("readiness tells the stages of the start, what goes on without its tim
   }
   CHECK(start()["stages"][0]["seconds"] >= 0);
   REQUIRE(fixture.classifier->warm_up(&fixture.stages));
+  fixture.state.answering(fixture.classifier);
+  CHECK(status_of(fixture.get("/readyz")) == 503);
+  CHECK(status_of(fixture.post(read_picture("exif-3.jpg"))) == 200);
+  REQUIRE(fixture.classifier->warm_up_batches(&fixture.stages));
   fixture.state.ready(fixture.classifier);
   std::vector<std::string> names;
   const Json ready = start();
   for (const Json& stage : ready["stages"]) names.push_back(stage["stage"]);
-  CHECK(names == std::vector<std::string>{"map_file", "warm_up"});
+  CHECK(names == std::vector<std::string>{"map_file", "warm_up_1", "warm_up_2", "warm_up_4", "warm_up_8"});
   const Json& last = ready["stages"].back();
   CHECK(ready["seconds"].get<double>() == Approx(last["begin"].get<double>() + last["seconds"].get<double>()));
-  CHECK(fixture.model->entered == 1);
+  CHECK(fixture.model->entered == 5);
 }
 
 TEST_CASE("the server lives from the first moment on") {
@@ -96,6 +100,7 @@ TEST_CASE_METHOD(ProtocolFixture, "a classified picture and a refused one are co
 TEST_CASE("warming up runs the model without counting batches") {
   ProtocolFixture fixture(false);
   CHECK(fixture.classifier->warm_up().has_value());
+  CHECK(fixture.classifier->warm_up_batches().has_value());
   CHECK_THAT(body_of(fixture.get("/metrics")), Contains("inference_batch_size_count 0"));
   fixture.model->broken = true;
   CHECK_FALSE(fixture.classifier->warm_up().has_value());

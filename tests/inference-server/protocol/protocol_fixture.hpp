@@ -63,6 +63,7 @@ class ProtocolFixture {
                                                         clock, metrics);
     if (!ready) return;
     REQUIRE(classifier->warm_up().has_value());
+    REQUIRE(classifier->warm_up_batches().has_value());
     state.ready(classifier);
   }
 
