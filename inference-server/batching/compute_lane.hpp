@@ -56,7 +56,8 @@ class ComputeLane {
     SteadyTime deadline{};  ///< not computed after it
     /// True: nobody waits for the result any more. May be empty. Called under the lane's lock: only a look.
     std::function<bool()> abandoned{};
-    /// Called exactly once. kDeadlineExceeded: expired while waiting; kCancelled: abandoned; kUnavailable: the lane stopped.
+    /// Called exactly once. kDeadlineExceeded: expired while waiting; kCancelled: abandoned; kUnavailable: the lane
+    /// stopped.
     std::function<void(Result<Output>, const LaneTiming&)> done{};
     Priority priority = Priority::kNormal;
   };

@@ -109,7 +109,11 @@ class FetchModel(ProgramTest):
 
     def test_a_folder_in_the_place_of_the_file_is_a_wrong_configuration_and_not_tried_again(self):
         (self.folder / "model.safetensors").mkdir(parents=True)
-        self.fails(78, "ConfigurationInvalid", "model.safetensors is a folder")
+        done = self.fetch()
+        self.assertEqual(done.returncode, 78, done.stderr)
+        self.assertIn('"reason":"ConfigurationInvalid"', TERMINATION_LOG.read_text())
+        self.assertIn("model.safetensors is a folder", TERMINATION_LOG.read_text())
+        self.assertEqual([file.name for file in self.folder.iterdir()], ["model.safetensors"])
 
 
 if __name__ == "__main__":
