@@ -1,7 +1,7 @@
 // Our side of `make bench-inference`; the commands are those of contender.py, with one argument more where ours has a
 // choice:
 //   inference_worker MODEL PRECISION THREADS
-//   model N | preprocess FILE N exact|fast|decode | labels FILE N | logits FILE | memory | gemm
+//   model N | preprocess FILE N exact|fast|decode | labels FILE N exact|fast | logits FILE | memory | gemm float32|int8
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -85,14 +85,28 @@ void decode_barely(const std::string& bytes, int least_shorter_side) {
   jpeg_destroy_decompress(&decoder);
 }
 
-/// GFLOP/s of products of squares that fit into the caches.
-std::vector<double> gemm_rates() {
+/// GFLOP/s (GOP/s) of products of squares that fit into the caches.
+std::vector<double> gemm_rates(bool int8) {
   constexpr int kSide = 1536;
+  constexpr std::size_t kSize = kSide * kSide;
   constexpr double kOperations = 2.0 * kSide * kSide * kSide / 1e6;  // with milliseconds, GFLOP/s
-  const std::vector<float> a(kSide * kSide, 0.5F), b(kSide * kSide, 0.25F);
-  std::vector<float> c(kSide * kSide);
-  std::vector<double> rates = times(
-      12, [&] { dnnl::sgemm('N', 'N', kSide, kSide, kSide, 1, a.data(), kSide, b.data(), kSide, 0, c.data(), kSide); });
+  std::vector<double> rates;
+  if (int8) {
+    const std::vector<std::uint8_t> a(kSize, 3);
+    const std::vector<std::int8_t> b(kSize, 2);
+    std::vector<std::int32_t> c(kSize);
+    const std::int32_t no_offset = 0;
+    rates = times(12, [&] {
+      dnnl::gemm_u8s8s32('N', 'N', 'F', kSide, kSide, kSide, 1, a.data(), kSide, 0, b.data(), kSide, 0, 0, c.data(),
+                         kSide, &no_offset);
+    });
+  } else {
+    const std::vector<float> a(kSize, 0.5F), b(kSize, 0.25F);
+    std::vector<float> c(kSize);
+    rates = times(12, [&] {
+      dnnl::sgemm('N', 'N', kSide, kSide, kSide, 1, a.data(), kSide, b.data(), kSide, 0, c.data(), kSide);
+    });
+  }
   for (double& rate : rates) rate = kOperations / rate;
   return rates;
 }
@@ -139,7 +153,8 @@ struct Worker {
     } else if (command == "memory") {
       std::printf("%.1f\n", resident_megabytes());
     } else if (command == "gemm") {
-      print(gemm_rates());
+      words >> mode;
+      print(gemm_rates(mode == "int8"));
     } else {
       words >> file >> count >> mode;
       const std::string bytes = value_of(read_file(file, 1 << 30));
@@ -148,7 +163,7 @@ struct Worker {
           mode == "decode" ? decode_barely(bytes, 2 * transform.resize) : void(prepare(bytes, mode == "exact"));
         }));
       } else if (command == "labels") {
-        print(times(count, [&] { run(prepare(bytes)); }));
+        print(times(count, [&] { run(prepare(bytes, mode == "exact")); }));
       } else if (command == "logits") {
         const std::vector<float> logits = run(prepare(bytes));
         print({logits.begin(), logits.end()});
