@@ -26,12 +26,13 @@ struct HttpHeader {
 struct HttpRequest {
   std::string method;  ///< upper case; "HEAD" reaches the handler of GET, whose body is then left out
   std::string target;  ///< as sent: path and query
-  std::string path;    ///< before the '?', as sent (no percent decoding: routes are exact)
+  std::string path;    ///< before the '?', as sent: percent encoding and all
   std::string query;   ///< after the '?', as sent
   std::vector<HttpHeader> headers{};
   std::string body{};
-  SteadyTime started{};   ///< first byte of the request
-  SteadyTime received{};  ///< last byte of the body
+  std::vector<std::string> parameters{};  ///< what the placeholders of the route's path stand for, in order
+  SteadyTime started{};                   ///< first byte of the request
+  SteadyTime received{};                  ///< last byte of the body
 
   /// The first header of this name (any case); empty when absent.
   std::string_view header(std::string_view name) const;
@@ -91,8 +92,8 @@ class HttpResponder {
 using HttpHandler = std::function<void(HttpRequest, HttpResponder)>;
 
 struct HttpRoute {
-  std::string method;          ///< "GET" (also serves HEAD), "POST", "PUT", "DELETE"
-  std::string path;            ///< exact
+  std::string method;          ///< "GET" (also serves HEAD), "POST", "PUT", "DELETE", "OPTIONS"
+  std::string path;            ///< exact, or a template (match_path); the first route that fits serves
   HttpHandler handler{};       ///< runs on the handler pool; may answer later from any thread
   std::size_t body_limit = 0;  ///< bytes; a larger body is refused with 413
   /// The handler never blocks and is done in a moment: it runs on the I/O thread, so that health is answered while the

@@ -7,6 +7,8 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 
+#include "common/path_template.hpp"
+
 namespace imageclassifier {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
@@ -206,10 +208,16 @@ void HttpConnection::route_request() {
 
 const HttpRoute* HttpConnection::find_route() {
   for (const HttpRoute& route : core_.routes) {
-    if (route.path != head_.path) continue;
-    if (route.method == head_.method || (route.method == "GET" && head_.method == "HEAD")) return &route;
+    auto parameters = match_path(route.path, head_.path);
+    if (!parameters) continue;
+    if (route.method == head_.method || (route.method == "GET" && head_.method == "HEAD")) {
+      head_.parameters = std::move(*parameters);
+      return &route;
+    }
+    const std::string allowed = route.method == "GET" ? "GET, HEAD" : route.method;
+    if (allow_.find(allowed) != std::string::npos) continue;
     if (!allow_.empty()) allow_ += ", ";
-    allow_ += route.method == "GET" ? "GET, HEAD" : route.method;
+    allow_ += allowed;
   }
   return nullptr;
 }

@@ -67,7 +67,8 @@ void log_configuration(const ServeOptions& options) {
 }
 
 void log_exchange(const HttpExchange& exchange) {
-  const bool quiet = exchange.route == "/healthz" || exchange.route == "/readyz" || exchange.route == "/metrics";
+  const bool quiet = exchange.route == "/healthz" || exchange.route == "/readyz" || exchange.route == "/metrics" ||
+                     exchange.route == "/ping" || exchange.route.starts_with("/v2/health/");
   std::string id;
   for (const HttpHeader& header : exchange.response->headers) {
     if (header.name == "X-Request-Id") id = header.value;

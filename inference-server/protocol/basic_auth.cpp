@@ -16,7 +16,8 @@ namespace imageclassifier::protocol {
 namespace {
 
 constexpr std::uint64_t kMaximumFile = 64 * 1024;
-constexpr std::array<std::string_view, 3> kOpenPaths = {"/healthz", "/readyz", "/metrics"};
+constexpr std::array<std::string_view, 6> kOpenPaths = {"/healthz",        "/readyz",          "/metrics",
+                                                        "/v2/health/live", "/v2/health/ready", "/ping"};
 
 Result<Secret> read_line(const std::string& path) {
   auto text = read_file(path, kMaximumFile);

@@ -24,8 +24,9 @@ class BasicAuth {
   /// kInvalidArgument: one is empty or cannot be sent by any client. No message holds what was read.
   Result<void> load();
 
-  /// Whether the request may go on: it brings the credentials, or asks for what is open to everyone (/healthz, /readyz
-  /// and /metrics). The time taken tells nothing about how much of a guess is right.
+  /// Whether the request may go on: it brings the credentials, or asks for what is open to everyone (/healthz, /readyz,
+  /// /metrics, /v2/health/live, /v2/health/ready and /ping). The time taken tells nothing about how much of a guess is
+  /// right.
   bool admits(const HttpRequest& head);
 
   /// What load() reads, for noticing changes; not all need to exist.

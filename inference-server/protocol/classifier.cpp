@@ -102,8 +102,9 @@ Result<void> Classifier::warm_up_batch(std::size_t size, StartStages* stages) {
 }
 
 Result<std::vector<std::vector<float>>> Classifier::compute(std::vector<preprocess::Input> inputs) {
-  if (warm_) metrics_.batch(inputs.size());
+  const SteadyTime begin = clock_.steady_now();
   auto logits = model_->forward(inputs);
+  if (warm_) metrics_.batch(inputs.size(), clock_.steady_now() - begin);
   if (!logits) return fail(logits.error());
   metrics_.queue_depth(lane_.depth());
   return std::move(logits->rows);

@@ -6,7 +6,32 @@
 namespace imageclassifier::protocol {
 namespace {
 
-constexpr std::array kRoutes = {"/", "/app.css", "/app.js", "/v1/classify", "/healthz", "/readyz", "/metrics", "other"};
+constexpr std::array kRoutes = {"/",
+                                "/app.css",
+                                "/app.js",
+                                "/docs",
+                                "/openapi.json",
+                                "/v1/classify",
+                                "/v2",
+                                "/v2/",
+                                "/v2/health/live",
+                                "/v2/health/ready",
+                                "/v2/models/stats",
+                                "/v2/models/{model}",
+                                "/v2/models/{model}/ready",
+                                "/v2/models/{model}/stats",
+                                "/v2/models/{model}/infer",
+                                "/v2/models/{model}/versions/{version}",
+                                "/v2/models/{model}/versions/{version}/ready",
+                                "/v2/models/{model}/versions/{version}/stats",
+                                "/v2/models/{model}/versions/{version}/infer",
+                                "/ping",
+                                "/predictions/{model}",
+                                "/predictions/{model}/{version}",
+                                "/healthz",
+                                "/readyz",
+                                "/metrics",
+                                "other"};
 constexpr std::array kStatuses = {200, 304, 400, 401, 404, 405, 408, 413, 415, 417, 422, 429, 431, 500, 501, 503};
 constexpr std::array kStages = {"read", "decode", "resize", "queue", "compute", "encode"};
 constexpr std::array kReasons = {"queue_full", "deadline", "too_large",  "bad_image",
@@ -84,6 +109,33 @@ double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+bool answers_inference(std::string_view route) {
+  return route == "/v1/classify" || route.starts_with("/predictions/") || route.ends_with("/infer");
+}
+
+void add(InferenceStatistics::Sum& sum, Duration took) {
+  ++sum.count;
+  sum.time += took;
+}
+
+void add_stage(InferenceStatistics& statistics, InferenceMetrics::Stage stage, Duration took) {
+  switch (stage) {
+    case InferenceMetrics::Stage::kRead:
+      return;
+    case InferenceMetrics::Stage::kDecode:
+      statistics.input.time += took;
+      return;
+    case InferenceMetrics::Stage::kResize:
+      return add(statistics.input, took);
+    case InferenceMetrics::Stage::kQueue:
+      return add(statistics.queue, took);
+    case InferenceMetrics::Stage::kCompute:
+      return add(statistics.compute, took);
+    case InferenceMetrics::Stage::kEncode:
+      return add(statistics.output, took);
+  }
+}
+
 }  // namespace
 
 InferenceMetrics::InferenceMetrics(MetricsRegistry& registry) : registry_(registry) {
@@ -101,15 +153,25 @@ InferenceMetrics::InferenceMetrics(MetricsRegistry& registry) : registry_(regist
 
 void InferenceMetrics::request(std::string_view route, int status, Duration took) {
   if (std::find(kRoutes.begin(), kRoutes.end(), route) == kRoutes.end()) route = "other";
+  if (answers_inference(route)) {
+    auto statistics = statistics_.lock();
+    add(status == 200 ? statistics->success : statistics->fail, took);
+    if (status == 200) {
+      const auto since_1970 = SystemClock().wall_now().time_since_epoch();
+      statistics->last_inference_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count();
+    }
+  }
   requests(registry_, route, status).increment();
   duration(registry_, route).observe(seconds(took));
 }
 
 void InferenceMetrics::stage(Stage stage, Duration took) {
+  add_stage(*statistics_.lock(), stage, took);
   stage_duration(registry_, kStages[static_cast<std::size_t>(stage)]).observe(seconds(took));
 }
 
-void InferenceMetrics::batch(std::size_t size) {
+void InferenceMetrics::batch(std::size_t size, Duration took) {
+  add(statistics_.lock()->batches[size], took);
   batch_size(registry_).observe(static_cast<double>(size));
 }
 

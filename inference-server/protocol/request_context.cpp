@@ -27,12 +27,13 @@ std::string new_request_id() {
   return id;
 }
 
+bool is_request_id(std::string_view text) {
+  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), is_id_character);
+}
+
 std::string request_id(const HttpRequest& request) {
   const std::string_view given = request.header("x-request-id");
-  if (given.empty() || given.size() > 128 || !std::all_of(given.begin(), given.end(), is_id_character)) {
-    return new_request_id();
-  }
-  return std::string(given);
+  return is_request_id(given) ? std::string(given) : new_request_id();
 }
 
 std::string traceparent(const HttpRequest& request) {

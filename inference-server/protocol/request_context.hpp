@@ -10,6 +10,7 @@ namespace imageclassifier::protocol {
 /// The client's x-request-id if it is [A-Za-z0-9._-]{1,128}, else a new one of 32 hex digits.
 std::string request_id(const HttpRequest& request);
 std::string new_request_id();
+bool is_request_id(std::string_view text);
 
 /// The W3C traceparent if it is well-formed (version 00), else empty: it goes into the log line.
 std::string traceparent(const HttpRequest& request);

@@ -18,14 +18,20 @@ struct ProtocolOptions {
 /// Every endpoint. `state`, `metrics` and `clock` must outlive the server that uses the routes.
 std::vector<HttpRoute> make_routes(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
 
-/// Refusals of the HTTP server itself in our form: problem+json, or a page for a browser's form post.
+/// Refusals of the HTTP server itself in our form: problem+json, {"error"} below /v2, or a page for a browser's form
+/// post.
 HttpResponse refusal_response(const HttpRefusalContext& refusal);
 
 /// The parts of make_routes, one per endpoint family.
 HttpHandler classify_handler(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
+HttpHandler v2_infer_handler(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
+std::vector<HttpRoute> v2_routes(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
+std::vector<HttpRoute> torchserve_routes(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
 HttpHandler healthz_handler();
 HttpHandler readyz_handler(ServerState& state);
 HttpHandler metrics_handler(InferenceMetrics& metrics);
+/// GET /openapi.json, OPTIONS / and GET /docs.
+std::vector<HttpRoute> documentation_routes();
 std::vector<HttpRoute> page_routes(ServerState& state, const ProtocolOptions& options);
 
 }  // namespace imageclassifier::protocol

@@ -39,4 +39,19 @@ void ServerState::draining() {
   snapshot_.lock()->stage = Stage::kDraining;
 }
 
+std::optional<Problem> problem_of_model(const ServerState::Snapshot& now, const std::vector<std::string>& address) {
+  if (!now.classifier) {
+    return Problem{ProblemCode::kLoading, "The model is still being loaded. Try again in a moment.", 1};
+  }
+  const model::ModelInfo& info = now.classifier->info();
+  if (!address.empty() && address[0] != info.name) {
+    return Problem{ProblemCode::kNotFound,
+                   "There is no such model here; the one that is served is \"" + info.name + "\"."};
+  }
+  if (address.size() > 1 && address[1] != info.version) {
+    return Problem{ProblemCode::kNotFound, "The model has no such version, only \"" + info.version + "\"."};
+  }
+  return std::nullopt;
+}
+
 }  // namespace imageclassifier::protocol

@@ -3,6 +3,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "common/guarded.hpp"
 #include "common/start_stages.hpp"
@@ -41,5 +43,9 @@ class ServerState {
   StartStages& stages_;
   Guarded<Snapshot> snapshot_;
 };
+
+/// Why nothing can be asked of a model, if so. `address` is its name and perhaps its version; empty: any model.
+/// kLoading: none is there yet; kNotFound: another one is.
+std::optional<Problem> problem_of_model(const ServerState::Snapshot& now, const std::vector<std::string>& address);
 
 }  // namespace imageclassifier::protocol

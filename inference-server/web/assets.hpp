@@ -9,5 +9,6 @@ extern const std::string_view kLayout;
 extern const std::string_view kIndex;
 extern const std::string_view kAppCss;
 extern const std::string_view kAppJs;
+extern const std::string_view kOpenapi;
 
 }  // namespace imageclassifier::web::assets

@@ -84,6 +84,9 @@ std::string_view app_css() {
 std::string_view app_js() {
   return assets::kAppJs;
 }
+std::string_view openapi() {
+  return assets::kOpenapi;
+}
 
 std::vector<HttpHeader> security_headers() {
   return {{"Content-Security-Policy",

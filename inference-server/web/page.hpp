@@ -25,6 +25,8 @@ std::string model_note(bool demo, std::string_view architecture, std::string_vie
 
 std::string_view app_css();
 std::string_view app_js();
+/// The description of every endpoint, OpenAPI 3.1 in JSON.
+std::string_view openapi();
 
 /// A strict Content-Security-Policy (own files only, no inline code), no framing, no referrer.
 std::vector<HttpHeader> security_headers();

@@ -54,6 +54,9 @@ class ProtocolFixture {
     http.admit = std::move(admit);
     http.address = "127.0.0.1";
     http.refusal_response = protocol::refusal_response;
+    http.observer = [this](const HttpExchange& exchange) {
+      metrics.request(exchange.route, exchange.response->status, exchange.duration);
+    };
     auto started = HttpServer::start(std::move(http), protocol::make_routes(state, metrics, options));
     REQUIRE(started.has_value());
     server = std::move(*started);
