@@ -8,6 +8,7 @@
 using namespace imageclassifier;
 using namespace imageclassifier::test;
 using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
 
 namespace {
 
@@ -37,7 +38,7 @@ TEST_CASE("everything but health and metrics asks for the credentials before it 
   Credentials files;
   REQUIRE(files.auth.load());
   ProtocolFixture server(true, {}, {}, [&files](const HttpRequest& head) { return files.auth.admits(head); });
-  for (const char* path : {"/", "/app.js", "/v1/classify", "/nothing", "/healthz/", "/readyz%20"}) {
+  for (const char* path : {"/", "/app.js", "/v1/classify", "/docs", "/nothing", "/healthz/", "/readyz%20"}) {
     const std::string refused = server.get(path);
     INFO(refused);
     CHECK(status_of(refused) == 401);
@@ -45,7 +46,15 @@ TEST_CASE("everything but health and metrics asks for the credentials before it 
     CHECK_THAT(refused, Contains("application/problem+json"));
     CHECK(nlohmann::json::parse(body_of(refused))["code"] == "unauthorized");
   }
-  for (const char* path : {"/healthz", "/readyz", "/metrics"}) CHECK(status_of(server.get(path)) == 200);
+  for (const char* path : {"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready", "/ping"}) {
+    CHECK(status_of(server.get(path)) == 200);
+  }
+  for (const char* path : {"/v2", "/v2/models/brightness", "/v2/models/brightness/infer"}) {
+    const std::string refused = server.get(path);
+    CHECK(status_of(refused) == 401);
+    CHECK_THAT(refused, Contains("WWW-Authenticate: Basic ") && Contains("Content-Type: application/json\r\n"));
+    CHECK_THAT(body_of(refused), StartsWith("{\"error\":"));
+  }
   CHECK(status_of(server.post(read_picture("exif-3.jpg"))) == 401);
   CHECK(status_of(server.post(read_picture("exif-3.jpg"), "", kGood)) == 200);
   CHECK(status_of(server.get("/", kGood)) == 200);
