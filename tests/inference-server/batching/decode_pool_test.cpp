@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <future>
 #include <mutex>
@@ -24,10 +25,13 @@ class Gate {
   std::function<void()> work() {
     return [this] {
       entered_.fetch_add(1);
-      opened_.wait();
+      opened_.wait(false);
     };
   }
-  void open() { open_.set_value(); }
+  void open() {
+    opened_ = true;
+    opened_.notify_all();
+  }
   void wait_for(int count) const {
     while (entered_ < count) std::this_thread::yield();
   }
@@ -35,8 +39,7 @@ class Gate {
 
  private:
   std::atomic<int> entered_{0};
-  std::promise<void> open_;
-  std::shared_future<void> opened_ = open_.get_future().share();
+  std::atomic<bool> opened_{false};
 };
 
 /// The order in which jobs were done.
