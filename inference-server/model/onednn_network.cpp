@@ -1,11 +1,14 @@
 #include "inference-server/model/onednn_network.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <optional>
 #include <unordered_map>
 #include <utility>
 #include <variant>
 
 #include "inference-server/model/convolution_avx2.hpp"
+#include "inference-server/model/cpu_count.hpp"
 #include "inference-server/model/folding.hpp"
 #include "inference-server/model/onednn_plan.hpp"
 
@@ -225,7 +228,7 @@ struct OnednnNetwork::Impl {
       : topology(topology_of(architecture)),
         bfloat16(options.bfloat16),
         weights(engine, tensors),
-        computation(engine, options.threads, kMaxBatch, [this, classes](const Dims& pictures) {
+        computation(engine, options.threads, largest_part(options.threads), [this, classes](const Dims& pictures) {
           return FloatLowering(engine, weights, bfloat16 ? Type::bf16 : Type::f32).run(topology, classes, pictures);
         }) {}
 
@@ -246,12 +249,17 @@ Result<std::unique_ptr<OnednnNetwork>> OnednnNetwork::build(const Architecture& 
   }
   return without_exceptions([&]() -> Result<std::unique_ptr<OnednnNetwork>> {
     auto impl = std::make_unique<Impl>(architecture, classes, tensors, options);
-    for (std::size_t batch = 1; batch <= kMaxBatch; batch *= 2) {
+    for (std::size_t batch = 1; batch <= largest_part(options.threads); batch *= 2) {
       impl->computation.prepare(static_cast<memory::dim>(batch), options.side, options.side);
     }
     impl->weights.forget_file();
     return std::unique_ptr<OnednnNetwork>(new OnednnNetwork(std::move(impl)));
   });
+}
+
+std::size_t OnednnNetwork::largest_part(int threads) {
+  const int cores = threads > 0 ? threads : usable_cores();
+  return std::bit_ceil(static_cast<std::size_t>(std::clamp(cores, 2, 8)));
 }
 
 std::string OnednnNetwork::precision() const {

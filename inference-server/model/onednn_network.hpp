@@ -20,11 +20,13 @@ using ActivationObserver = std::function<void(const std::string& unit, std::span
 
 /// A ResNet lowered to oneDNN primitives: batch norm, ReLU and the residual sum are part of the convolutions, every
 /// tensor has the layout that its convolution is fastest with. Weights are packed once, primitives are made for the
-/// batches of 1, 2, 4 and kMaxBatch inputs of the expected size, for other sizes when they are first computed, and
-/// kept; all share one block of memory for activations. Other batches are computed in parts.
+/// parts of 1, 2, 4 ... largest_part() inputs of the expected size, for other sizes when they are first computed, and
+/// kept; all share one block of memory for activations. Batches are computed in such parts.
 class OnednnNetwork final : public Engine {
  public:
-  static constexpr std::size_t kMaxBatch = 8;
+  /// Inputs that are computed together by so many threads (0: usable_cores()): an input takes some 10 MB while it is
+  /// computed, and few threads are as busy with few inputs.
+  static std::size_t largest_part(int threads);
 
   /// kUnsupported: bfloat16 on a processor (or ONEDNN_MAX_CPU_ISA) without instructions for it.
   static Result<std::unique_ptr<OnednnNetwork>> build(const Architecture& architecture, int classes,
