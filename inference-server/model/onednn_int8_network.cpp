@@ -75,8 +75,9 @@ class Int8Lowering : Lowering {
       : Lowering(engine), weights_(weights), ranges_(ranges) {}
 
   Plan run(const Topology& topology, int classes, const Dims& pictures) {
-    plan_.pictures = place(Desc(pictures, Type::f32, Tag::nchw), kPictures);
-    const Signal whole = convolve(topology.stem, rounded(plan_.pictures, "input", Type::s8), Type::u8, kFirst);
+    // The stem is done before the blocks need these slots, and its tensors are the largest.
+    plan_.pictures = place(Desc(pictures, Type::f32, Tag::nchw), kSecond);
+    const Signal whole = convolve(topology.stem, rounded(plan_.pictures, "input", Type::s8), Type::u8, kOtherFlow);
     Signal x{max_pool(whole.tensor, kFlow), whole.scale};
     Slot flow = kFlow;
     for (const Block& block : topology.blocks) {

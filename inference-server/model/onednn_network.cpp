@@ -113,8 +113,9 @@ class FloatLowering : Lowering {
       : Lowering(engine), weights_(weights), type_(type) {}
 
   Plan run(const Topology& topology, int classes, const Dims& pictures) {
-    plan_.pictures = place(Desc(pictures, Type::f32, Tag::nchw), kPictures);
-    memory x = max_pool(convolve(topology.stem, plan_.pictures, true, kFirst), kFlow);
+    // The stem is done before the blocks need these slots, and its tensors are the largest.
+    plan_.pictures = place(Desc(pictures, Type::f32, Tag::nchw), kSecond);
+    memory x = max_pool(convolve(topology.stem, plan_.pictures, true, kOtherFlow), kFlow);
     Slot flow = kFlow;
     for (const Block& block : topology.blocks) {
       memory sum = x;

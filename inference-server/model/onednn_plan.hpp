@@ -26,18 +26,7 @@ using Type = memory::data_type;
 
 /// Parts of the arena. What flows from block to block lies in one of two, the sum of a block replaces what it was
 /// added to; kConverted holds a layout for the next step only.
-enum Slot : std::size_t {
-  kPictures,
-  kFlow,
-  kOtherFlow,
-  kFirst,
-  kSecond,
-  kConverted,
-  kPooled,
-  kLogits,
-  kScratch,
-  kSlots
-};
+enum Slot : std::size_t { kFlow, kOtherFlow, kFirst, kSecond, kConverted, kPooled, kLogits, kScratch, kSlots };
 
 /// In the calling thread, for OpenMP counts by thread; 0: usable_cores().
 void use_threads(int threads);
