@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csetjmp>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "inference-server/image/formats.hpp"
@@ -16,6 +17,7 @@ namespace {
 /// with a destructor, so that the jump skips none.
 struct PngReader {
   std::span<const std::byte> rest;
+  std::size_t allowance = std::numeric_limits<std::size_t>::max();  ///< bytes that may still be read
   png_structp png = nullptr;
   png_infop info = nullptr;
   DecodeFailure failure = DecodeFailure::kCorrupt;
@@ -37,6 +39,8 @@ void read_bytes(png_structp png, png_bytep out, std::size_t length) {
     reader->failure = DecodeFailure::kTruncated;
     png_error(png, "end of file");
   }
+  if (length > reader->allowance) png_error(png, "more data than pixels");
+  reader->allowance -= length;
   std::memcpy(out, reader->rest.data(), length);
   reader->rest = reader->rest.subspan(length);
 }
@@ -66,6 +70,16 @@ bool read_row(PngReader& reader, std::uint8_t* row) {
   if (setjmp(png_jmpbuf(reader.png)) != 0) return false;
   png_read_row(reader.png, row, nullptr);
   return true;
+}
+
+/// With the last row libpng inflates whatever is left, which may be gigabytes. Deflate hardly ever makes a row larger
+/// than it is (8 bytes per pixel at most), and libpng reads somewhat ahead.
+bool read_last_row(PngReader& reader, std::uint8_t* row, std::size_t width) {
+  constexpr std::size_t kAhead = 64 * 1024;
+  reader.allowance = 8 * width + kAhead;
+  const bool read = read_row(reader, row);
+  reader.allowance = std::numeric_limits<std::size_t>::max();
+  return read;
 }
 
 bool finish(PngReader& reader) {
@@ -102,7 +116,11 @@ bool read_interlaced(PngReader& reader, RowSink& sink, const Part& part, const S
   std::vector<std::uint8_t> pixels(stored.row() * stored.height);
   for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; ++pass) {
     for (std::size_t y = 0; y < stored.height; ++y) {
-      if (!in_time(reader, limits) || !read_row(reader, pixels.data() + y * stored.row())) return false;
+      std::uint8_t* const row = pixels.data() + y * stored.row();
+      const bool last = pass + 1 == PNG_INTERLACE_ADAM7_PASSES && y + 1 == stored.height;
+      if (!in_time(reader, limits) || !(last ? read_last_row(reader, row, stored.width) : read_row(reader, row))) {
+        return false;
+      }
     }
   }
   for (int y = part.y; y < part.y + part.height; ++y) {
@@ -115,7 +133,11 @@ bool read_interlaced(PngReader& reader, RowSink& sink, const Part& part, const S
 bool read_rows(PngReader& reader, RowSink& sink, const Part& part, const Stored& stored, const DecodeLimits& limits) {
   std::vector<std::uint8_t> row(stored.row());
   for (int y = 0; y < static_cast<int>(stored.height); ++y) {
-    if (!in_time(reader, limits) || !read_row(reader, row.data())) return false;
+    const bool last = y + 1 == static_cast<int>(stored.height);
+    if (!in_time(reader, limits) ||
+        !(last ? read_last_row(reader, row.data(), stored.width) : read_row(reader, row.data()))) {
+      return false;
+    }
     if (y < part.y || y >= part.y + part.height) continue;
     push_row(sink, row.data() + static_cast<std::size_t>(part.x) * stored.channels, stored.channels, part.width);
   }

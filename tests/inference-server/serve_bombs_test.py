@@ -110,7 +110,7 @@ class Bombs(unittest.TestCase):
                 self.assertEqual(self.bounded(30, png(2, 2, bytes(14), (kind, head + bomb))), [(200, None)])
 
     def test_pixels_that_inflate_to_more_than_the_picture_are_not_inflated_to_the_end(self):
-        self.assertIn(self.bounded(30, png(2, 2, zeros(1024 * MIB)))[0], [(200, None), (422, "corrupt_image")])
+        self.assertEqual(self.bounded(30, png(2, 2, zeros(1024 * MIB))), [(422, "corrupt_image")])
 
     def test_a_flood_of_frames(self):
         self.assertEqual(self.bounded(30, gif_of_frames(600_000)), [(413, "too_many_frames")])
