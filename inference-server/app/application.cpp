@@ -153,7 +153,7 @@ Result<void> Application::check_self_test() const {
   }
   if (options_.self_test_image.empty()) return {};
   // It is read again before each test.
-  const auto picture = read_file(options_.self_test_image, kMaximumSelfTestPicture);
+  const auto picture = read_regular_file(options_.self_test_image, kMaximumSelfTestPicture);
   if (picture) return {};
   return fail(Error(ErrorCode::kInvalidArgument, "--self-test-image cannot be used", picture.error()));
 }

@@ -21,7 +21,7 @@ void print_table(const std::string& path, const protocol::PictureResult& result)
 bool classify_file(protocol::Classifier& classifier, const std::string& path, int k, bool json) {
   // No upload limit holds here, but a file of this size is not a picture.
   constexpr std::uint64_t kMaximumFile = 1 << 30;
-  const auto bytes = read_file(path, kMaximumFile);
+  const auto bytes = read_regular_file(path, kMaximumFile);
   if (!bytes) {
     std::fprintf(stderr, "%s\n", protocol::harmless_text(bytes.error().describe()).c_str());
     return false;

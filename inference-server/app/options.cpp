@@ -13,6 +13,18 @@ namespace {
 /// What a supervisor does not retry in the hope of another outcome (sysexits.h EX_CONFIG).
 constexpr int kExitConfiguration = 78;
 
+/// CLI11 takes -1 for the largest number of an unsigned type, and what is too large as well.
+CLI::Validator seed() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        std::uint64_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        const bool good = error == std::errc() && end == text.data() + text.size();
+        return good ? std::string() : std::string("must be a whole number from 0 to 18446744073709551615");
+      },
+      "NUMBER");
+}
+
 /// An option with its environment variable: --max-upload-bytes and INFERENCE_MAX_UPLOAD_BYTES.
 template <typename T>
 CLI::Option* add(CLI::App& command, const std::string& flag, T& value, const std::string& help,
@@ -114,7 +126,7 @@ void add_fit(CLI::App& app, FitModelOptions& fit) {
   fitting.add_option("--holdout", fit.holdout, "Share of each class that is judged and not fitted")
       ->check(CLI::Range(0.0, 0.5))
       ->capture_default_str();
-  fitting.add_option("--seed", fit.seed, "Which pictures are held out")->capture_default_str();
+  fitting.add_option("--seed", fit.seed, "Which pictures are held out")->check(seed())->capture_default_str();
   add(fitting, "--threads", fit.threads, "0: the cores this process may use")->check(CLI::Range(0, 1024));
 }
 
@@ -129,8 +141,10 @@ void add_calibrate(CLI::App& app, CalibrateOptions& options) {
       ->check(CLI::Range(4, 1'000'000))
       ->capture_default_str();
   command
-      .add_option("--least-agreement", options.least_agreement,
-                  "Share of the compared pictures that must keep float32's first class; else nothing is written")
+      .add_option(
+          "--least-agreement", options.least_agreement,
+          "Share of the compared pictures that must keep float32's first class; else nothing is written; 0: no matter "
+          "what the comparison says")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command.add_option("--threads", options.threads, "0: the cores this process may use")
@@ -158,7 +172,7 @@ void add_model_tools(CLI::App& app, CommandLine& line) {
   CLI::App& making = *app.add_subcommand("make-demo-model", "Fit a model to pictures that this program draws");
   making.add_option("--output", make.output, "The .safetensors file to write")->required();
   making.add_option("--architecture", make.architecture, "resnet18, 34, 50, 101 or 152")->capture_default_str();
-  making.add_option("--seed", make.seed, "Of backbone and pictures")->capture_default_str();
+  making.add_option("--seed", make.seed, "Of backbone and pictures")->check(seed())->capture_default_str();
   making.add_option("--pictures-per-class", make.pictures_per_class, "Fitted pictures")->capture_default_str();
   making.add_flag("--shuffle-labels", make.shuffle_labels, "Deal the labels at random: answers must fall to chance");
   making.add_option("--threads", make.threads, "0: the cores this process may use")->capture_default_str();
@@ -169,7 +183,7 @@ void add_model_tools(CLI::App& app, CommandLine& line) {
   drawing.add_option("--set", draw.set, "Which set")
       ->check(CLI::IsMember({"fitting", "held-out"}))
       ->capture_default_str();
-  drawing.add_option("--seed", draw.seed, "Other seeds give other pictures")->capture_default_str();
+  drawing.add_option("--seed", draw.seed, "Other seeds give other pictures")->check(seed())->capture_default_str();
   drawing.add_option("--per-class", draw.per_class, "Pictures per label")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
@@ -238,7 +252,7 @@ Result<ListenAddress> parse_listen(const std::string& text) {
 
 Result<model::Labels> read_labels(const std::string& path) {
   constexpr std::uint64_t kMaximumFile = 16 * 1024 * 1024;
-  const auto text = read_file(path, kMaximumFile);
+  const auto text = read_regular_file(path, kMaximumFile);
   if (!text) return fail(Error(ErrorCode::kNotFound, "the labels file cannot be used", text.error()));
   auto labels = model::parse_labels(*text);
   if (!labels) return fail(Error(labels.error().code, "the labels file " + path + " cannot be used", labels.error()));

@@ -55,7 +55,7 @@ tl::expected<std::optional<protocol::SelfTestReport>, Failure> ServedModel::test
                                                                                  StartStages& stages) {
   if (options_.self_test_image.empty()) return std::nullopt;
   const auto stage = stages.begin("self_test");
-  const auto picture = read_file(options_.self_test_image, kMaximumSelfTestPicture);
+  const auto picture = read_regular_file(options_.self_test_image, kMaximumSelfTestPicture);
   if (!picture) {
     return tl::unexpected<Failure>(Failure{
         "SelfTestFailed", Error(ErrorCode::kInvalidArgument, "--self-test-image cannot be used", picture.error())});

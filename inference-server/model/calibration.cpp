@@ -21,6 +21,7 @@ namespace imageclassifier::model {
 namespace {
 
 constexpr std::size_t kLeastPictures = 4;
+constexpr int kLeastCompared = 8;
 constexpr std::size_t kMostHeldOut = 128;
 constexpr std::size_t kTop = 5;
 constexpr int kLevels = 127;
@@ -150,6 +151,19 @@ class Calibrator {
 
   Result<void> check_agreement() const {
     const Calibration& found = report_.calibration;
+    if (options_.least_agreement == 0) return {};
+    if (found.held_out < kLeastCompared) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "only " + std::to_string(found.held_out) +
+                      " pictures were left to compare int8 with float32, which says nothing; give " +
+                      "32 at least, better some hundred");
+    }
+    if (found.mean_logit_error > 1) {
+      return fail(
+          ErrorCode::kInvalidArgument,
+          "int8's logits differ from float32's by more than the largest of them. Give more pictures, of the kind that "
+          "the model will see; some networks stay in float32");
+    }
     if (found.top1_agreement >= options_.least_agreement) return {};
     char text[200];
     std::snprintf(text, sizeof text,

@@ -197,6 +197,9 @@ Result<void> check_transfer(CURLcode code, CURL* curl, const Transfer& transfer)
   if (code == CURLE_OK) return {};
   const std::string what = "the download of " + shown(transfer.options->url);
   if (code == CURLE_ABORTED_BY_CALLBACK) return fail(ErrorCode::kCancelled, what + " was stopped");
+  if (code == CURLE_UNSUPPORTED_PROTOCOL) {
+    return fail(ErrorCode::kInvalidArgument, what + " led to an address that is not https, which is not followed");
+  }
   if (code == CURLE_SSL_CACERT_BADFILE) return fail(ErrorCode::kInvalidArgument, "the CA file cannot be used");
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -367,6 +370,11 @@ Result<FetchReport> fetch_model(const FetchOptions& options) {
     return fail(ErrorCode::kInvalidArgument, path + " is a folder; give another name or remove it");
   }
   std::filesystem::create_directories(options.output_directory, error);
+  if (error && !std::filesystem::is_directory(options.output_directory)) {
+    const bool full = error == std::errc::no_space_on_device;
+    return fail(full ? ErrorCode::kUnavailable : ErrorCode::kPermissionDenied,
+                "the folder " + options.output_directory + " cannot be made: " + error.message());
+  }
   Result<FetchReport> report;
   if (auto found = find(path, *digits)) {
     report = std::move(*found);

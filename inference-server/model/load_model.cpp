@@ -178,9 +178,12 @@ Result<Built> build_script(const LoadOptions& options, std::span<const std::byte
   if (!rows) return fail(Error(ErrorCode::kInvalidArgument, options.path + " is unusable", rows.error()));
   const auto classes = static_cast<int>(rows->front().size());
   if (auto labels = settle_labels(manifest, options, classes); !labels) return tl::unexpected(labels.error());
-  const bool asked = options.precision == "bfloat16" || options.precision == "int8";
-  return Built{std::move(manifest),
-               {std::move(*engine), asked ? "a TorchScript program computes in float32 here" : std::string()}};
+  std::string note;
+  if (options.precision == "bfloat16" || options.precision == "int8") {
+    note = "a TorchScript program computes in float32 here";
+    log::warning("a precision is not used", {{"precision", options.precision}, {"reason", note}});
+  }
+  return Built{std::move(manifest), {std::move(*engine), std::move(note)}};
 }
 
 Result<void> check_digest(const LoadOptions& options, const std::string& digest) {

@@ -36,7 +36,8 @@ tl::unexpected<Error> system_failure(const std::string& path) {
 }  // namespace
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // A pipe without a writer would not be opened before somebody writes.
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) return system_failure(path);
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return system_failure(path);

@@ -92,16 +92,23 @@ class NewFile {
   int error_ = 0;
 };
 
-Result<void> refuse_folder(const std::string& path) {
+Result<void> refuse_other_kinds(const std::string& path) {
   std::error_code ignored;
-  if (!std::filesystem::is_directory(path, ignored)) return {};
-  return fail(ErrorCode::kInvalidArgument, "the output " + path + " is a folder; give the name of a file");
+  const auto found = std::filesystem::status(path, ignored);
+  if (std::filesystem::is_directory(found)) {
+    return fail(ErrorCode::kInvalidArgument, "the output " + path + " is a folder; give the name of a file");
+  }
+  // It would be taken away and a file put in its place: /dev/null of a whole machine, for example.
+  if (std::filesystem::exists(found) && !std::filesystem::is_regular_file(found)) {
+    return fail(ErrorCode::kInvalidArgument, "the output " + path + " is a device or a pipe; give the name of a file");
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<void> check_output(const std::string& path) {
-  if (auto file = refuse_folder(path); !file) return file;
+  if (auto file = refuse_other_kinds(path); !file) return file;
   const NewFile file(path);
   if (file.error() != 0) return cannot_write(path, file.error());
   return {};
@@ -109,7 +116,7 @@ Result<void> check_output(const std::string& path) {
 
 Result<std::string> write_safetensors(const std::string& path, std::span<const FileTensor> tensors,
                                       const std::map<std::string, std::string>& metadata) {
-  if (auto file = refuse_folder(path); !file) return tl::unexpected(file.error());
+  if (auto file = refuse_other_kinds(path); !file) return tl::unexpected(file.error());
   NewFile out(path);
   Sha256 digest;
   const auto write = [&](std::span<const std::byte> data) {

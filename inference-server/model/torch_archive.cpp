@@ -210,9 +210,10 @@ Result<NamedTensors> parse_zip(Bytes file, ZipChecksums checksums) {
   const auto folder = find_folder(*records);
   if (!folder) return refuse("the ZIP archive has no data.pkl");
   if (records->contains(*folder + "constants.pkl")) {
-    return fail(ErrorCode::kUnsupported,
-                "the file holds a TorchScript program, which is code: only --allow-torchscript runs it; or save the "
-                "weights alone, with torch.save(model.state_dict(), FILE)");
+    return fail(
+        ErrorCode::kUnsupported,
+        "the file holds a TorchScript program, which is code: only --allow-torchscript true runs it; or save the "
+        "weights alone, with torch.save(model.state_dict(), FILE)");
   }
   const ZipRecord& pickled = records->at(*folder + "data.pkl");
   if (pickled.compressed) return refuse("its data.pkl is compressed; torch.save stores it as it is");

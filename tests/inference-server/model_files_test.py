@@ -117,6 +117,25 @@ class TorchFile(ProgramTest):
         self.assertEqual(process.wait(DEADLINE), -signal.SIGTERM)
         self.assertEqual(list(folder.iterdir()), [])
 
+    def test_pipes_and_devices_are_neither_waited_for_nor_replaced(self):
+        pipe = FOLDER / "pipe"
+        os.mkfifo(pipe)
+        for words in (("convert", PTH, pipe, "--weights", "V1"), ("convert", pipe, FOLDER / "of-a-pipe"),
+                      ("convert", PTH, FOLDER / "of-a-pipe", "--weights", "V1", "--labels", pipe),
+                      ("classify", "--model", pipe, PHOTO), ("classify", "--model", MODEL, pipe)):
+            done = run(*words)
+            self.assertEqual(done.returncode, 1, words)
+            self.assertRegex(done.stderr, "pipe (is not a|is no) regular file|is a device or a pipe", words)
+        self.assertTrue(pipe.is_fifo())
+        self.assertFalse((FOLDER / "of-a-pipe").exists())
+
+    def test_numbers_that_are_none_are_refused(self):
+        for seed in ("-1", "99999999999999999999999", "1x", ""):
+            done = run("draw-pictures", "--output", FOLDER / "not-drawn", "--seed", seed)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("--seed", done.stderr)
+        self.assertFalse((FOLDER / "not-drawn").exists())
+
     def test_names_with_control_characters_are_shown_without_them_and_an_assumption_is_told(self):
         picture = FOLDER / "pic\x1b[31mture.jpg"
         shutil.copy(PHOTO, picture)
@@ -159,7 +178,7 @@ class TorchScript(ProgramTest):
 
     def test_a_program_is_run_only_if_that_is_allowed_and_says_as_many_classes_as_it_has(self):
         path = self.script("return x.mean([2, 3])")
-        self.assertIn("only --allow-torchscript runs it", self.ends_with("ModelInvalid", "--model", str(path)))
+        self.assertIn("only --allow-torchscript true runs it", self.ends_with("ModelInvalid", "--model", str(path)))
         answer = predictions(path, "--allow-torchscript", "true")
         self.assertEqual(sorted(p["label"] for p in answer), ["class 0", "class 1", "class 2"])
         self.assertAlmostEqual(sum(p["probability"] for p in answer), 1, places=3)
@@ -235,7 +254,11 @@ class Calibration(ProgramTest):
         broken.mkdir()
         for n in range(5):
             (broken / f"{n}.jpg").write_bytes(PHOTO.read_bytes()[:200])
-        for sentence, images in (("cannot be read", FOLDER / "nowhere"), ("holds no files", empty),
+        few = FOLDER / "few"
+        few.mkdir()
+        for n in range(5):
+            shutil.copy(PHOTO, few / f"{n}.jpg")
+        for sentence, images in (("only 1 pictures were left to compare", few), ("cannot be read", FOLDER / "nowhere"), ("holds no files", empty),
                                  ("0 of 5 files could be read", broken)):
             done = run("calibrate", "--model", MODEL, "--images", images, "--out", target)
             self.assertEqual(done.returncode, 1)
@@ -266,7 +289,10 @@ class OwnClasses(ProgramTest):
         folder.mkdir()
         os.link(MODEL, folder / "backbone.safetensors")
         page = (ROOT / "docs/your-own-classes.md").read_text()
-        commands = re.search("```sh\n(.*?)```", page, re.DOTALL).group(1).splitlines()
+        block = re.search("## From pictures to answers\n.*?```sh\n(.*?)```", page, re.DOTALL).group(1)
+        # The small seeded network in the place of the demo model's, which takes minutes to make.
+        commands = block.replace('"$(scripts/demo-model)"', "backbone.safetensors").splitlines()
+        self.assertEqual(commands.pop(0), 'export PATH="$PWD/build/release/bin:$PATH"')
         self.assertEqual([command.split()[:2] for command in commands],
                          [["inference-server", word] for word in ("draw-pictures", "fit", "classify")])
         for command in commands:
