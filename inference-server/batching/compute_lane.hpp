@@ -104,9 +104,10 @@ class ComputeLane {
     const SteadyTime now = clock_.steady_now();
     auto state = state_.lock();
     if (places > options_.queue_depth) return fail(ErrorCode::kInvalidArgument, "more tasks than the queue has places");
-    if (in_queue(*state) + places > options_.queue_depth) sweep(*state, now);
+    const auto too_late = [&] { return state->rate.present() > 0 && deadline - now < state->rate.expected(places); };
+    if (in_queue(*state) + places > options_.queue_depth || too_late()) sweep(*state, now);
     if (in_queue(*state) + places > options_.queue_depth) return fail(ErrorCode::kExhausted, "the queue is full");
-    if (state->rate.present() > 0 && deadline - now < state->rate.expected(places)) {
+    if (too_late()) {
       return fail(ErrorCode::kDeadlineExceeded, "the queue is too long for the time limit");
     }
     state->reserved += places;
@@ -164,12 +165,14 @@ class ComputeLane {
 
   /// Gives the places of those that nobody needs any more to others.
   void sweep(State& state, SteadyTime now) {
+    const std::size_t before = state.dead.size();
     for (std::deque<Waiting>& queue : state.waiting) {
       const auto alive =
           std::stable_partition(queue.begin(), queue.end(), [now](const Waiting& one) { return !is_dead(one, now); });
       std::move(alive, queue.end(), std::back_inserter(state.dead));
       queue.erase(alive, queue.end());
     }
+    state.rate.departed(state.dead.size() - before, now, false);
     if (!state.dead.empty()) wake_.notify_all();
   }
 
@@ -185,7 +188,6 @@ class ComputeLane {
         if (stop.stop_requested()) break;
         sweep(*state, clock_.steady_now());
         dead.swap(state->dead);
-        state->rate.departed(dead.size(), clock_.steady_now(), false);
         batch = take(*state);
       }
       for (Waiting& one : dead) finish_dead(one);
