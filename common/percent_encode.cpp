@@ -1,5 +1,7 @@
 #include "common/percent_encode.hpp"
 
+#include <charconv>
+
 namespace imageclassifier {
 
 std::string percent_encode(std::string_view text) {
@@ -19,6 +21,23 @@ std::string percent_encode(std::string_view text) {
     }
   }
   return encoded;
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    unsigned value = 0;
+    if (i + 2 >= text.size()) return std::nullopt;
+    const auto [end, error] = std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16);
+    if (error != std::errc() || end != text.data() + i + 3) return std::nullopt;
+    decoded += static_cast<char>(value);
+    i += 2;
+  }
+  return decoded;
 }
 
 }  // namespace imageclassifier

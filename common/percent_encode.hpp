@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -7,5 +8,8 @@ namespace imageclassifier {
 
 /// Escapes everything but RFC 3986 unreserved characters.
 std::string percent_encode(std::string_view text);
+
+/// Nothing when a '%' is not followed by two hex digits.
+std::optional<std::string> percent_decode(std::string_view text);
 
 }  // namespace imageclassifier

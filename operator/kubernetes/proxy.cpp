@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "common/percent_encode.hpp"
+
 namespace imageclassifier::kubernetes {
 namespace {
 
@@ -64,23 +66,6 @@ std::optional<UrlParts> split_url(std::string_view url) {
   }
   if (!split_host_port(url, parts.host, parts.port) || parts.host.empty()) return std::nullopt;
   return parts;
-}
-
-std::optional<std::string> percent_decode(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    if (i + 2 >= text.size()) return std::nullopt;
-    const auto [end, error] = std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16);
-    if (error != std::errc() || end != text.data() + i + 3) return std::nullopt;
-    decoded += static_cast<char>(value);
-    i += 2;
-  }
-  return decoded;
 }
 
 bool is_port(std::string_view text) {
