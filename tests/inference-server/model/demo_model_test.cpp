@@ -144,7 +144,7 @@ TEST_CASE("int8 is right about as many pictures that a fitted model has not seen
   model::CalibrationOptions how;
   how.model = small_demo().options.output;
   how.output = how.model + "-int8";
-  how.pictures = 16;
+  how.pictures = 48;
   how.picture = [](std::size_t n, const preprocess::TransformSpec& transform) {
     return std::optional(draw(n, demo::PictureSet::kFitting, transform));
   };

@@ -279,7 +279,7 @@ TEST_CASE("a download that is not what it should be leaves nothing behind") {
   const auto code_of = [](const model::FetchOptions& options) { return model::fetch_model(options).error().code; };
   CHECK(code_of(server.options("net-00000000.pth")) == ErrorCode::kDataLoss);
   CHECK(code_of(server.options("net-11111111.pth")) == ErrorCode::kUnavailable);
-  CHECK(code_of(server.options("leave-tls/" + server.good())) == ErrorCode::kUnavailable);
+  CHECK(code_of(server.options("leave-tls/" + server.good())) == ErrorCode::kInvalidArgument);
   auto options = server.options(server.good());
   options.max_bytes = 5;
   CHECK(code_of(options) == ErrorCode::kTooLarge);
