@@ -73,7 +73,7 @@ class Shared(RegistryTest):
         self.run_kubectl("annotate", "ic", "--all", f"example.com/touched={uuid.uuid4()}", "--overwrite")
         begin = time.time()
         third = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2.3 * LIFE))
-        wait_until(lambda: self.get("secret", "r-0-acr-pull")["metadata"]["annotations"]["imageclassifier.dev/expires-at"] >= third, 8 * LIFE,
+        wait_until(lambda: self.get("secret", "r-0-acr-pull")["metadata"]["annotations"]["imageclassifier.dev/expires-at"] >= third, 20 * LIFE,
                    "three rotations")
         # A token of Entra's, or of the registry's for it, serves for four fifths of its life.
         turns = asked[0] + 1 + (time.time() - begin) / (0.8 * LIFE)
