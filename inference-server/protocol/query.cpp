@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <string>
+
+#include "common/percent_encode.hpp"
 
 namespace imageclassifier::protocol {
 namespace {
@@ -11,13 +14,15 @@ Problem bad_parameter(std::string detail) {
   return {ProblemCode::kBadParameter, std::move(detail)};
 }
 
-std::optional<std::string_view> query_value(std::string_view query, std::string_view name) {
+/// Decoded; as sent where that is not possible.
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
   while (!query.empty()) {
     const std::string_view pair = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(pair.size() + 1, query.size()));
     const auto equals = pair.find('=');
     if (pair.substr(0, equals) != name) continue;
-    return equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+    const std::string value(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1));
+    return percent_decode(value).value_or(value);
   }
   return std::nullopt;
 }
@@ -71,7 +76,7 @@ tl::expected<ClassifyQuery, Problem> parse_classify_query(std::string_view query
     if (!given) continue;
     if (auto problem = set_reading(parsed.options, choice.name, *given)) return tl::unexpected<Problem>(*problem);
   }
-  const std::string_view labels = query_value(query, "labels").value_or("name");
+  const std::string labels = query_value(query, "labels").value_or("name");
   if (labels == "wnid") {
     parsed.style = LabelStyle::kWnid;
   } else if (labels == "none") {

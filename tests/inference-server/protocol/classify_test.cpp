@@ -60,10 +60,12 @@ TEST_CASE_METHOD(ProtocolFixture, "a raw body of any other type is one picture")
 TEST_CASE_METHOD(ProtocolFixture,
                  "k is a whole number from 1 to 100, cut at the class count; unknown names are ignored") {
   const std::string picture = read_picture(kPicture);
-  CHECK(json_of(post(picture, "?k=1"))["results"][0]["predictions"].size() == 1);
+  for (const char* one : {"?k=1", "?k=%31"}) {
+    CHECK(json_of(post(picture, one))["results"][0]["predictions"].size() == 1);
+  }
   CHECK(json_of(post(picture, "?x=1&k=100"))["results"][0]["predictions"].size() == 2);
-  for (const char* query : {"?k=0", "?k=101", "?k=", "?k", "?k=1.5", "?k=-1", "?k=99999999999999999999",
-                            "?decode=", "?decode=FAST", "?exif=no", "?alpha", "?k=1&alpha=black"}) {
+  for (const char* query : {"?k=0", "?k=101", "?k=", "?k", "?k=1.5", "?k=-1", "?k=99999999999999999999", "?k=%3",
+                            "?k=%30", "?decode=", "?decode=FAST", "?exif=no", "?alpha", "?k=1&alpha=black"}) {
     check_problem(post(picture, query), 400, "bad_parameter");
   }
 }
