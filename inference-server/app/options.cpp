@@ -1,11 +1,13 @@
 #include "inference-server/app/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
 #include "common/build_info.hpp"
 #include "common/file.hpp"
+#include "inference-server/app/option_sources.hpp"
 
 namespace imageclassifier::app {
 namespace {
@@ -33,6 +35,11 @@ CLI::Option* add(CLI::App& command, const std::string& flag, T& value, const std
   for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return command.add_option(flag, value, help)->envname(variable)->capture_default_str();
 }
+
+struct ConfigOptions {
+  std::string file;    ///< --config
+  bool print = false;  ///< --print-config
+};
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
   add(command, "--model", options.model, "Weights: a .safetensors file, or a .pth file of a state_dict")->required();
@@ -68,8 +75,10 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 40));
 }
 
-void add_serve(CLI::App& app, ServeOptions& options) {
+CLI::App& add_serve(CLI::App& app, ServeOptions& options, ConfigOptions& config) {
   CLI::App& command = *app.add_subcommand("serve", "Serve the upload page and the HTTP API");
+  // The options of all commands may also stand behind this one.
+  command.fallthrough();
   add_model_options(command, options.model);
   add(command, "--listen", options.listen, "Address and port");
   add(command, "--max-upload-bytes", options.max_upload_bytes, "Largest request body")
@@ -95,6 +104,9 @@ void add_serve(CLI::App& app, ServeOptions& options) {
       ->check(CLI::Range(0.0, 1.0));
   add(command, "--upload-page", options.upload_page, "Serve the page at / (true or false)");
   add(command, "--termination-log", options.termination_log, "File for the reason when the server cannot ever serve");
+  add(command, "--config", config.file, "YAML file with options: their names without dashes, a colon, the value");
+  command.add_flag("--print-config", config.print, "Print each option's value and where it came from, and end");
+  return command;
 }
 
 void add_classify(CLI::App& app, ClassifyFilesOptions& options) {
@@ -201,6 +213,34 @@ Command command_of(const CLI::App& app) {
   return Command::kNone;
 }
 
+/// What the command line or the environment says of --config, when the command is `serve`. Its other words may be
+/// wrong: that is told when all of it is parsed. With --print-config nothing is missing.
+std::string config_path(int argc, const char* const* argv, CLI::App& serve) {
+  std::string path;
+  bool print = false;
+  CLI::App scan;
+  scan.set_help_flag();
+  scan.allow_extras();
+  add(scan, "--config", path, "");
+  scan.add_flag("--print-config", print);
+  try {
+    scan.parse(argc, argv);
+  } catch (const CLI::ParseError&) {
+    return {};
+  }
+  const auto words = scan.remaining();
+  if (std::find(words.begin(), words.end(), "serve") == words.end()) return {};
+  if (print) serve.get_option("--model")->required(false);
+  return path;
+}
+
+CommandLine refused(CommandLine line, const std::string& why) {
+  line.command = Command::kNone;
+  line.exit_code = kExitConfiguration;
+  line.message = why.ends_with('\n') ? why : why + "\nRun with --help for more information.\n";
+  return line;
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -211,24 +251,37 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   std::string level = "info";
   add(app, "--log-level", level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-  add_serve(app, line.serve);
+  ConfigOptions config;
+  CLI::App& serve = add_serve(app, line.serve, config);
   add_classify(app, line.classify);
   add_convert(app, line);
   add_fit(app, line.fit);
   add_calibrate(app, line.calibrate);
   add_model_tools(app, line);
+  std::vector<config::Setting> file;
+  if (const std::string path = config_path(argc, argv, serve); !path.empty()) {
+    auto applied = apply_config_file(serve, path);
+    if (!applied) return refused(std::move(line), applied.error().describe());
+    file = std::move(*applied);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     std::ostringstream out;
     std::ostringstream problems;
     const bool good = app.exit(error, out, problems) == 0;
-    line.message = good ? out.str() : problems.str();
-    line.exit_code = good ? 0 : kExitConfiguration;
-    return line;
+    if (good) {
+      line.message = out.str();
+      return line;
+    }
+    if (const std::string unknown = unknown_word(app); !unknown.empty()) return refused(std::move(line), unknown);
+    return refused(std::move(line), problems.str());
   }
   log::parse_level(level, line.log_level);
   line.command = command_of(app);
+  if (!config.print) return line;
+  line.command = Command::kNone;
+  line.message = config::config_text(effective_options(serve, file));
   return line;
 }
 

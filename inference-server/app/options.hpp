@@ -123,7 +123,7 @@ struct CommandLine {
   int exit_code = 0;    ///< kNone: 0, or what main returns
 };
 
-/// Flag, then the environment (INFERENCE_ and the flag's name in capitals), then the default.
+/// Flag, then the environment (INFERENCE_ and the name in capitals), then the file of --config, then the default.
 CommandLine parse_command_line(int argc, const char* const* argv);
 
 struct ListenAddress {
