@@ -52,6 +52,15 @@ void HttpServerCore::remove(HttpConnection* connection) {
   on_connection_closed();
 }
 
+std::shared_ptr<HttpConnection> HttpServerCore::slowest_upload() const {
+  std::shared_ptr<HttpConnection> slowest;
+  for (const auto& [key, connection] : connections) {
+    const auto since = connection->body_stalls_since();
+    if (since && (!slowest || *since < *slowest->body_stalls_since())) slowest = connection;
+  }
+  return slowest;
+}
+
 namespace {
 constexpr int kAcceptedAtOnce = 64;
 }  // namespace

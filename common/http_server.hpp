@@ -60,7 +60,7 @@ enum class HttpRefusal {
   kHeaderTooLarge,        ///< 431
   kInternal,              ///< 500 the handler threw or dropped its responder
   kMethodNotImplemented,  ///< 501 unknown method
-  kOverloaded             ///< 429 the bodies being read exceed Options::max_buffered_bytes
+  kOverloaded             ///< 429 the bodies being read exceed Options::max_buffered_bytes, and this is the slowest
 };
 
 struct HttpRefusalContext {
@@ -124,7 +124,7 @@ struct HttpServerOptions {
       4096;  ///< beyond it the one that waits longest for its client is closed, or one that is answered
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_chunks = 100'000;
-  std::size_t max_buffered_bytes = 256 * 1024 * 1024;  ///< all bodies being read or handled together
+  std::size_t max_buffered_bytes = 256 * 1024 * 1024;  ///< all bodies together; beyond it the slowest upload gives way
   /// First byte (or accept) to the end of the header; for the first request it includes the TLS handshake.
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_idle_timeout{10'000};

@@ -248,6 +248,21 @@ bool HttpConnection::write_now(std::string_view bytes) {
   return !error;
 }
 
+std::optional<SteadyTime> HttpConnection::body_stalls_since() const {
+  return state_ == State::kBody && buffered_ > 0 ? std::optional(waiting_since_) : std::nullopt;
+}
+
+void HttpConnection::forget_body() {
+  core_.buffered_bytes -= buffered_;
+  buffered_ = 0;
+  body_ = std::string();
+}
+
+void HttpConnection::give_way() {
+  forget_body();
+  refuse(HttpRefusal::kOverloaded, "Too many uploads at once; try again shortly.");
+}
+
 void HttpConnection::take_body() {
   std::string_view rest = input_;
   const std::size_t before = body_.size();
@@ -277,8 +292,11 @@ void HttpConnection::take_body() {
     case ChunkDecoder::State::kMore:
       break;
   }
-  if (core_.buffered_bytes > core_.options.max_buffered_bytes) {
-    return refuse(HttpRefusal::kOverloaded, "Too many uploads at once; try again shortly.");
+  waiting_since_ = now();
+  while (core_.buffered_bytes > core_.options.max_buffered_bytes) {
+    const auto slowest = core_.slowest_upload();
+    if (!slowest || slowest.get() == this) return give_way();
+    slowest->give_way();
   }
   arm(std::min(now() + core_.options.body_idle_timeout, body_deadline_));
   wait_readable();
@@ -359,9 +377,7 @@ void HttpConnection::write(HttpResponse response) {
 }
 
 void HttpConnection::on_written(bool delivered) {
-  core_.buffered_bytes -= buffered_;
-  buffered_ = 0;
-  body_ = std::string();
+  forget_body();
   if (core_.options.observer) {
     core_.options.observer({route_ != nullptr ? route_->path : "other", head_parsed_ ? &head_ : nullptr, &response_,
                             now() - head_.started, !delivered});
@@ -397,8 +413,7 @@ void HttpConnection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   if (client_gone_) client_gone_->store(true);
-  core_.buffered_bytes -= buffered_;
-  buffered_ = 0;
+  forget_body();
   boost::system::error_code ignored;
   timer_.cancel();
   socket_.close(ignored);

@@ -63,6 +63,8 @@ struct HttpServerCore {
   std::atomic<std::size_t> connection_count{0};
   std::function<void()> on_connection_closed;
 
+  /// Of those whose body is being read, the one that waits longest for its client; null: none is.
+  std::shared_ptr<HttpConnection> slowest_upload() const;
   void add(const std::shared_ptr<HttpConnection>& connection);
   void remove(HttpConnection* connection);
 };
@@ -83,6 +85,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     return state_ == State::kLingering ||
            (state_ == State::kWriting && (now - writing_since_ > kWriteStalls || !input_.empty()));
   }
+  /// Since when the rest of a body that has begun is waited for; no value: none is.
+  std::optional<SteadyTime> body_stalls_since() const;
+  /// Ends a request whose body is being read, so that others find room: 429.
+  void give_way();
   void on_drain();
   void close();
   /// The handler's answer; no value: it gave none.
@@ -109,6 +115,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   const HttpRoute* find_route();
   void prepare_body();
   void take_body();
+  void forget_body();
   void dispatch();
 
   void refuse(HttpRefusal reason, std::string message, std::size_t limit = 0);

@@ -153,6 +153,26 @@ TEST_CASE("bodies that together exceed the budget are 429") {
   CHECK(fixture.status(header("Connection: close\r\nContent-Length: 900\r\n") + std::string(900, 'x')) == 200);
 }
 
+TEST_CASE("half-sent bodies that fill the budget give way to one that arrives, the one that stalls longest first") {
+  HttpServerOptions options;
+  options.max_buffered_bytes = 1000;
+  HttpServerFixture fixture(options);
+  std::vector<RawClient> stalled;
+  for (int i = 0; i < 2; ++i) {
+    stalled.push_back(fixture.connect());
+    stalled.back().send(header("Content-Length: 500\r\n") + std::string(450, 'x'));
+    // What comes later is answered after that was read.
+    CHECK(fixture.status("GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") == 200);
+  }
+  RawClient arriving = fixture.connect();
+  arriving.send(header("Content-Length: 300\r\n") + std::string(200, 'x'));
+  CHECK(status_of(stalled[0].read_to_end()) == 429);
+  arriving.send(std::string(100, 'x'));
+  CHECK(status_of(arriving.read_response()) == 200);
+  stalled[1].send(std::string(50, 'x'));
+  CHECK(status_of(stalled[1].read_response()) == 200);
+}
+
 TEST_CASE("beyond the connection limit the one that waits longest makes room, a busy one never does") {
   HttpServerOptions options;
   options.max_connections = 3;
