@@ -37,11 +37,11 @@ def wait_for(what, condition):
 
 
 class Server:
-    """The program in serve mode on a free port of 127.0.0.1."""
+    """The program in serve mode on a free port of 127.0.0.1; `prefix` is a command that runs it."""
 
-    def __init__(self, *options, environment=None):
+    def __init__(self, *options, environment=None, prefix=()):
         self.log_path = FOLDER / f"log-{time.monotonic_ns()}"
-        arguments = [PROGRAM, "serve", "--listen", "127.0.0.1:0", *options]
+        arguments = [*prefix, PROGRAM, "serve", "--listen", "127.0.0.1:0", *options]
         for option, value in (("--model", MODEL), ("--labels", LABELS)):
             if option not in options:
                 arguments += [option, str(value)]
