@@ -136,6 +136,8 @@ class ComputeLane {
 
   /// How long until a task that arrived now would be done, from the measured time per task; zero before the first one.
   Duration expected_wait() { return state_.lock()->rate.expected(); }
+  /// The measured time per task.
+  Duration time_per_task() { return state_.lock()->rate.per_item(); }
 
  private:
   struct Waiting {

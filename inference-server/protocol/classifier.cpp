@@ -151,15 +151,22 @@ std::optional<preprocess::Input> Classifier::prepare(std::string_view bytes, con
   return std::move(prepared->input);
 }
 
-Problem Classifier::refuse(const Error& error) {
+int Classifier::return_time(std::size_t count) {
+  const Duration queue = std::max(lane_.expected_wait(), decoders_.expected(0));
+  // They are told whole seconds: no more come back in the same one than the queue has places.
+  const Duration second = std::chrono::seconds(1);
+  const Duration apart = std::max(lane_.time_per_task(), second / static_cast<std::int64_t>(options_.lane.queue_depth));
+  const Duration wait = return_times_.lock()->next(count, queue, apart, clock_.steady_now());
+  return std::max(1, static_cast<int>(std::chrono::ceil<std::chrono::seconds>(wait).count()));
+}
+
+Problem Classifier::refuse(const Error& error, std::size_t count) {
   Problem problem = problem_of(error);
   if (error.code == ErrorCode::kInvalidArgument) {
     problem = {ProblemCode::kTooManyImages,
                "At most " + std::to_string(options_.lane.queue_depth) + " pictures can be sent at once."};
   }
-  const Duration wait = std::max(lane_.expected_wait(), decoders_.expected(0));
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
-  if (problem.retry_after > 0) problem.retry_after = static_cast<int>(std::clamp<std::int64_t>(seconds, 1, 60));
+  if (problem.retry_after > 0) problem.retry_after = return_time(count);
   metrics_.rejected(problem);
   return problem;
 }
@@ -167,11 +174,12 @@ Problem Classifier::refuse(const Error& error) {
 tl::expected<Classifier::Lane::Reservation, Problem> Classifier::admit(std::size_t count, std::uint64_t pixels,
                                                                        const ClassifyOptions& options) {
   auto places = lane_.reserve(count, options.deadline);
-  if (!places) return tl::unexpected<Problem>(refuse(places.error()));
+  if (!places) return tl::unexpected<Problem>(refuse(places.error(), count));
   // Alone it is always taken, however slow the last ones were: so the measure mends itself.
   const bool alone = lane_.depth() == count;
   if (!alone && pixels > 0 && options.deadline - clock_.steady_now() < decoders_.expected(pixels)) {
-    return tl::unexpected<Problem>(refuse(Error(ErrorCode::kDeadlineExceeded, "too much is to be decoded before it")));
+    const Error error(ErrorCode::kDeadlineExceeded, "too much is to be decoded before it");
+    return tl::unexpected<Problem>(refuse(error, count));
   }
   *open_.lock() += count;
   return std::move(*places);
@@ -185,6 +193,7 @@ void Classifier::settle(const std::shared_ptr<Pending>& pending) {
 
 void Classifier::fail_picture(PictureResult& result, const Error& error) {
   result.problem = problem_of(error);
+  if (error.code == ErrorCode::kDeadlineExceeded) result.problem->retry_after = return_time(1);
   if (error.code == ErrorCode::kCancelled) {
     metrics_.abandoned();
   } else {

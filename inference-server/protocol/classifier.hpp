@@ -13,6 +13,7 @@
 #include "common/start_stages.hpp"
 #include "inference-server/batching/compute_lane.hpp"
 #include "inference-server/batching/decode_pool.hpp"
+#include "inference-server/batching/return_times.hpp"
 #include "inference-server/image/decoder.hpp"
 #include "inference-server/model/model.hpp"
 #include "inference-server/postprocess/top_k.hpp"
@@ -100,7 +101,9 @@ class Classifier {
   using Lane = batching::ComputeLane<preprocess::Input, std::vector<float>>;
   struct Pending;
   struct Decoding;
-  Problem refuse(const Error& error);
+  Problem refuse(const Error& error, std::size_t count);
+  /// Whole seconds after which the client of `count` pictures should come back, see ReturnTimes.
+  int return_time(std::size_t count);
   /// Places for `count` pictures of `pixels` together.
   tl::expected<Lane::Reservation, Problem> admit(std::size_t count, std::uint64_t pixels,
                                                  const ClassifyOptions& options);
@@ -126,6 +129,7 @@ class Classifier {
   std::atomic<bool> warm_{false};  // before that, batches are not counted
   Guarded<std::size_t> open_;      // pictures that were taken and are not settled
   std::condition_variable_any settled_;
+  Guarded<batching::ReturnTimes> return_times_;
   Lane lane_;  // last, and the pool after it: their threads use the rest
   batching::DecodePool decoders_;
 };

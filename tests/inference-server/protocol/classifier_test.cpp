@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "tests/inference-server/protocol/protocol_fixture.hpp"
+#include "tests/support/fake_clock.hpp"
 
 using namespace imageclassifier;
 using namespace imageclassifier::test;
@@ -63,6 +64,36 @@ TEST_CASE_METHOD(ProtocolFixture, "network inputs wait in the same queue, under 
   const auto results = promise.get_future().get();
   REQUIRE(results[0].problem);
   CHECK(results[0].problem->code == protocol::ProblemCode::kDeadline);
+}
+
+TEST_CASE("clients that are refused together are told to come back one after the other") {
+  using namespace std::chrono_literals;
+  imageclassifier::testing::FakeClock clock;
+  MetricsRegistry registry;
+  protocol::InferenceMetrics metrics{registry};
+  std::promise<void> gate;
+  auto made = std::make_unique<BrightnessModel>();
+  BrightnessModel& model = *made;
+  model.while_computing = [&clock] { clock.advance(4s); };
+  protocol::Classifier classifier({{}, {.queue_depth = 2, .max_batch = 1}, 2}, std::move(made), clock, metrics);
+  REQUIRE(classifier.warm_up().has_value());
+  model.while_computing = {};
+  model.gate = gate.get_future().share();
+
+  const preprocess::Input input{.channels = 3, .height = 1, .width = 1, .values = {0, 0, 0}};
+  const auto ask = [&](std::size_t count) {
+    return classifier.classify(std::vector(count, input), {.deadline = SteadyTime::max()}, [](const Results&) {});
+  };
+  REQUIRE_FALSE(ask(1));
+  while (model.entered < 2) std::this_thread::yield();
+  REQUIRE_FALSE(ask(2));
+  // Three are there, each of four seconds, and the one that comes back takes as long.
+  CHECK(ask(1)->retry_after == 16);
+  CHECK(ask(2)->retry_after == 20);
+  CHECK(ask(1)->retry_after == 28);
+  clock.advance(10s);
+  CHECK(ask(1)->retry_after == 22);
+  gate.set_value();
 }
 
 TEST_CASE("softmax divides logits by the temperature first") {

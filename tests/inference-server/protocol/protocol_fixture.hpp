@@ -20,6 +20,7 @@ class BrightnessModel final : public model::Model {
   const model::Manifest& manifest() const override { return manifest_; }
   Result<model::Logits> forward(std::span<const preprocess::Input> inputs) override {
     ++entered;
+    if (while_computing) while_computing();
     if (gate.valid()) gate.wait();
     if (broken) return fail(ErrorCode::kInternal, "secret detail of the library");
     model::Logits logits;
@@ -35,6 +36,7 @@ class BrightnessModel final : public model::Model {
   model::ModelInfo info_{"brightness", "1", "resnet18", "float32", "onednn", std::string(64, 'a'), true};
   model::Manifest manifest_{"resnet18", "demo", {}, {"dark <b>", "bright"}, 1.0, {"n00000000", "n00000001"}};
   std::shared_future<void> gate;
+  std::function<void()> while_computing;
   std::atomic<bool> broken{false};
   std::atomic<int> entered{0};
 };
