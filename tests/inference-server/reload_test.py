@@ -10,8 +10,7 @@ import threading
 from serving import FOLDER, MODEL, PICTURE, WRITE_MODEL, ProgramTest, Server, main, wait_for
 
 
-# A sanitizer keeps what was freed for a while.
-MOST_GROWTH = 10 if os.environ.get("IC_SANITIZED") else 1.1
+MOST_GROWTH = 1.1
 
 
 def make_model(name, seed):
@@ -62,7 +61,8 @@ class Reload(ProgramTest):
 
     def test_SIGHUP_under_load_changes_the_model_once_and_fails_no_request(self):
         other = make_model("other.safetensors", 2)
-        with Server("--model", str(self.served)) as server:
+        # However long a starved machine takes: a 429 would be no failure of a reload.
+        with Server("--model", str(self.served), "--request-timeout", "600") as server:
             server.ready()
             first = self.digest(server)
             load = Load(server)
