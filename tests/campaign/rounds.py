@@ -23,8 +23,15 @@ def run_test_program(plane, program, case, seed, rounds):
     return result.returncode == 0
 
 
-def main(name, default_rounds, chunk, run_chunk):
-    """run_chunk(control plane's folder, seed, rounds) -> passed. Chunks have the seeds S, S+1, ..."""
+def run_server_test(name, **environment):
+    """True when tests/inference-server/NAME_test.py passed with the programs of the build; it prints its own totals."""
+    environment = {**os.environ, **{key: str(value) for key, value in environment.items()}}
+    command = [ROOT / f"tests/inference-server/{name}_test.py", BINARIES / "bin/inference-server", BINARIES / "tests/write_seeded_model"]
+    return subprocess.run(command, env=environment, timeout=3600).returncode == 0
+
+
+def main(name, default_rounds, chunk, run_chunk, control_plane=True):
+    """run_chunk(folder of a control plane, or of nothing, seed, rounds) -> passed. Chunks have the seeds S, S+1, ..."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--rounds", type=int, default=default_rounds)
     parser.add_argument("--seed", type=int, default=1, help="of the first part; the next parts count on")
@@ -42,7 +49,8 @@ def main(name, default_rounds, chunk, run_chunk):
         if earlier["seed"] == options.seed and earlier["rounds"] < options.rounds and not earlier["failed"]:
             done = earlier
     plane = state / f"{name}.control_plane"
-    subprocess.run([CONTROL_PLANE, "up", "--state", plane], check=True)
+    if control_plane:
+        subprocess.run([CONTROL_PLANE, "up", "--state", plane], check=True)
     started = time.monotonic()
     try:
         while done["rounds"] < options.rounds and time.monotonic() - started < options.minutes * 60:
@@ -56,7 +64,8 @@ def main(name, default_rounds, chunk, run_chunk):
             print(f"campaign {name}: {done['rounds']} of {options.rounds} rounds, {len(done['failed'])} failures, "
                   f"{time.monotonic() - started:.0f} s", flush=True)
     finally:
-        subprocess.run([CONTROL_PLANE, "down", "--state", plane], check=False)
+        if control_plane:
+            subprocess.run([CONTROL_PLANE, "down", "--state", plane], check=False)
     if done["failed"]:
         print(f"campaign {name}: failed seeds {done['failed']}")
     print(f"campaign {name}: {done['rounds']} rounds, {len(done['failed'])} failures, "
