@@ -5,6 +5,7 @@
 
 using namespace imageclassifier;
 using namespace imageclassifier::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -25,6 +26,37 @@ preprocess::Input network_input(const std::string& picture, const preprocess::Tr
   REQUIRE(made.has_value());
   return std::move(made->input);
 }
+
+/// A classifier whose model takes four seconds for a picture, by a clock that stands still, and is busy with one.
+struct SlowLane {
+  explicit SlowLane(std::size_t queue_depth) {
+    auto made = std::make_unique<BrightnessModel>();
+    BrightnessModel& model = *made;
+    model.while_computing = [this] { clock.advance(4s); };
+    classifier.emplace(protocol::ClassifierOptions{{}, {.queue_depth = queue_depth, .max_batch = 1}, 2},
+                       std::move(made), clock, metrics);
+    REQUIRE(classifier->warm_up().has_value());
+    model.while_computing = {};
+    model.gate = gate.get_future().share();
+    REQUIRE_FALSE(ask(1));
+    while (model.entered < 2) std::this_thread::yield();
+  }
+  ~SlowLane() { gate.set_value(); }
+  SlowLane(const SlowLane&) = delete;
+  SlowLane& operator=(const SlowLane&) = delete;
+
+  std::optional<protocol::Problem> ask(std::size_t count, Duration limit = 1h) {
+    const preprocess::Input input{.channels = 3, .height = 1, .width = 1, .values = {0, 0, 0}};
+    return classifier->classify(std::vector(count, input), {.deadline = clock.steady_now() + limit},
+                                [](const Results&) {});
+  }
+
+  imageclassifier::testing::FakeClock clock;
+  MetricsRegistry registry;
+  protocol::InferenceMetrics metrics{registry};
+  std::promise<void> gate;
+  std::optional<protocol::Classifier> classifier;
+};
 
 }  // namespace
 
@@ -67,33 +99,24 @@ TEST_CASE_METHOD(ProtocolFixture, "network inputs wait in the same queue, under 
 }
 
 TEST_CASE("clients that are refused together are told to come back one after the other") {
-  using namespace std::chrono_literals;
-  imageclassifier::testing::FakeClock clock;
-  MetricsRegistry registry;
-  protocol::InferenceMetrics metrics{registry};
-  std::promise<void> gate;
-  auto made = std::make_unique<BrightnessModel>();
-  BrightnessModel& model = *made;
-  model.while_computing = [&clock] { clock.advance(4s); };
-  protocol::Classifier classifier({{}, {.queue_depth = 2, .max_batch = 1}, 2}, std::move(made), clock, metrics);
-  REQUIRE(classifier.warm_up().has_value());
-  model.while_computing = {};
-  model.gate = gate.get_future().share();
-
-  const preprocess::Input input{.channels = 3, .height = 1, .width = 1, .values = {0, 0, 0}};
-  const auto ask = [&](std::size_t count) {
-    return classifier.classify(std::vector(count, input), {.deadline = SteadyTime::max()}, [](const Results&) {});
-  };
-  REQUIRE_FALSE(ask(1));
-  while (model.entered < 2) std::this_thread::yield();
-  REQUIRE_FALSE(ask(2));
+  SlowLane lane(2);
+  REQUIRE_FALSE(lane.ask(2));
   // Three are there, each of four seconds, and the one that comes back takes as long.
-  CHECK(ask(1)->retry_after == 16);
-  CHECK(ask(2)->retry_after == 20);
-  CHECK(ask(1)->retry_after == 28);
-  clock.advance(10s);
-  CHECK(ask(1)->retry_after == 22);
-  gate.set_value();
+  CHECK(lane.ask(1)->retry_after == 16);
+  CHECK(lane.ask(2)->retry_after == 20);
+  CHECK(lane.ask(1)->retry_after == 28);
+  lane.clock.advance(10s);
+  CHECK(lane.ask(1)->retry_after == 22);
+}
+
+TEST_CASE("who would be in time by a hair only is refused") {
+  SlowLane lane(64);
+  // One is there, so that the next is done after eight seconds.
+  const auto refused = lane.ask(1, 9999ms);
+  REQUIRE(refused);
+  CHECK(refused->code == protocol::ProblemCode::kDeadline);
+  CHECK(refused->retry_after == 8);
+  CHECK_FALSE(lane.ask(1, 10s));
 }
 
 TEST_CASE("softmax divides logits by the temperature first") {
