@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/guarded.hpp"
+#include "common/log_level.hpp"
 #include "common/redaction.hpp"
 
 namespace imageclassifier::log {
@@ -102,6 +103,38 @@ Scope::~Scope() {
 
 void initialize(Level level) {
   logger().set_level(to_spdlog(level));
+}
+
+void set_level(Level level) {
+  logger().set_level(to_spdlog(level));
+}
+
+Level level() {
+  switch (logger().level()) {
+    case spdlog::level::trace:
+    case spdlog::level::debug:
+      return Level::kDebug;
+    case spdlog::level::info:
+      return Level::kInfo;
+    case spdlog::level::warn:
+      return Level::kWarning;
+    default:
+      return Level::kError;
+  }
+}
+
+std::string_view to_string(Level level) {
+  switch (level) {
+    case Level::kDebug:
+      return "debug";
+    case Level::kInfo:
+      return "info";
+    case Level::kWarning:
+      return "warning";
+    case Level::kError:
+      break;
+  }
+  return "error";
 }
 
 bool parse_level(std::string_view text, Level& level) {

@@ -8,15 +8,18 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "common/build_info.hpp"
 #include "common/file.hpp"
+#include "inference-server/app/admin_server.hpp"
 #include "inference-server/app/file_watch.hpp"
 #include "inference-server/app/memory_limit.hpp"
 #include "inference-server/app/process_age.hpp"
 #include "inference-server/app/served_model.hpp"
+#include "inference-server/app/server_log.hpp"
+#include "inference-server/app/thread_check.hpp"
 #include "inference-server/app/tls_files.hpp"
 #include "inference-server/model/cpu_count.hpp"
 #include "inference-server/protocol/basic_auth.hpp"
+#include "inference-server/protocol/bearer_auth.hpp"
 #include "inference-server/protocol/request_context.hpp"
 #include "inference-server/protocol/routes.hpp"
 
@@ -36,52 +39,6 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-void log_configuration(const ServeOptions& options) {
-  log::info("configuration", {{"version", build_version()},
-                              {"model", options.model.model},
-                              {"model_sha256", options.model.sha256},
-                              {"architecture", options.model.architecture},
-                              {"model_name", options.model.name},
-                              {"labels", options.model.labels},
-                              {"precision", options.model.precision},
-                              {"engine", options.model.engine},
-                              {"threads", options.model.threads},
-                              {"top_k", options.model.top_k},
-                              {"max_image_pixels", options.model.max_image_pixels},
-                              {"max_image_memory", limits_of(options.model).max_memory},
-                              {"listen", options.listen},
-                              {"max_upload_bytes", options.max_upload_bytes},
-                              {"request_timeout", options.request_timeout},
-                              {"queue_depth", options.queue_depth},
-                              {"drain_delay", options.drain_delay},
-                              {"exit_timeout", options.exit_timeout},
-                              {"auth_basic_file", options.auth_basic_file},
-                              {"tls_certificate", options.tls_certificate},
-                              {"tls_key", options.tls_key},
-                              {"self_test_image", options.self_test_image},
-                              {"self_test_label", options.self_test_label},
-                              {"self_test_minimum_score", options.self_test_minimum_score},
-                              {"upload_page", options.upload_page}});
-}
-
-void log_exchange(const HttpExchange& exchange) {
-  const bool quiet = exchange.route == "/healthz" || exchange.route == "/readyz" || exchange.route == "/metrics" ||
-                     exchange.route == "/ping" || exchange.route.starts_with("/v2/health/");
-  std::string id;
-  for (const HttpHeader& header : exchange.response->headers) {
-    if (header.name == "X-Request-Id") id = header.value;
-  }
-  const HttpRequest* request = exchange.request;
-  log::write(quiet ? log::Level::kDebug : log::Level::kInfo, "request",
-             {{"method", request != nullptr ? request->method : ""},
-              {"route", exchange.route},
-              {"status", exchange.response->status},
-              {"seconds", std::chrono::duration<double>(exchange.duration).count()},
-              {"request_id", id},
-              {"traceparent", request != nullptr ? protocol::traceparent(*request) : ""},
-              {"client_gone", exchange.client_gone}});
 }
 
 ServeOptions with_threads(ServeOptions options) {
@@ -105,6 +62,8 @@ class Application {
   Result<void> prepare_files();
   Result<void> change_certificate();
   Result<void> listen();
+  Result<void> listen_for_admin(std::optional<HttpTlsPair> tls);
+  bool admits(const HttpRequest& head);
   void load_and_warm_up();
   Result<void> check_self_test() const;
   int drain();
@@ -120,8 +79,12 @@ class Application {
   std::mutex mutex_;
   std::condition_variable_any failed_;
   std::optional<Failure> failure_;  // under mutex_
+  bool drain_asked_ = false;        // under mutex_
   std::optional<protocol::BasicAuth> auth_;
+  std::optional<protocol::BearerAuth> tokens_;
+  std::optional<protocol::BearerAuth> admin_tokens_;
   std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<HttpServer> admin_;
   std::optional<FileWatch> watch_;
   std::jthread watcher_;
   std::jthread loader_;
@@ -130,20 +93,33 @@ class Application {
 
 Result<void> Application::prepare_files() {
   std::vector<WatchedFiles> files;
-  if (!options_.auth_basic_file.empty()) {
-    auth_.emplace(options_.auth_basic_file);
-    files.push_back({"credentials", auth_->files(), [this] { return auth_->load(); }});
-  }
+  std::vector<std::pair<std::string, std::function<Result<void>()>>> credentials;
+  const auto add = [&](const std::string& option, const std::string& path, auto& auth) {
+    if (path.empty()) return;
+    auth.emplace(path);
+    files.push_back({"credentials", auth->files(), [&auth] { return auth->load(); }});
+    credentials.emplace_back(option, files.back().reload);
+  };
+  add("--auth-basic-file", options_.auth_basic_file, auth_);
+  add("--auth-bearer-file", options_.auth_bearer_file, tokens_);
+  add("--admin-token-file", options_.admin_token_file, admin_tokens_);
   if (!options_.tls_certificate.empty()) {
     files.push_back(
         {"TLS certificate", {options_.tls_certificate, options_.tls_key}, [this] { return change_certificate(); }});
   }
   // Before they are read for the first time: no change is missed.
   watch_.emplace(std::move(files));
-  if (!auth_) return {};
-  const auto read = auth_->load();
-  // Whatever is wrong with them, only somebody who mends them helps.
-  return read ? read : fail(Error(ErrorCode::kInvalidArgument, "--auth-basic-file cannot be used", read.error()));
+  for (const auto& [option, load] : credentials) {
+    const auto read = load();
+    // Whatever is wrong with them, only somebody who mends them helps.
+    if (!read) return fail(Error(ErrorCode::kInvalidArgument, option + " cannot be used", read.error()));
+  }
+  return {};
+}
+
+bool Application::admits(const HttpRequest& head) {
+  if (!auth_ && !tokens_) return true;
+  return (auth_ && auth_->admits(head)) || (tokens_ && tokens_->admits(head));
 }
 
 Result<void> Application::check_self_test() const {
@@ -160,7 +136,12 @@ Result<void> Application::check_self_test() const {
 
 Result<void> Application::change_certificate() {
   const auto pair = read_tls_files(options_);
-  return pair ? server_->change_certificate(**pair) : fail(pair.error());
+  if (!pair) return fail(pair.error());
+  auto changed = server_->change_certificate(**pair);
+  if (!changed || !admin_) return changed;
+  changed = admin_->change_certificate(**pair);
+  const bool plain = !changed && changed.error().code == ErrorCode::kUnsupported;
+  return plain ? Result<void>() : changed;
 }
 
 Result<void> Application::listen() {
@@ -174,10 +155,11 @@ Result<void> Application::listen() {
   HttpServerOptions http;
   http.address = address->address;
   http.port = address->port;
-  http.refusal_response = [this](const HttpRefusalContext& refusal) {
-    metrics_.rejected(protocol::problem_of(refusal));
-    return protocol::refusal_response(refusal);
-  };
+  http.refusal_response =
+      [this, answer = protocol::refusals({auth_.has_value(), tokens_.has_value()})](const HttpRefusalContext& refusal) {
+        metrics_.rejected(protocol::problem_of(refusal));
+        return answer(refusal);
+      };
   http.observer = [this](const HttpExchange& exchange) {
     metrics_.request(exchange.route, exchange.response->status, exchange.duration);
     log_exchange(exchange);
@@ -185,8 +167,8 @@ Result<void> Application::listen() {
   auto tls = read_tls_files(options_);
   if (!tls) return fail(Error(ErrorCode::kInvalidArgument, "HTTPS cannot be served", tls.error()));
   const bool secure = tls->has_value();
-  http.tls = std::move(*tls);
-  if (auth_) http.admit = [this](const HttpRequest& head) { return auth_->admits(head); };
+  http.tls = *tls;
+  http.admit = [this](const HttpRequest& head) { return admits(head); };
   auto server = HttpServer::start(std::move(http), protocol::make_routes(state_, metrics_, protocol));
   if (!server) {
     const std::string with = secure ? " with " + options_.tls_certificate + " and " + options_.tls_key : "";
@@ -194,6 +176,21 @@ Result<void> Application::listen() {
   }
   server_ = std::move(*server);
   log::info("listening", {{"address", address->address}, {"port", server_->port()}, {"tls", secure}});
+  return listen_for_admin(std::move(*tls));
+}
+
+Result<void> Application::listen_for_admin(std::optional<HttpTlsPair> tls) {
+  auto admin = start_admin_server(options_, std::move(tls), admin_tokens_ ? &*admin_tokens_ : nullptr,
+                                  {.reload = [this] { return model_.reload_alone(); },
+                                   .drain =
+                                       [this] {
+                                         const std::unique_lock hold(mutex_);
+                                         drain_asked_ = true;
+                                         failed_.notify_all();
+                                       },
+                                   .configuration = [this] { return options_.effective; }});
+  if (!admin) return fail(admin.error());
+  admin_ = std::move(*admin);
   return {};
 }
 
@@ -209,6 +206,7 @@ int Application::run() {
   log::info("started", {{"seconds", std::chrono::duration<double>(stages_.since_start()).count()}});
   raise_descriptor_limit();
   log_configuration(options_);
+  warn_of_oversubscription(options_.model.threads);
   auto listening = prepare_files();
   if (listening) listening = check_self_test();
   if (listening) listening = listen();
@@ -223,7 +221,7 @@ int Application::run() {
   reloader_ = std::jthread([this](const std::stop_token& stop) { model_.serve_requests(stop); });
   signals_.on_hangup([this] { model_.request_reload(); });
   std::unique_lock lock(mutex_);
-  failed_.wait(lock, signals_.token(), [this] { return failure_.has_value(); });
+  failed_.wait(lock, signals_.token(), [this] { return failure_.has_value() || drain_asked_; });
   if (!failure_) {
     lock.unlock();
     return drain();

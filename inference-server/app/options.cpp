@@ -94,6 +94,12 @@ CLI::App& add_serve(CLI::App& app, ServeOptions& options, ConfigOptions& config)
   add(command, "--auth-basic-file", options.auth_basic_file,
       "Ask for a user name and a password: a folder with the files username and password, or a file with "
       "username:password; read again when they change");
+  add(command, "--auth-bearer-file", options.auth_bearer_file,
+      "Let in whoever brings a bearer token: a file with one in each line; read again when it changes");
+  add(command, "--admin-listen", options.admin_listen,
+      "Address and port for reload, drain, log level and configuration; default: none");
+  add(command, "--admin-token-file", options.admin_token_file,
+      "Bearer tokens for the admin port, needed if its address is not a loopback one");
   add(command, "--tls-certificate", options.tls_certificate,
       "Serve HTTPS: a PEM file with the certificate and its chain; read again when it changes");
   add(command, "--tls-key", options.tls_key, "PEM file with the certificate's key");
@@ -279,9 +285,11 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   }
   log::parse_level(level, line.log_level);
   line.command = command_of(app);
+  if (line.command != Command::kServe) return line;
+  line.serve.effective = config::config_text(effective_options(serve, file));
   if (!config.print) return line;
   line.command = Command::kNone;
-  line.message = config::config_text(effective_options(serve, file));
+  line.message = line.serve.effective;
   return line;
 }
 

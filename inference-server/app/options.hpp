@@ -37,6 +37,9 @@ struct ServeOptions {
   double drain_delay = 5;                                ///< --drain-delay, seconds: still serving after SIGTERM
   double exit_timeout = 30;                              ///< --exit-timeout, seconds for what is in flight
   std::string auth_basic_file;                           ///< --auth-basic-file; empty: everyone is served
+  std::string auth_bearer_file;                          ///< --auth-bearer-file; as well as, or instead of, the other
+  std::string admin_listen;                              ///< --admin-listen ADDRESS:PORT; empty: no admin port
+  std::string admin_token_file;                          ///< --admin-token-file; needed beyond this machine
   std::string tls_certificate;                           ///< --tls-certificate, PEM chain; empty: plain HTTP
   std::string tls_key;                                   ///< --tls-key, PEM
   std::string self_test_image;                           ///< --self-test-image, a picture file; empty: no self-test
@@ -44,6 +47,7 @@ struct ServeOptions {
   double self_test_minimum_score = 0.5;                  ///< --self-test-minimum-score, 0..1
   bool upload_page = true;                               ///< --upload-page
   std::string termination_log = "/dev/termination-log";  ///< --termination-log; written only if it exists
+  std::string effective;  ///< all of this as a configuration file, with where each value came from
 };
 
 struct ClassifyFilesOptions {

@@ -98,6 +98,16 @@ std::optional<Failure> ServedModel::start(StartStages& stages) {
 
 Result<model::ModelInfo> ServedModel::reload() {
   const std::lock_guard one_at_a_time(reloading_);
+  return exchange();
+}
+
+Result<model::ModelInfo> ServedModel::reload_alone() {
+  const std::unique_lock alone(reloading_, std::try_to_lock);
+  if (!alone) return fail(ErrorCode::kConflict, "another reload is under way");
+  return exchange();
+}
+
+Result<model::ModelInfo> ServedModel::exchange() {
   auto former = state_.get().classifier;
   if (!former) return fail(ErrorCode::kUnavailable, "the first model is not ready yet");
   log::info("reloading the model", {{"model", options_.model.model}});

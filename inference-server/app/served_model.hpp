@@ -38,6 +38,8 @@ class ServedModel {
   /// answered what it had taken. On a failure, or before the first model is ready (kUnavailable), everything stays as
   /// it is. Logs what came of it. One at a time: a second caller waits.
   Result<model::ModelInfo> reload();
+  /// The same, but kConflict at once while another one runs.
+  Result<model::ModelInfo> reload_alone();
 
   /// A reload soon, on the thread that runs serve_requests(); several requests before it begins are one.
   void request_reload();
@@ -51,6 +53,7 @@ class ServedModel {
   tl::expected<Made, Failure> make(StartStages& stages, bool first);
   tl::expected<std::optional<protocol::SelfTestReport>, Failure> test(protocol::Classifier& classifier,
                                                                       StartStages& stages);
+  Result<model::ModelInfo> exchange();
   void retire(std::shared_ptr<protocol::Classifier> former);
 
   const ServeOptions& options_;

@@ -90,8 +90,12 @@ Result<void> BasicAuth::load() {
   return {};
 }
 
+bool is_open_path(std::string_view path) {
+  return std::find(kOpenPaths.begin(), kOpenPaths.end(), path) != kOpenPaths.end();
+}
+
 bool BasicAuth::admits(const HttpRequest& head) {
-  if (std::find(kOpenPaths.begin(), kOpenPaths.end(), head.path) != kOpenPaths.end()) return true;
+  if (is_open_path(head.path)) return true;
   const std::string given = sha256_hex(basic_token(head.header("authorization")));
   const auto expected = digest_.lock();
   return expected->size() == given.size() && CRYPTO_memcmp(expected->data(), given.data(), given.size()) == 0;

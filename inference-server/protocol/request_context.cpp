@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <random>
 
+#include "common/http_framing.hpp"
+
 namespace imageclassifier::protocol {
 namespace {
+
+constexpr std::size_t kMaxTraceparent = 256;
 
 bool is_hex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
@@ -37,10 +41,23 @@ std::string request_id(const HttpRequest& request) {
 }
 
 std::string traceparent(const HttpRequest& request) {
+  const auto named = [](const HttpHeader& header) { return equals_ignoring_case(header.name, "traceparent"); };
+  if (std::count_if(request.headers.begin(), request.headers.end(), named) != 1) return {};
+  // version "-" trace-id "-" parent-id "-" flags; a later version may go on behind another "-".
+  constexpr std::size_t kSize = 55;
   const std::string_view given = request.header("traceparent");
-  const bool good = given.size() == 55 && given.starts_with("00-") && is_hex(given.substr(3, 32)) && given[35] == '-' &&
-                    is_hex(given.substr(36, 16)) && given[52] == '-' && is_hex(given.substr(53));
-  return good ? std::string(given) : std::string();
+  if (given.size() < kSize || given.size() > kMaxTraceparent) return {};
+  const std::string_view version = given.substr(0, 2);
+  const std::string_view trace = given.substr(3, 32);
+  const std::string_view parent = given.substr(36, 16);
+  if (!is_hex(version) || version == "ff" || !is_hex(trace) || !is_hex(parent) || !is_hex(given.substr(53, 2)) ||
+      given[2] != '-' || given[35] != '-' || given[52] != '-') {
+    return {};
+  }
+  if (given.size() > kSize && (version == "00" || given[kSize] != '-')) return {};
+  const bool nobody =
+      trace.find_first_not_of('0') == std::string_view::npos || parent.find_first_not_of('0') == std::string_view::npos;
+  return nobody ? std::string() : std::string(given.substr(0, kSize));
 }
 
 void add_common_headers(HttpResponse& response, const std::string& id) {

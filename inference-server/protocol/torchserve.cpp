@@ -1,6 +1,6 @@
-#include <map>
 #include <nlohmann/json.hpp>
 
+#include "inference-server/protocol/classes_json.hpp"
 #include "inference-server/protocol/compression.hpp"
 #include "inference-server/protocol/query.hpp"
 #include "inference-server/protocol/request_context.hpp"
@@ -11,18 +11,6 @@ namespace imageclassifier::protocol {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// {label: probability}; a label that repeats gets its index.
-Json classes_json(const std::vector<postprocess::Prediction>& predictions) {
-  std::map<std::string, int> seen;
-  for (const postprocess::Prediction& prediction : predictions) ++seen[prediction.label];
-  Json json = Json::object();
-  for (const postprocess::Prediction& prediction : predictions) {
-    const std::string index = seen[prediction.label] > 1 ? " (" + std::to_string(prediction.index) + ")" : "";
-    json[prediction.label + index] = prediction.probability;
-  }
-  return json;
-}
 
 Json result_json(const PictureResult& result, const std::string& request_id) {
   if (result.problem) return {{"error", problem_json(*result.problem, request_id)}};

@@ -97,6 +97,16 @@ class Description(unittest.TestCase):
                 self.check(path, method, b"", model="resnet18", version="1", status=400)
                 self.check(path, method, PICTURE, model="other", version="1", status=404)
 
+    def test_version_1_of_KServe(self):
+        self.check("/v1/models")
+        self.check("/v1/models/{model}", model="resnet18")
+        self.check("/v1/models/{model}", model="other", status=404)
+        one = {"image_bytes": {"b64": base64.b64encode(PICTURE).decode()}}
+        path = "/v1/models/{model}:predict"
+        self.check(path, "POST", json.dumps({"instances": [one, one]}), model="resnet18")
+        self.check(path, "POST", json.dumps({"instances": [one, {}]}), model="resnet18", status=400)
+        self.check(path, "POST", json.dumps({"instances": [one]}), model="other", status=404)
+
     def test_the_rest(self):
         for path in ("/healthz", "/readyz", "/metrics", "/", "/app.css", "/app.js", "/docs", "/openapi.json"):
             self.check(path)

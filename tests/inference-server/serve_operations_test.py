@@ -1,10 +1,17 @@
 #!/usr/bin/python3
-"""What those who run it use: configuration. See serving.py."""
+"""What those who run it use: configuration, the admin port, tokens, origins, traces. See serving.py."""
+import base64
+import http.client
 import json
 import os
+import re
 import subprocess
+import unittest
 
-from serving import DEADLINE, FOLDER, LABELS, MODEL, PICTURE, PROGRAM, ProgramTest, Server, main
+from serving import (DEADLINE, FOLDER, LABELS, MODEL, PICTURE, PROGRAM, WRITE_MODEL, MountedSecret, ProgramTest, Server, main,
+                     wait_for)
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def write(name, text):
@@ -36,6 +43,114 @@ class Configuration(ProgramTest):
         self.assertIn("nowhere.yaml", self.ends_with("ConfigurationInvalid", environment={
             "INFERENCE_CONFIG": str(FOLDER / "nowhere.yaml")}))
         self.assertIn("did you mean --queue-depth?", self.ends_with("ConfigurationInvalid", "--queue-dept", "7"))
+
+    def test_more_threads_than_cores_are_warned_of(self):
+        def warnings(server):
+            return [json.loads(line) for line in server.log().splitlines() if "more threads than cores" in line]
+        many = str(len(os.sched_getaffinity(0)) + 1)
+        with Server("--threads", many, environment={"OMP_NUM_THREADS": "1"}) as server:
+            server.listening()
+            warning, = warnings(server)
+            self.assertEqual((warning["level"], warning["threads"]), ("warning", int(many)))
+        with Server("--threads", "1", environment={"OMP_NUM_THREADS": "1"}) as server:
+            server.listening()
+            self.assertEqual(warnings(server), [])
+
+
+class AdminServer(Server):
+    def admin(self, method, path, body=None, headers=None):
+        def port():
+            found = re.search(r'"admin_port":(\d+)', self.log())
+            return int(found.group(1)) if found else None
+        connection = http.client.HTTPConnection("127.0.0.1", wait_for("the admin port", port), timeout=DEADLINE)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            text = response.read()
+            return response.status, json.loads(text) if "json" in response.headers["Content-Type"] else text.decode()
+        finally:
+            connection.close()
+
+
+class AdminPort(ProgramTest):
+    def test_reload_answers_with_the_digest_or_the_error_level_and_configuration_follow_and_drain_ends(self):
+        served = FOLDER / "administered.safetensors"
+        served.write_bytes(MODEL.read_bytes())
+        with AdminServer("--model", str(served), "--admin-listen", "127.0.0.1:0", "--drain-delay", "0") as server:
+            server.ready()
+            for method, path in (("POST", "/admin/reload"), ("POST", "/admin/drain"), ("GET", "/admin/config")):
+                self.assertEqual(server.request(method, path)[0], 404)
+            first = json.loads(server.get("/readyz")[1])["model"]["weights_sha256"]
+            other = FOLDER / "administered-next.safetensors"
+            subprocess.run([WRITE_MODEL, "resnet18", "10", "3", str(other), "proven"], check=True)
+            good = other.read_bytes()
+            other.replace(served)
+            status, answer = server.admin("POST", "/admin/reload")
+            self.assertEqual(status, 200, answer)
+            self.assertNotEqual(answer["model"]["weights_sha256"], first)
+            self.assertEqual(json.loads(server.classify(PICTURE)[1])["model"], answer["model"])
+
+            other.write_bytes(good[:-1000])
+            other.replace(served)
+            status, problem = server.admin("POST", "/admin/reload")
+            self.assertEqual((status, problem["code"]), (422, "reload_failed"))
+            self.assertIn("administered.safetensors", problem["detail"])
+            self.assertEqual(json.loads(server.get("/readyz")[1])["model"]["weights_sha256"], answer["model"]["weights_sha256"])
+
+            self.assertNotIn('"route":"/readyz"', server.log())
+            self.assertEqual(server.admin("PUT", "/admin/log-level", '{"level": "debug"}'), (200, {"level": "debug"}))
+            server.get("/readyz")
+            wait_for("a line of level debug", lambda: '"route":"/readyz"' in server.log())
+            self.assertIn(f"model: {served}  # flag\n", server.admin("GET", "/admin/config")[1])
+
+            self.assertEqual(server.admin("POST", "/admin/drain"), (202, {"stage": "draining"}))
+            self.assertEqual(server.wait(), 0, server.log())
+
+    def test_beyond_loopback_tokens_are_needed(self):
+        self.assertIn("--admin-token-file", self.ends_with("ConfigurationInvalid", "--admin-listen", "0.0.0.0:0"))
+        tokens = write("admin-tokens", "an-admins-hidden-token\n")
+        with AdminServer("--admin-listen", "0.0.0.0:0", "--admin-token-file", tokens) as server:
+            server.listening()
+            status, problem = server.admin("GET", "/admin/log-level")
+            self.assertEqual((status, problem["code"]), (401, "unauthorized"))
+            token = {"Authorization": "Bearer an-admins-hidden-token"}
+            self.assertEqual(server.admin("GET", "/admin/log-level", headers=token), (200, {"level": "info"}))
+            self.assertNotIn("hidden", server.log())
+
+
+class Access(ProgramTest):
+    def test_tokens_are_taken_beside_a_password_and_change_while_it_serves(self):
+        secret = MountedSecret("tokens", {"tokens": "first-hidden-token\n"})
+        password = write("both", "pets:hidden-word")
+        with Server("--auth-bearer-file", str(secret.path / "tokens"), "--auth-basic-file", password) as server:
+            server.ready()
+
+            def bearer(token):
+                return server.get("/openapi.json", {"Authorization": f"Bearer {token}"})[0]
+            connection = server.request("GET", "/openapi.json", headers={"Authorization": "Bearer wrong"})
+            self.assertEqual(connection[0], 401)
+            self.assertEqual(bearer("first-hidden-token"), 200)
+            basic = {"Authorization": "Basic " + base64.b64encode(b"pets:hidden-word").decode()}
+            self.assertEqual(server.get("/openapi.json", basic)[0], 200)
+            secret.change({"tokens": "second-hidden-token\n"})
+            wait_for("the new token", lambda: bearer("second-hidden-token") == 200)
+            self.assertEqual(bearer("first-hidden-token"), 401)
+            secret.change({"tokens": "# none\n"})
+            wait_for("the complaint", lambda: "holds no token" in server.log())
+            self.assertEqual(bearer("second-hidden-token"), 200)
+            self.assertNotIn("hidden", server.log())
+
+
+class Requests(ProgramTest):
+    def test_a_traceparent_stands_in_the_log_and_KServe_version_1_is_answered(self):
+        with Server() as server:
+            server.ready()
+            body = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(PICTURE).decode()}}]})
+            status, answer, _ = server.request("POST", "/v1/models/resnet18:predict", body, {"traceparent": TRACE})
+            self.assertEqual(status, 200, answer)
+            expected = json.loads(server.classify(PICTURE)[1])["results"][0]["predictions"]
+            self.assertEqual(json.loads(answer), {"predictions": [{p["label"]: p["probability"] for p in expected}]})
+            wait_for("the log line", lambda: f'"traceparent":"{TRACE}"' in server.log())
 
 
 if __name__ == "__main__":
