@@ -37,6 +37,7 @@ def measure_services(bench):
         progress.at(f"starting {name}")
         service = start(bench, name)
         starts[name] = service.first_answer(form(bench.folder / "small.jpg"))
+        service.wait_until_warm()
         for size in [size for size, members in sizes.items() if name in members]:
             body = form(bench.folder / f"{size}.jpg")
             Load(service, body, max(CLIENTS), 1)  # until each of its threads and processes is warm

@@ -67,6 +67,9 @@ class Service:
             time.sleep(0.002)
         return time.monotonic() - self.begin
 
+    def wait_until_warm(self):
+        """Nothing more than an answer says so."""
+
     def memory(self):
         """MB that belong to its processes, what they share counted once."""
         total = 0
@@ -101,6 +104,18 @@ class Ours(Service):
         else:
             sys.exit("bench-inference: the server ended early")
         threading.Thread(target=self.process.stderr.read, daemon=True).start()  # its log must not fill the pipe
+
+
+    def wait_until_warm(self):
+        """Ready is who has tried batches of every size."""
+        while True:
+            connection = self.connection()
+            connection.request("GET", "/readyz")
+            status = connection.getresponse().status
+            connection.close()
+            if status == 200:
+                return
+            time.sleep(0.05)
 
 
 class Load:
