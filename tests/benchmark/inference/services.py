@@ -105,7 +105,6 @@ class Ours(Service):
             sys.exit("bench-inference: the server ended early")
         threading.Thread(target=self.process.stderr.read, daemon=True).start()  # its log must not fill the pipe
 
-
     def wait_until_warm(self):
         """Ready is who has tried batches of every size."""
         while True:
