@@ -139,6 +139,9 @@ struct HttpServerOptions {
   std::function<bool(const HttpRequest& head)> admit{};
   /// Makes the bodies of refusals; the default is plain text. `status` and `Connection: close` are enforced afterwards.
   std::function<HttpResponse(const HttpRefusalContext&)> refusal_response{};
+  /// Called on the I/O thread just before an answer of whatever kind goes out, if its request's head was read: adds the
+  /// headers that depend on the request alone. Must be quick.
+  std::function<void(const HttpRequest& head, HttpResponse& response)> before_answer{};
   /// Called on the I/O thread after each answer; must be quick.
   std::function<void(const HttpExchange&)> observer{};
 };

@@ -359,6 +359,7 @@ void HttpConnection::refuse(HttpRefusal reason, std::string message, std::size_t
 void HttpConnection::write(HttpResponse response) {
   state_ = State::kWriting;
   response_ = std::move(response);
+  if (head_parsed_ && core_.options.before_answer) core_.options.before_answer(head_, response_);
   keep_alive_ = keep_alive_ && !response_.close && !core_.draining && !core_.announce_close;
   response_head_ = serialize_response_head(response_, http11_, keep_alive_, SystemClock().wall_now());
   const bool head_only = head_.method == "HEAD";

@@ -20,6 +20,7 @@
 #include "inference-server/model/cpu_count.hpp"
 #include "inference-server/protocol/basic_auth.hpp"
 #include "inference-server/protocol/bearer_auth.hpp"
+#include "inference-server/protocol/cors.hpp"
 #include "inference-server/protocol/request_context.hpp"
 #include "inference-server/protocol/routes.hpp"
 
@@ -83,6 +84,7 @@ class Application {
   std::optional<protocol::BasicAuth> auth_;
   std::optional<protocol::BearerAuth> tokens_;
   std::optional<protocol::BearerAuth> admin_tokens_;
+  protocol::Cors cors_;
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<HttpServer> admin_;
   std::optional<FileWatch> watch_;
@@ -114,12 +116,15 @@ Result<void> Application::prepare_files() {
     // Whatever is wrong with them, only somebody who mends them helps.
     if (!read) return fail(Error(ErrorCode::kInvalidArgument, option + " cannot be used", read.error()));
   }
+  auto cors = protocol::Cors::make(options_.cors_origins);
+  if (!cors) return fail(Error(ErrorCode::kInvalidArgument, "--cors-origin cannot be used", cors.error()));
+  cors_ = std::move(*cors);
   return {};
 }
 
 bool Application::admits(const HttpRequest& head) {
   if (!auth_ && !tokens_) return true;
-  return (auth_ && auth_->admits(head)) || (tokens_ && tokens_->admits(head));
+  return cors_.is_preflight(head) || (auth_ && auth_->admits(head)) || (tokens_ && tokens_->admits(head));
 }
 
 Result<void> Application::check_self_test() const {
@@ -160,6 +165,10 @@ Result<void> Application::listen() {
         metrics_.rejected(protocol::problem_of(refusal));
         return answer(refusal);
       };
+  http.before_answer = [this](const HttpRequest& head, HttpResponse& response) {
+    protocol::add_traceparent(head, response);
+    cors_.add_headers(head, response);
+  };
   http.observer = [this](const HttpExchange& exchange) {
     metrics_.request(exchange.route, exchange.response->status, exchange.duration);
     log_exchange(exchange);
@@ -169,7 +178,8 @@ Result<void> Application::listen() {
   const bool secure = tls->has_value();
   http.tls = *tls;
   http.admit = [this](const HttpRequest& head) { return admits(head); };
-  auto server = HttpServer::start(std::move(http), protocol::make_routes(state_, metrics_, protocol));
+  auto server =
+      HttpServer::start(std::move(http), cors_.with_preflights(protocol::make_routes(state_, metrics_, protocol)));
   if (!server) {
     const std::string with = secure ? " with " + options_.tls_certificate + " and " + options_.tls_key : "";
     return fail(Error(server.error().code, "cannot serve" + with, server.error()));

@@ -96,6 +96,10 @@ CLI::App& add_serve(CLI::App& app, ServeOptions& options, ConfigOptions& config)
       "username:password; read again when they change");
   add(command, "--auth-bearer-file", options.auth_bearer_file,
       "Let in whoever brings a bearer token: a file with one in each line; read again when it changes");
+  add(command, "--cors-origin", options.cors_origins,
+      "Origins whose pages may read answers, separated by commas, or *; default: none")
+      ->delimiter(',')
+      ->default_str("");
   add(command, "--admin-listen", options.admin_listen,
       "Address and port for reload, drain, log level and configuration; default: none");
   add(command, "--admin-token-file", options.admin_token_file,

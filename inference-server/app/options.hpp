@@ -38,6 +38,7 @@ struct ServeOptions {
   double exit_timeout = 30;                              ///< --exit-timeout, seconds for what is in flight
   std::string auth_basic_file;                           ///< --auth-basic-file; empty: everyone is served
   std::string auth_bearer_file;                          ///< --auth-bearer-file; as well as, or instead of, the other
+  std::vector<std::string> cors_origins;                 ///< --cors-origin; empty: pages of no other origin
   std::string admin_listen;                              ///< --admin-listen ADDRESS:PORT; empty: no admin port
   std::string admin_token_file;                          ///< --admin-token-file; needed beyond this machine
   std::string tls_certificate;                           ///< --tls-certificate, PEM chain; empty: plain HTTP

@@ -27,6 +27,7 @@ void log_configuration(const ServeOptions& options) {
                               {"exit_timeout", options.exit_timeout},
                               {"auth_basic_file", options.auth_basic_file},
                               {"auth_bearer_file", options.auth_bearer_file},
+                              {"cors_origins", options.cors_origins.size()},
                               {"admin_listen", options.admin_listen},
                               {"tls_certificate", options.tls_certificate},
                               {"tls_key", options.tls_key},

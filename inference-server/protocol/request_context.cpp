@@ -60,6 +60,11 @@ std::string traceparent(const HttpRequest& request) {
   return nobody ? std::string() : std::string(given.substr(0, kSize));
 }
 
+void add_traceparent(const HttpRequest& request, HttpResponse& response) {
+  std::string trace = traceparent(request);
+  if (!trace.empty()) response.headers.push_back({"Traceparent", std::move(trace)});
+}
+
 void add_common_headers(HttpResponse& response, const std::string& id) {
   response.headers.push_back({"X-Request-Id", id});
   response.headers.push_back({"X-Content-Type-Options", "nosniff"});

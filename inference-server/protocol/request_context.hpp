@@ -12,8 +12,11 @@ std::string request_id(const HttpRequest& request);
 std::string new_request_id();
 bool is_request_id(std::string_view text);
 
-/// The W3C traceparent if it is well-formed (version 00), else empty: it goes into the log line.
+/// The traceparent (W3C Trace Context, 3.2) if there is exactly one that is well-formed, else empty: it goes into the
+/// answer and the log line. Of a later version than 00 what 00 has is looked at.
 std::string traceparent(const HttpRequest& request);
+/// The request's traceparent, if it has one.
+void add_traceparent(const HttpRequest& request, HttpResponse& response);
 
 /// x-request-id, no sniffing, no caching: what every answer carries.
 void add_common_headers(HttpResponse& response, const std::string& request_id);

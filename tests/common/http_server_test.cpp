@@ -143,6 +143,19 @@ TEST_CASE_METHOD(HttpServerFixture, "answer headers cannot be split by a value w
   CHECK_THAT(response, Contains("X-Good: 1\r\n"));
 }
 
+TEST_CASE("what depends on the request alone is added to every answer, refusals too") {
+  HttpServerOptions options;
+  options.before_answer = [](const HttpRequest& head, HttpResponse& response) {
+    response.headers.push_back({"X-Asked", head.path});
+  };
+  const HttpServerFixture server(std::move(options));
+  CHECK_THAT(server.exchange("GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+             Contains("X-Asked: /hello\r\n"));
+  CHECK_THAT(server.exchange("GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+             Contains("404 Not Found") && Contains("X-Asked: /nowhere\r\n"));
+  CHECK_THAT(server.exchange("garbage\r\n\r\n"), Contains(" 400 ") && !Contains("X-Asked"));
+}
+
 TEST_CASE("a quick route is answered while every handler thread is busy") {
   std::promise<void> gate;
   std::shared_future<void> opened = gate.get_future().share();

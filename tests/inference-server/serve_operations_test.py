@@ -140,17 +140,41 @@ class Access(ProgramTest):
             self.assertEqual(bearer("second-hidden-token"), 200)
             self.assertNotIn("hidden", server.log())
 
+    def test_a_page_of_a_named_origin_may_ask_and_read_and_no_other(self):
+        tokens = write("page-tokens", "the-pages-own-token\n")
+        with Server("--cors-origin", "https://shop.example", "--auth-bearer-file", tokens) as server:
+            server.ready()
+
+            def preflight(origin):
+                return server.request("OPTIONS", "/v1/classify", headers={
+                    "Origin": origin, "Access-Control-Request-Method": "POST",
+                    "Access-Control-Request-Headers": "authorization"})
+            status, _, headers = preflight("https://shop.example")
+            self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (204, "https://shop.example"))
+            self.assertIn("Authorization", headers["Access-Control-Allow-Headers"])
+            self.assertNotIn("Access-Control-Allow-Origin", preflight("https://evil.example")[2])
+            asks = {"Origin": "https://shop.example", "Authorization": "Bearer the-pages-own-token"}
+            status, _, headers = server.classify(PICTURE, headers=asks)
+            self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (200, "https://shop.example"))
+            status, _, headers = server.classify(PICTURE, headers={"Origin": "https://shop.example"})
+            self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (401, "https://shop.example"))
+            self.assertEqual(server.request("OPTIONS", "/v1/classify")[0], 401)
+        self.assertIn("--cors-origin", self.ends_with("ConfigurationInvalid", "--cors-origin", "shop.example"))
+
 
 class Requests(ProgramTest):
-    def test_a_traceparent_stands_in_the_log_and_KServe_version_1_is_answered(self):
+    def test_a_traceparent_comes_back_and_stands_in_the_log_and_KServe_version_1_is_answered(self):
         with Server() as server:
             server.ready()
             body = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(PICTURE).decode()}}]})
-            status, answer, _ = server.request("POST", "/v1/models/resnet18:predict", body, {"traceparent": TRACE})
-            self.assertEqual(status, 200, answer)
+            status, answer, headers = server.request("POST", "/v1/models/resnet18:predict", body, {"traceparent": TRACE})
+            self.assertEqual((status, headers["Traceparent"]), (200, TRACE))
             expected = json.loads(server.classify(PICTURE)[1])["results"][0]["predictions"]
             self.assertEqual(json.loads(answer), {"predictions": [{p["label"]: p["probability"] for p in expected}]})
             wait_for("the log line", lambda: f'"traceparent":"{TRACE}"' in server.log())
+            self.assertEqual(server.request("GET", "/nowhere", headers={"traceparent": TRACE})[2]["Traceparent"], TRACE)
+            headers = server.request("GET", "/healthz", headers={"traceparent": "00-" + "0" * 32 + TRACE[35:]})[2]
+            self.assertNotIn("Traceparent", headers)
 
 
 if __name__ == "__main__":

@@ -42,3 +42,15 @@ TEST_CASE("a traceparent that is not well-formed is as none") {
   twice.headers = {{"traceparent", kTrace}, {"Traceparent", kTrace}};
   CHECK(traceparent(twice).empty());
 }
+
+TEST_CASE("an answer carries the traceparent of its request, if that has one") {
+  HttpRequest request;
+  HttpResponse response;
+  add_traceparent(request, response);
+  CHECK(response.headers.empty());
+  request.headers = {{"traceparent", kTrace}};
+  add_traceparent(request, response);
+  REQUIRE(response.headers.size() == 1);
+  CHECK(response.headers[0].name == "Traceparent");
+  CHECK(response.headers[0].value == kTrace);
+}
