@@ -2,8 +2,8 @@
 """Five times what the server can answer: it goes on answering as much as it can, in time, and refuses the rest in words.
 
 IC_SECONDS (5) is the length of a stretch of load, IC_UNFINISHED (200) the number of half-sent headers, and of half-sent bodies,
-IC_NETWORK (resnet18) the architecture, IC_LEAST_GOODPUT (0.5) the part of the best rate that must remain; the campaign `overload` has
-60, 1,000, resnet101 and 0.9. Nothing is compared with a clock: what the server can do is measured before and after each stretch, which
+IC_NETWORK (resnet18) the architecture, IC_LEAST_GOODPUT (0.5) the part of the best rate that must remain, IC_LATEST (1.5) the 99th
+percentile of answers over their deadline; the campaign `overload` has 60, 1,000, resnet101, 0.9 and 1. Nothing is compared with a clock: what the server can do is measured before and after each stretch, which
 gets three tries, because others' work comes and goes. Where it takes most of the processors, only the campaign's bound says much.
 """
 import asyncio
@@ -18,6 +18,7 @@ SECONDS = float(os.environ.get("IC_SECONDS", "5"))
 UNFINISHED = int(os.environ.get("IC_UNFINISHED", "200"))
 NETWORK = os.environ.get("IC_NETWORK", "resnet18")
 LEAST_GOODPUT = float(os.environ.get("IC_LEAST_GOODPUT", "0.5"))
+LATEST = float(os.environ.get("IC_LATEST", "1.5"))
 MOST_MEMORY = 1.1
 DEADLINE = 30  # seconds, --request-timeout: what the queue takes on a machine that has other things to do
 QUEUE = 64  # the default of --queue-depth
@@ -82,7 +83,7 @@ class Overload(ProgramTest):
             self.assertTrue(refused)
             self.assertEqual({answer.status for answer in refused}, {429})
             self.assertTrue(all((answer.retry_after or 0) >= 1 for answer in refused))
-            if goodput >= LEAST_GOODPUT and longest < deadline:
+            if goodput >= LEAST_GOODPUT and longest < LATEST * deadline:
                 return
         self.fail(f"{name}: {goodput:.2f} of what the server can answer, p99 {longest:.2f} s of {deadline:.2f}")
 
