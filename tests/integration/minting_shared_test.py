@@ -51,7 +51,7 @@ class Shared(RegistryTest):
         self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "application"}, "stringData": {"secret": "s"}},
                    *(resource(f"r-{number}", image=self.image("1", f"team/r-{number % REPOSITORIES}"), suspend=True,
                               registry={"auth": {"servicePrincipal": principal}, "preflight": "Off"}) for number in range(RESOURCES)))
-        wait_until(lambda: self.minted() == RESOURCES, 120, "all credentials")
+        wait_until(lambda: self.minted() == RESOURCES, 300, "all credentials")
         # Each repository has a token of its own, shared by those who want it at the same time.
         asked = self.asked("entra"), self.asked("exchange"), self.asked("token")
         self.assertEqual(asked[:2], (1, 1))
