@@ -128,7 +128,7 @@ std::string Connection::read_request() {
     const std::size_t head = request.find("\r\n\r\n");
     if (head == std::string::npos) continue;
     const std::size_t length = request.find("Content-Length:");
-    wanted = head + 4 + (length < head ? std::stoul(request.substr(length + 15)) : 0);
+    wanted = head + 4 + (length < head ? std::stoul(request.substr(length + 15, 20)) : 0);
   }
   return request;
 }
