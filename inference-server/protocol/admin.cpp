@@ -29,10 +29,6 @@ bool is_from_page(const HttpRequest& request, bool names) {
          !(names || is_address(request.header("host")));
 }
 
-HttpResponse json_response(const Json& json, int status = 200) {
-  return {.status = status, .content_type = "application/json", .body = json.dump() + "\n"};
-}
-
 /// RFC 9457, with a code that is not among those of the public interface.
 HttpResponse admin_problem(int status, const char* code, const char* title, const std::string& detail,
                            const std::string& id) {

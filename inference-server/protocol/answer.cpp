@@ -1,9 +1,11 @@
 #include "inference-server/protocol/answer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "inference-server/protocol/request_context.hpp"
 #include "inference-server/web/page.hpp"
 
 namespace imageclassifier::protocol {
@@ -88,6 +90,30 @@ Json model_json(const model::ModelInfo& info) {
           {"engine", info.engine},
           {"weights_sha256", info.weights_sha256},
           {"demo", info.demo}};
+}
+
+HttpResponse json_response(const Json& json, int status) {
+  HttpResponse response{.status = status,
+                        .content_type = "application/json",
+                        .body = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
+  if (status == 503) response.headers.push_back({"Retry-After", "1"});
+  return response;
+}
+
+void respond_json(const HttpRequest& request, const HttpResponder& responder, const Json& json, int status) {
+  HttpResponse response = json_response(json, status);
+  add_common_headers(response, request_id(request));
+  responder.respond(std::move(response));
+}
+
+std::optional<Problem> first_problem(const std::vector<PictureResult>& results, const std::string& noun) {
+  const auto failed = std::find_if(results.begin(), results.end(), [](const auto& one) { return one.problem; });
+  if (failed == results.end()) return std::nullopt;
+  Problem problem = *failed->problem;
+  if (results.size() > 1) {
+    problem.detail = noun + " " + std::to_string(failed - results.begin() + 1) + ": " + problem.detail;
+  }
+  return problem;
 }
 
 std::string answer_json(const std::vector<PictureResult>& results, const model::ModelInfo& info,

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/http_server.hpp"
 #include "inference-server/protocol/classifier.hpp"
 
 namespace imageclassifier::protocol {
@@ -11,6 +12,15 @@ namespace imageclassifier::protocol {
 /// {name, version, architecture, precision, engine, weights_sha256, demo}: the same object in every answer and in
 /// /readyz.
 nlohmann::ordered_json model_json(const model::ModelInfo& info);
+
+/// The answer `json`; a 503 asks to come back in a second. What is no UTF-8 is replaced.
+HttpResponse json_response(const nlohmann::ordered_json& json, int status = 200);
+/// Sends it, with the headers that every answer carries.
+void respond_json(const HttpRequest& request, const HttpResponder& responder, const nlohmann::ordered_json& json,
+                  int status = 200);
+
+/// The problem of the first picture that has one; of several its detail says which, as "NOUN 2: ...".
+std::optional<Problem> first_problem(const std::vector<PictureResult>& results, const std::string& noun);
 
 /// What a prediction is called in an answer, beside its index.
 enum class LabelStyle {

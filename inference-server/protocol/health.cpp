@@ -31,9 +31,7 @@ nlohmann::ordered_json start_json(StartStages& start, bool over) {
 
 HttpHandler healthz_handler() {
   return [](const HttpRequest& request, const HttpResponder& responder) {
-    HttpResponse response{.content_type = "application/json", .body = "{\"live\":true}\n"};
-    add_common_headers(response, request_id(request));
-    responder.respond(std::move(response));
+    respond_json(request, responder, {{"live", true}});
   };
 }
 
@@ -54,12 +52,7 @@ HttpHandler readyz_handler(ServerState& state) {
       if (!now.model->layer_seconds.empty()) json["model"]["layer_seconds"] = now.model->layer_seconds;
     }
     json["start"] = start_json(state.stages(), ready || now.stage == Stage::kDraining);
-    HttpResponse response{.status = ready ? 200 : 503,
-                          .content_type = "application/json",
-                          .body = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};
-    if (!ready) response.headers.push_back({"Retry-After", "1"});
-    add_common_headers(response, request_id(request));
-    responder.respond(std::move(response));
+    respond_json(request, responder, json, ready ? 200 : 503);
   };
 }
 

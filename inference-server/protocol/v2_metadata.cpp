@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/build_info.hpp"
+#include "inference-server/protocol/answer.hpp"
 #include "inference-server/protocol/request_context.hpp"
 #include "inference-server/protocol/routes.hpp"
 #include "inference-server/protocol/v2_answer.hpp"
@@ -10,28 +11,22 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-HttpResponse json_response(const Json& json, const std::string& request_id, int status = 200) {
-  HttpResponse response{.status = status,
-                        .content_type = "application/json",
-                        .body = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
-  if (status == 503) response.headers.push_back({"Retry-After", "1"});
-  add_common_headers(response, request_id);
-  return response;
-}
-
-using Answer = HttpResponse (*)(const ServerState::Snapshot& now, InferenceMetrics& metrics, const std::string& id);
+using Answer = HttpResponse (*)(const ServerState::Snapshot& now, InferenceMetrics& metrics);
 
 /// An answer about the model that the path names, once it is loaded.
 HttpHandler about_model(ServerState& state, InferenceMetrics& metrics, Answer answer) {
   return [&state, &metrics, answer](const HttpRequest& request, const HttpResponder& responder) {
     const ServerState::Snapshot now = state.get();
-    const std::string id = request_id(request);
-    const auto problem = problem_of_model(now, request.parameters);
-    responder.respond(problem ? v2_problem_response(*problem, id) : answer(now, metrics, id));
+    if (const auto problem = problem_of_model(now, request.parameters)) {
+      return responder.respond(v2_problem_response(*problem, request_id(request)));
+    }
+    HttpResponse response = answer(now, metrics);
+    add_common_headers(response, request_id(request));
+    responder.respond(std::move(response));
   };
 }
 
-HttpResponse model_metadata(const ServerState::Snapshot& now, InferenceMetrics&, const std::string& id) {
+HttpResponse model_metadata(const ServerState::Snapshot& now, InferenceMetrics&) {
   const model::ModelInfo& info = now.classifier->info();
   const auto manifest = now.classifier->manifest();
   const preprocess::TransformSpec& transform = manifest->transform;
@@ -55,20 +50,19 @@ HttpResponse model_metadata(const ServerState::Snapshot& now, InferenceMetrics&,
          {"crop", transform.crop},
          {"mean", transform.mean},
          {"std", transform.std},
-         {"temperature", manifest->temperature}}}},
-      id);
+         {"temperature", manifest->temperature}}}});
 }
 
-HttpResponse model_ready(const ServerState::Snapshot& now, InferenceMetrics&, const std::string& id) {
+HttpResponse model_ready(const ServerState::Snapshot& now, InferenceMetrics&) {
   const bool ready = now.stage == Stage::kReady;
-  return json_response({{"name", now.classifier->info().name}, {"ready", ready}}, id, ready ? 200 : 503);
+  return json_response({{"name", now.classifier->info().name}, {"ready", ready}}, ready ? 200 : 503);
 }
 
 Json sum_json(const InferenceStatistics::Sum& sum) {
   return {{"count", sum.count}, {"ns", sum.time.count()}};
 }
 
-HttpResponse model_statistics(const ServerState::Snapshot& now, InferenceMetrics& metrics, const std::string& id) {
+HttpResponse model_statistics(const ServerState::Snapshot& now, InferenceMetrics& metrics) {
   const InferenceStatistics statistics = metrics.statistics();
   // Pictures are prepared one by one and answered by request: only computing belongs to a batch.
   const Json none = sum_json({});
@@ -96,37 +90,31 @@ HttpResponse model_statistics(const ServerState::Snapshot& now, InferenceMetrics
                   {"cache_hit", none},
                   {"cache_miss", none}}},
                 {"batch_stats", std::move(batches)}};
-  return json_response({{"model_stats", Json::array({std::move(model)})}}, id);
+  return json_response({{"model_stats", Json::array({std::move(model)})}});
 }
 
 HttpHandler server_metadata() {
   return [](const HttpRequest& request, const HttpResponder& responder) {
-    responder.respond(
-        json_response({{"name", "imageclassifier"},
-                       {"version", build_version()},
-                       {"extensions", {"binary_tensor_data", "classification", "schedule_policy", "statistics"}}},
-                      request_id(request)));
+    respond_json(request, responder,
+                 {{"name", "imageclassifier"},
+                  {"version", build_version()},
+                  {"extensions", {"binary_tensor_data", "classification", "schedule_policy", "statistics"}}});
   };
 }
 
 HttpHandler server_live() {
   return [](const HttpRequest& request, const HttpResponder& responder) {
-    responder.respond(json_response({{"live", true}}, request_id(request)));
+    respond_json(request, responder, {{"live", true}});
   };
 }
 
 HttpHandler server_ready(ServerState& state) {
   return [&state](const HttpRequest& request, const HttpResponder& responder) {
     const Stage stage = state.get().stage;
-    if (stage == Stage::kReady) {
-      return responder.respond(json_response({{"live", true}, {"ready", true}}, request_id(request)));
-    }
+    if (stage == Stage::kReady) return respond_json(request, responder, {{"live", true}, {"ready", true}});
     const std::string name = to_string(stage);
-    responder.respond(json_response({{"live", true},
-                                     {"ready", false},
-                                     {"stage", name},
-                                     {"error", "The server is not ready: its stage is " + name + "."}},
-                                    request_id(request), 503));
+    const std::string why = "The server is not ready: its stage is " + name + ".";
+    respond_json(request, responder, {{"live", true}, {"ready", false}, {"stage", name}, {"error", why}}, 503);
   };
 }
 
