@@ -26,15 +26,17 @@ class Exposure(EndToEnd):
         return context
 
     def answer(self, url, context=None):
-        """Status of /healthz, which a server that drains answers too; 0 if nobody listens. Who accepts a connection and then closes
-        it speaks another language."""
+        """Status of /healthz, which a server that drains answers too; 0 if nobody listens, or has just ceased to: the kernel resets
+        what it had not handed over yet. Who accepts a connection and then closes it, or answers otherwise, speaks another language."""
         address = urllib.parse.urlsplit(url)
         connection = (http.client.HTTPSConnection(address.netloc, timeout=2, context=context) if context
                       else http.client.HTTPConnection(address.netloc, timeout=2))
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status
-        except (ConnectionRefusedError, TimeoutError):
+        except http.client.RemoteDisconnected:  # which is a ConnectionResetError
+            raise
+        except (ConnectionRefusedError, ConnectionResetError, TimeoutError):
             return 0
         finally:
             connection.close()
