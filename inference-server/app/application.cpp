@@ -44,6 +44,7 @@ void raise_descriptor_limit() {
 
 ServeOptions with_threads(ServeOptions options) {
   if (options.model.threads == 0) options.model.threads = model::usable_cores();
+  options.model.lanes = std::min(options.model.lanes, options.model.threads);
   return options;
 }
 
@@ -271,7 +272,8 @@ Result<std::unique_ptr<model::Model>> load(const ModelOptions& options, StartSta
                          .transform = {},
                          .engine = options.engine,
                          .precision = options.precision,
-                         .threads = options.threads,
+                         .threads = options.threads == 0 ? 0 : std::max(1, options.threads / options.lanes),
+                         .lanes = options.lanes,
                          .allow_torchscript = options.allow_torchscript,
                          .stages = stages};
   if (options.preprocessing == "imagenet-v1") how.transform = preprocess::kImagenetV1;

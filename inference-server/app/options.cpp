@@ -80,6 +80,9 @@ CLI::App& add_serve(CLI::App& app, ServeOptions& options, ConfigOptions& config)
   // The options of all commands may also stand behind this one.
   command.fallthrough();
   add_model_options(command, options.model);
+  add(command, "--lanes", options.model.lanes,
+      "Batches computed at a time, which share the threads and the weights: for machines of more than eight cores")
+      ->check(CLI::Range(1, 1024));
   add(command, "--listen", options.listen, "Address and port");
   add(command, "--max-upload-bytes", options.max_upload_bytes, "Largest request body")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 30));

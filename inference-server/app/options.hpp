@@ -23,6 +23,7 @@ struct ModelOptions {
   bool allow_torchscript = false;  ///< --allow-torchscript
   std::string preprocessing = "auto";         ///< --preprocessing: auto (the model's own), imagenet-v1 or imagenet-v2
   int threads = 0;                            ///< --threads; 0: the cores of the cgroup's quota
+  int lanes = 1;                              ///< --lanes of `serve`, which share the threads
   int top_k = 5;                              ///< --top-k, 1..100
   std::uint64_t max_image_pixels = 50000000;  ///< --max-image-pixels
   std::uint64_t max_image_memory = 0;  ///< --max-image-memory, bytes for decoding one picture; 0: see picture_memory()

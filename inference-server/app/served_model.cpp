@@ -72,7 +72,7 @@ tl::expected<ServedModel::Made, Failure> ServedModel::make(StartStages& stages, 
   if (!model) return model_failure(model.error());
   if (first) state_.warming_up((*model)->info());
   const protocol::ClassifierOptions how{.limits = limits_of(options_.model),
-                                        .lane = {.queue_depth = options_.queue_depth},
+                                        .lane = {.queue_depth = options_.queue_depth, .lanes = options_.model.lanes},
                                         .decoders = options_.model.threads};
   auto classifier = std::make_shared<protocol::Classifier>(how, std::move(*model), clock_, metrics_);
   if (auto warm = classifier->warm_up(&stages); !warm) return model_failure(warm.error());

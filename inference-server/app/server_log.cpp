@@ -16,6 +16,7 @@ void log_configuration(const ServeOptions& options) {
                               {"precision", options.model.precision},
                               {"engine", options.model.engine},
                               {"threads", options.model.threads},
+                              {"lanes", options.model.lanes},
                               {"top_k", options.model.top_k},
                               {"max_image_pixels", options.model.max_image_pixels},
                               {"max_image_memory", limits_of(options.model).max_memory},

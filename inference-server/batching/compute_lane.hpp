@@ -30,6 +30,7 @@ struct LaneTiming {
 struct LaneOptions {
   std::size_t queue_depth = 64;  ///< tasks that wait or are reserved; the batch being computed does not count
   std::size_t max_batch = 8;     ///< beyond this, larger batches gain little and delay everybody
+  int lanes = 1;                 ///< batches computed at a time, each by a thread of its own
 };
 
 /// The sizes of the batches that a lane makes: powers of two, so that a model is warm for every one of them after a
@@ -40,11 +41,12 @@ inline std::vector<std::size_t> batch_sizes(const LaneOptions& options) {
   return sizes;
 }
 
-/// A bounded queue and exactly one thread that computes: all cores belong to one batch at a time. A batch is what
-/// waits, by priority and then in the order of arrival, as many as the largest of batch_sizes allows; a lone task waits
-/// for nobody. Expired and abandoned tasks are dropped before they are computed and keep no place from others. Thread
-/// safe; `compute` and every `done` run on the lane's thread, one at a time. No LibTorch, no HTTP: tasks in, results
-/// out.
+/// A bounded queue and one thread that computes: all cores belong to one batch at a time. On large machines several
+/// lanes may empty the same queue. A batch is what waits, by priority and then in the order of arrival, as many as the
+/// largest of batch_sizes allows, and no more than its share where other lanes are idle; a lone task waits for nobody.
+/// Expired and abandoned tasks are dropped before they are computed and keep no place from others. Thread safe;
+/// `compute` and every `done` run on the lane's thread, so with one lane one at a time. No LibTorch, no HTTP: tasks in,
+/// results out.
 template <typename Input, typename Output>
 class ComputeLane {
  public:
@@ -84,15 +86,16 @@ class ComputeLane {
   };
 
   ComputeLane(LaneOptions options, Clock& clock, Compute compute)
-      : options_(options),
-        clock_(clock),
-        compute_(std::move(compute)),
-        thread_([this](std::stop_token stop) { run(stop); }) {}
+      : options_(options), clock_(clock), compute_(std::move(compute)) {
+    state_.lock()->idle = static_cast<std::size_t>(options_.lanes);
+    for (int lane = 0; lane < options_.lanes; ++lane) {
+      threads_.emplace_back([this](const std::stop_token& stop) { run(stop); });
+    }
+  }
 
   /// Waiting tasks end with kUnavailable; the batch being computed is finished first. Every reservation must be gone.
   ~ComputeLane() {
-    thread_.request_stop();
-    thread_.join();
+    for (std::jthread& thread : threads_) thread.request_stop();
   }
   ComputeLane(const ComputeLane&) = delete;
   ComputeLane& operator=(const ComputeLane&) = delete;
@@ -148,6 +151,7 @@ class ComputeLane {
     std::array<std::deque<Waiting>, 2> waiting;  // by priority
     std::deque<Waiting> dead;                    // to be told so by the lane's thread
     std::size_t reserved = 0;
+    std::size_t idle = 0;  // lanes that compute nothing
     ServiceRate rate;
   };
 
@@ -179,11 +183,13 @@ class ComputeLane {
   }
 
   void run(const std::stop_token& stop) {
+    bool busy = false;
     while (true) {
       std::vector<Waiting> batch;
       std::deque<Waiting> dead;
       {
         auto state = state_.lock();
+        if (std::exchange(busy, false)) ++state->idle;
         wake_.wait(state.mutex_lock(), stop, [&state] {
           return !state->waiting[0].empty() || !state->waiting[1].empty() || !state->dead.empty();
         });
@@ -191,6 +197,8 @@ class ComputeLane {
         sweep(*state, clock_.steady_now());
         dead.swap(state->dead);
         batch = take(*state);
+        busy = !batch.empty();
+        if (busy) --state->idle;
       }
       for (Waiting& one : dead) finish_dead(one);
       if (!batch.empty()) compute(std::move(batch));
@@ -207,7 +215,8 @@ class ComputeLane {
   std::vector<Waiting> take(State& state) const {
     std::vector<Waiting> batch;
     const std::size_t waiting = state.waiting[0].size() + state.waiting[1].size();
-    const std::size_t size = waiting == 0 ? 0 : std::bit_floor(std::min(waiting, options_.max_batch));
+    const std::size_t share = (waiting + state.idle - 1) / state.idle;
+    const std::size_t size = waiting == 0 ? 0 : std::bit_floor(std::min(share, options_.max_batch));
     while (batch.size() < size) {
       auto& queue = state.waiting[0].empty() ? state.waiting[1] : state.waiting[0];
       batch.push_back(std::move(queue.front()));
@@ -256,7 +265,7 @@ class ComputeLane {
   Compute compute_;
   Guarded<State> state_;
   std::condition_variable_any wake_;
-  std::jthread thread_;  // last: starts when everything else stands
+  std::vector<std::jthread> threads_;  // last: they use the rest
 };
 
 }  // namespace imageclassifier::batching

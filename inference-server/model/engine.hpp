@@ -17,8 +17,8 @@ using TensorBytes = std::map<std::string, std::span<const std::byte>>;
 
 using Rows = std::vector<std::vector<float>>;
 
-/// A network of the ResNet family, ready to compute. One thread at a time, which may change between calls; exceptions
-/// of the library behind it become kInternal.
+/// A network of the ResNet family, ready to compute, for as many threads at a time as it was built with lanes, which
+/// may change between calls; exceptions of the library behind it become kInternal.
 class Engine {
  public:
   virtual ~Engine() = default;

@@ -170,13 +170,14 @@ class Chooser {
   Built build_int8() {
     const auto stage = StartStages::begin(request_.stages, "build_int8");
     return OnednnInt8Network::build(request_.architecture, *request_.quantised, request_.manifest.calibration->ranges,
-                                    {.side = request_.side, .threads = request_.threads});
+                                    {.side = request_.side, .threads = request_.threads, .lanes = request_.lanes});
   }
 
   Built build_onednn(bool bfloat16) {
     const auto stage = StartStages::begin(request_.stages, bfloat16 ? "build_bfloat16" : "build_float32");
-    return OnednnNetwork::build(request_.architecture, request_.classes, tensors(),
-                                {.side = request_.side, .threads = request_.threads, .bfloat16 = bfloat16});
+    return OnednnNetwork::build(
+        request_.architecture, request_.classes, tensors(),
+        {.side = request_.side, .threads = request_.threads, .lanes = request_.lanes, .bfloat16 = bfloat16});
   }
 
   Built build_torch() {

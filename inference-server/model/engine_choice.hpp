@@ -24,7 +24,8 @@ struct EngineRequest {
   int side;                           ///< of the inputs to come, pixels
   std::string engine;                 ///< "auto", "onednn" or "libtorch"
   std::string precision;              ///< "auto", "float32", "bfloat16" or "int8"
-  int threads;
+  int threads;                        ///< of each lane
+  int lanes = 1;                      ///< callers of the engine at a time
   StartStages* stages = nullptr;  ///< told of measure_PRECISION, build_PRECISION, build_libtorch and prove_PRECISION
   /// How fast "int8" or "bfloat16" is beside float32; see measure_layer.
   std::function<Result<LayerSpeed>(const std::string& precision)> measure = measure_layer;

@@ -128,6 +128,7 @@ Result<Built> build(const LoadOptions& options, const Safetensors& file) {
                                .engine = options.engine,
                                .precision = options.precision,
                                .threads = options.threads,
+                               .lanes = options.lanes,
                                .stages = options.stages});
   if (!choice) return tl::unexpected(choice.error());
   manifest->transform = transform;

@@ -67,7 +67,7 @@ struct Manifest {
   bool calibration_damaged = false;          ///< there was one
 };
 
-/// A loaded network. `forward` must be called by one thread at a time (the compute lane).
+/// A loaded network. `forward` may be called by as many threads at a time as LoadOptions::lanes says.
 class Model {
  public:
   virtual ~Model() = default;
@@ -87,9 +87,10 @@ struct LoadOptions {
   std::optional<preprocess::TransformSpec> transform;  ///< overrides the manifest's
   std::string engine = "auto";                         ///< "auto", "onednn" or "libtorch"; see choose_engine
   std::string precision = "auto";                      ///< "auto", "float32", "bfloat16" or "int8"; see choose_engine
-  int threads = 0;                                     ///< for the forward pass; 0: the cores this process may use
-  bool allow_torchscript = false;                      ///< run the code of a file of torch.jit.save
-  StartStages* stages = nullptr;                       ///< told of map_file, verify_digest and choose_engine's
+  int threads = 0;                 ///< of each lane, for the forward pass; 0: the cores this process may use
+  int lanes = 1;                   ///< threads that may call the forward pass at a time; they share the weights
+  bool allow_torchscript = false;  ///< run the code of a file of torch.jit.save
+  StartStages* stages = nullptr;   ///< told of map_file, verify_digest and choose_engine's
 };
 
 /// Maps and validates the file (safetensors or PyTorch's, see read_weights_file), checks every tensor's name, type and

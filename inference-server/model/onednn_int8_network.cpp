@@ -178,9 +178,10 @@ struct OnednnInt8Network::Impl {
       : topology(topology_of(architecture)),
         ranges(std::move(activation_ranges)),
         weights(engine, quantised),
-        computation(engine, options.threads, kMaxBatch, [this, classes = quantised.classes](const Dims& pictures) {
-          return Int8Lowering(engine, weights, ranges).run(topology, classes, pictures);
-        }) {}
+        computation(engine, options.threads, options.lanes, kMaxBatch,
+                    [this, classes = quantised.classes](const Dims& pictures) {
+                      return Int8Lowering(engine, weights, ranges).run(topology, classes, pictures);
+                    }) {}
 
   Topology topology;
   ActivationRanges ranges;

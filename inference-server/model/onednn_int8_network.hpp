@@ -15,7 +15,8 @@ using ActivationRanges = std::map<std::string, float>;
 
 struct Int8Options {
   int side = 224;   ///< of the square inputs, pixels; no other size is computed
-  int threads = 0;  ///< set in the thread that computes; 0: usable_cores()
+  int threads = 0;  ///< of each lane, set in the thread that computes; 0: usable_cores()
+  int lanes = 1;
 };
 
 /// A ResNet computed in 8-bit numbers by oneDNN: pictures and shortcuts signed, everything behind a ReLU from 0 to 127

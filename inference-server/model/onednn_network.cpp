@@ -229,9 +229,11 @@ struct OnednnNetwork::Impl {
       : topology(topology_of(architecture)),
         bfloat16(options.bfloat16),
         weights(engine, tensors),
-        computation(engine, options.threads, largest_part(options.threads), [this, classes](const Dims& pictures) {
-          return FloatLowering(engine, weights, bfloat16 ? Type::bf16 : Type::f32).run(topology, classes, pictures);
-        }) {}
+        computation(
+            engine, options.threads, options.lanes, largest_part(options.threads),
+            [this, classes](const Dims& pictures) {
+              return FloatLowering(engine, weights, bfloat16 ? Type::bf16 : Type::f32).run(topology, classes, pictures);
+            }) {}
 
   Topology topology;
   bool bfloat16;

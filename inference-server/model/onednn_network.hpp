@@ -9,8 +9,9 @@
 namespace imageclassifier::model {
 
 struct OnednnOptions {
-  int side = 224;         ///< of the square inputs that it must be fast for, pixels; others are computed, too
-  int threads = 0;        ///< set in the thread that computes (OpenMP's count is per thread); 0: usable_cores()
+  int side = 224;   ///< of the square inputs that it must be fast for, pixels; others are computed, too
+  int threads = 0;  ///< of each lane, set in the thread that computes (OpenMP's count is per thread); 0: usable_cores()
+  int lanes = 1;
   bool bfloat16 = false;  ///< products in bfloat16, sums in float32
 };
 
@@ -21,7 +22,7 @@ using ActivationObserver = std::function<void(const std::string& unit, std::span
 /// A ResNet lowered to oneDNN primitives: batch norm, ReLU and the residual sum are part of the convolutions, every
 /// tensor has the layout that its convolution is fastest with. Weights are packed once, primitives are made for the
 /// parts of 1, 2, 4 ... largest_part() inputs of the expected size, for other sizes when they are first computed, and
-/// kept; all share one block of memory for activations. Batches are computed in such parts.
+/// kept; all of a lane share one block of memory for activations. Batches are computed in such parts.
 class OnednnNetwork final : public Engine {
  public:
   /// Inputs that are computed together by so many threads (0: usable_cores()): an input takes some 10 MB while it is

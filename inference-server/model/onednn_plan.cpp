@@ -163,34 +163,64 @@ dnnl::convolution_forward::primitive_desc Lowering::describe(const Unit& unit, c
   return found;
 }
 
-Computation::Computation(const dnnl::engine& engine, int threads, std::size_t max_batch, Make make)
-    : engine_(engine), stream_(engine), threads_(threads), max_batch_(max_batch), make_(std::move(make)) {}
+/// A workspace for the time of one part. The one that has rested longest comes first, so that as many runs one after
+/// the other touch every lane's memory.
+class Computation::Lease {
+ public:
+  explicit Lease(Computation& owner) : owner_(owner) {
+    auto spaces = owner_.free_.lock();
+    owner_.freed_.wait(spaces.mutex_lock(), [&spaces] { return !spaces->empty(); });
+    space_ = spaces->front();
+    spaces->pop_front();
+  }
+  ~Lease() {
+    owner_.free_.lock()->push_back(space_);
+    owner_.freed_.notify_one();
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  Workspace& operator*() const { return *space_; }
+
+ private:
+  Computation& owner_;
+  Workspace* space_;
+};
+
+Computation::Computation(const dnnl::engine& engine, int threads, int lanes, std::size_t max_batch, Make make)
+    : engine_(engine), threads_(threads), max_batch_(max_batch), make_(std::move(make)) {
+  for (int lane = 0; lane < std::max(1, lanes); ++lane) {
+    spaces_.push_back(std::make_unique<Workspace>(Workspace{dnnl::stream(engine_)}));
+    free_.lock()->push_back(spaces_.back().get());
+  }
+}
 
 void Computation::prepare(memory::dim batch, int height, int width) {
   use_threads(threads_);
-  plan_of({batch, height, width});
+  for (const auto& space : spaces_) plan_of(*space, {batch, height, width});
 }
 
 void Computation::seal() {
   make_ = nullptr;
 }
 
-Plan& Computation::plan_of(const Shape& shape) {
-  if (const auto known = plans_.find(shape); known != plans_.end()) return known->second;
+Plan& Computation::plan_of(Workspace& space, const Shape& shape) {
+  if (const auto known = space.plans.find(shape); known != space.plans.end()) return known->second;
+  const std::lock_guard one_at_a_time(making_);
   if (!make_) throw dnnl::error(dnnl_invalid_arguments, "it was not prepared for inputs of this size");
   Plan plan = make_({shape[0], 3, shape[1], shape[2]});
-  if (plan.size() > arena_size_) {
-    arena_size_ = plan.size();
-    arena_ = memory(Desc({static_cast<memory::dim>(arena_size_)}, Type::u8, Tag::x), engine_);
+  if (plan.size() > space.arena_size) {
+    space.arena_size = plan.size();
+    space.arena = memory(Desc({static_cast<memory::dim>(space.arena_size)}, Type::u8, Tag::x), engine_);
   }
-  return plans_.emplace(shape, std::move(plan)).first->second;
+  return space.plans.emplace(shape, std::move(plan)).first->second;
 }
 
-Plan& Computation::filled(std::span<const preprocess::Input> inputs) {
+Plan& Computation::filled(Workspace& space, std::span<const preprocess::Input> inputs) {
   use_threads(threads_);
   const preprocess::Input& first = inputs.front();
-  Plan& plan = plan_of({static_cast<memory::dim>(inputs.size()), first.height, first.width});
-  plan.bind(static_cast<std::byte*>(arena_.get_data_handle()));
+  Plan& plan = plan_of(space, {static_cast<memory::dim>(inputs.size()), first.height, first.width});
+  plan.bind(static_cast<std::byte*>(space.arena.get_data_handle()));
   float* next = floats(plan.pictures);
   for (const preprocess::Input& input : inputs) next = std::copy(input.values.begin(), input.values.end(), next);
   return plan;
@@ -203,8 +233,9 @@ Result<Rows> Computation::run(std::span<const preprocess::Input> inputs, memory 
     for (auto rest = inputs; !rest.empty();) {
       const auto part = rest.first(std::bit_floor(std::min(rest.size(), max_batch_)));
       rest = rest.subspan(part.size());
-      const Plan& plan = filled(part);
-      plan.run(stream_);
+      const Lease space(*this);
+      const Plan& plan = filled(*space, part);
+      plan.run((*space).stream);
       for (auto& row : to_rows(plan.*output)) rows.push_back(std::move(row));
     }
     return rows;
@@ -214,7 +245,8 @@ Result<Rows> Computation::run(std::span<const preprocess::Input> inputs, memory 
 Result<void> Computation::observe(const preprocess::Input& input, const Observer& observer) {
   if (auto fit = check_sizes({&input, 1}); !fit) return fit;
   return without_exceptions([&]() -> Result<void> {
-    filled({&input, 1}).run(stream_, observer);
+    const Lease space(*this);
+    filled(*space, {&input, 1}).run((*space).stream, observer);
     return {};
   });
 }

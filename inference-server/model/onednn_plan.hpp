@@ -1,10 +1,14 @@
 #pragma once
 
 #include <array>
+#include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <span>
 #include <string>
@@ -12,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/guarded.hpp"
 #include "inference-server/model/architecture.hpp"
 #include "inference-server/model/engine.hpp"
 
@@ -101,14 +106,16 @@ class Lowering {
   Plan plan_;
 };
 
-/// Computes batches by the plan of their shape; plans are made when a shape is first seen and share one arena.
+/// Computes batches by the plan of their shape, in as many lanes at a time as it was made for; who comes beyond waits.
+/// Each has plans of its own, made when a shape is first seen, which share one arena; the weights are everybody's.
 class Computation {
  public:
   using Make = std::function<Plan(const Dims& pictures)>;
 
   /// Batches are computed in parts of 1, 2, 4 ... `max_batch`, so that few shapes are enough. `threads` as in Engine's
-  /// builders.
-  Computation(const dnnl::engine& engine, int threads, std::size_t max_batch, Make make);
+  /// builders; `make` runs once at a time.
+  Computation(const dnnl::engine& engine, int threads, int lanes, std::size_t max_batch, Make make);
+  /// In every lane.
   void prepare(memory::dim batch, int height, int width);
   /// No other shape will be asked for: what `make` refers to may go.
   void seal();
@@ -118,17 +125,26 @@ class Computation {
  private:
   using Shape = std::array<memory::dim, 3>;  // batch, height, width
 
-  Plan& plan_of(const Shape& shape);
-  Plan& filled(std::span<const preprocess::Input> inputs);
+  /// What one lane computes with.
+  struct Workspace {
+    dnnl::stream stream;
+    std::map<Shape, Plan> plans{};
+    memory arena{};
+    std::size_t arena_size = 0;
+  };
+  class Lease;
+
+  Plan& plan_of(Workspace& space, const Shape& shape);
+  Plan& filled(Workspace& space, std::span<const preprocess::Input> inputs);
 
   dnnl::engine engine_;
-  dnnl::stream stream_;
   int threads_;
   std::size_t max_batch_;
+  std::mutex making_;
   Make make_;
-  std::map<Shape, Plan> plans_;
-  memory arena_;
-  std::size_t arena_size_ = 0;
+  std::vector<std::unique_ptr<Workspace>> spaces_;
+  Guarded<std::deque<Workspace*>> free_;
+  std::condition_variable_any freed_;
 };
 
 /// The edge where oneDNN's exceptions become errors: kUnsupported where it has no such primitive, else kInternal.

@@ -78,6 +78,14 @@ Result<void> Classifier::warm_up_batches(StartStages* stages) {
 
 Result<void> Classifier::warm_up_batch(std::size_t size, StartStages* stages) {
   const auto stage = StartStages::begin(stages, "warm_up_" + std::to_string(size));
+  // The model gives as many runs in turn the memory of every lane.
+  for (int lane = 0; lane < options_.lane.lanes; ++lane) {
+    if (auto done = run_batch(size); !done) return done;
+  }
+  return {};
+}
+
+Result<void> Classifier::run_batch(std::size_t size) {
   auto places = lane_.reserve(size);
   if (!places) return fail(places.error());
   const preprocess::Input input = preprocess::preprocess(warm_up_picture(), manifest_->transform);

@@ -117,6 +117,7 @@ class Classifier {
   void fail_picture(PictureResult& result, const Error& error);
   void settle(const std::shared_ptr<Pending>& pending);
   Result<void> warm_up_batch(std::size_t size, StartStages* stages);
+  Result<void> run_batch(std::size_t size);
   Result<std::vector<std::vector<float>>> compute(std::vector<preprocess::Input> inputs);
 
   ClassifierOptions options_;

@@ -3,9 +3,10 @@
 import json
 import os
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from serving import Server, main, wait_for
+from serving import PICTURE, Server, main, wait_for
 
 
 def remove(group):
@@ -31,6 +32,22 @@ class Threads(unittest.TestCase):
         more_threads, more_tasks = self.started("--threads", "3", prefix=one_core)
         self.assertEqual((threads, more_threads), (1, 3))
         self.assertGreaterEqual(more_tasks - tasks, 2)
+
+    def test_lanes_share_the_threads_and_the_weights_and_answer_alike(self):
+        def answers(*options):
+            with Server(*options) as server:
+                server.ready()
+                configuration = next(line for line in map(json.loads, server.log().splitlines()) if line["message"] == "configuration")
+                with ThreadPoolExecutor(8) as clients:
+                    found = list(clients.map(lambda _: server.classify(PICTURE), range(32)))
+                self.assertEqual({status for status, _, _ in found}, {200})
+                labels = {tuple((one["index"], round(one["probability"], 4)) for one in json.loads(body)["results"][0]["predictions"])
+                          for _, body, _ in found}
+                return configuration["lanes"], labels
+        one, two, many = answers("--threads", "2"), answers("--threads", "2", "--lanes", "2"), answers("--threads", "2", "--lanes", "9")
+        self.assertEqual((one[0], two[0], many[0]), (1, 2, 2))
+        self.assertEqual(len(one[1]), 1)
+        self.assertEqual(one[1], two[1])
 
     def test_as_many_threads_compute_as_the_quota_of_the_cgroup_allows(self):
         # Where control groups cannot be made, cpu_count_test has to do.

@@ -87,6 +87,31 @@ TEST_CASE("what waits becomes one batch, in order and at most max_batch") {
   CHECK(doubler.batches == std::vector<std::size_t>{1, 8, 8, 4});
 }
 
+TEST_CASE("two lanes compute at the same time, and share what waits while both are idle") {
+  SystemClock clock;
+  std::promise<void> both;
+  std::atomic<std::size_t> started{0};
+  Guarded<std::vector<std::size_t>> batches;
+  const auto compute = [&, met = both.get_future().share()](std::vector<int> inputs) -> Result<std::vector<int>> {
+    batches.lock()->push_back(inputs.size());
+    if (++started == 2) both.set_value();
+    met.wait();  // for ever, if the other one had to wait for this
+    return inputs;
+  };
+  Lane lane({.queue_depth = 64, .max_batch = 8, .lanes = 2}, clock, compute);
+  auto places = lane.reserve(4);
+  std::vector<Lane::Task> tasks;
+  std::vector<std::promise<Result<int>>> results(4);
+  for (int i = 0; i < 4; ++i) {
+    auto& result = results[static_cast<std::size_t>(i)];
+    tasks.push_back(
+        {i, late(), {}, [&result](Result<int> value, const LaneTiming&) { result.set_value(std::move(value)); }});
+  }
+  lane.submit(std::move(*places), std::move(tasks));
+  for (int i = 0; i < 4; ++i) CHECK(results[static_cast<std::size_t>(i)].get_future().get().value() == i);
+  CHECK(*batches.lock() == std::vector<std::size_t>{2, 2});
+}
+
 TEST_CASE("a full queue is kExhausted, and reserved places count and come back") {
   SystemClock clock;
   Doubler doubler;

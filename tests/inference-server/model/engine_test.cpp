@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <future>
 #include <limits>
 #include <set>
 
@@ -27,8 +28,9 @@ struct Weights {
     for (const auto& [tensor, floats] : values) bytes.emplace(tensor, std::as_bytes(std::span(floats)));
   }
 
-  std::unique_ptr<model::Engine> onednn(int threads = 1) const {
-    auto engine = model::OnednnNetwork::build(architecture, kClasses, bytes, {.side = kSide, .threads = threads});
+  std::unique_ptr<model::Engine> onednn(int threads = 1, int lanes = 1) const {
+    auto engine =
+        model::OnednnNetwork::build(architecture, kClasses, bytes, {.side = kSide, .threads = threads, .lanes = lanes});
     if (!engine) FAIL(engine.error().describe());
     return std::move(*engine);
   }
@@ -65,6 +67,29 @@ TEST_CASE("oneDNN gives a picture in any batch the logits that it gives it alone
   }
   CHECK(logits(*engine, {inputs.data(), 1}).front() == alone.front());
   CHECK(logits(*engine, {}).empty());
+}
+
+TEST_CASE("oneDNN gives the same logits in two lanes at a time, of sizes that it was not built for as well") {
+  const Weights weights("resnet18");
+  const auto alone = weights.onednn();
+  const auto engine = weights.onednn(1, 2);
+  const std::vector<std::vector<preprocess::Input>> sizes{make_inputs(2), make_inputs(2, 96), make_inputs(3, 80)};
+  std::vector<model::Rows> expected;
+  for (const auto& inputs : sizes) expected.push_back(logits(*alone, inputs));
+  const auto all = [&] {
+    std::vector<Result<model::Rows>> rows;
+    for (int round = 0; round < 3; ++round) {
+      for (const auto& inputs : sizes) rows.push_back(engine->logits(inputs));
+    }
+    return rows;
+  };
+  // One caller more than there are lanes: it waits.
+  std::vector<std::future<std::vector<Result<model::Rows>>>> callers;
+  for (int caller = 0; caller < 3; ++caller) callers.push_back(std::async(std::launch::async, all));
+  for (auto& caller : callers) {
+    const auto rows = caller.get();
+    for (std::size_t i = 0; i < rows.size(); ++i) CHECK(rows[i].value() == expected[i % expected.size()]);
+  }
 }
 
 TEST_CASE("oneDNN gives the head's inputs as features") {
