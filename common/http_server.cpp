@@ -52,18 +52,26 @@ void HttpServerCore::remove(HttpConnection* connection) {
   on_connection_closed();
 }
 
-std::shared_ptr<HttpConnection> HttpServerCore::slowest_upload() const {
-  std::shared_ptr<HttpConnection> slowest;
-  for (const auto& [key, connection] : connections) {
-    const auto since = connection->body_stalls_since();
-    if (since && (!slowest || *since < *slowest->body_stalls_since())) slowest = connection;
+namespace {
+
+constexpr int kAcceptedAtOnce = 64;
+
+/// Of those that fit, the one that waits longest for its client; null: none fits.
+template <typename Fits>
+std::shared_ptr<HttpConnection> longest_waiting(const HttpServerCore& core, Fits fits) {
+  std::shared_ptr<HttpConnection> longest;
+  for (const auto& [key, connection] : core.connections) {
+    if (!fits(*connection)) continue;
+    if (!longest || connection->waiting_since() < longest->waiting_since()) longest = connection;
   }
-  return slowest;
+  return longest;
 }
 
-namespace {
-constexpr int kAcceptedAtOnce = 64;
 }  // namespace
+
+std::shared_ptr<HttpConnection> HttpServerCore::slowest_upload() const {
+  return longest_waiting(*this, [](const HttpConnection& connection) { return connection.holds_upload(); });
+}
 
 struct HttpServer::Impl {
   Impl(HttpServerOptions options, std::vector<HttpRoute> routes)
@@ -142,21 +150,17 @@ void HttpServer::Impl::close_listener() {
 }
 
 bool HttpServer::Impl::evict_one() {
-  std::shared_ptr<HttpConnection> oldest;
-  for (const auto& [key, connection] : core.connections) {
-    if (!connection->is_waiting()) continue;
-    if (!oldest || connection->waiting_since() < oldest->waiting_since()) oldest = connection;
+  const SteadyTime now = SystemClock().steady_now();
+  auto evicted = longest_waiting(core, [](const HttpConnection& connection) { return connection.is_waiting(); });
+  if (!evicted) {
+    evicted = longest_waiting(core, [now](const HttpConnection& connection) { return connection.is_over(now); });
   }
-  if (!oldest) {
-    const SteadyTime now = SystemClock().steady_now();
-    for (const auto& [key, connection] : core.connections) {
-      if (!connection->is_over(now)) continue;
-      oldest = connection;
-      break;
-    }
+  if (!evicted) {
+    evicted = longest_waiting(core, [now](const HttpConnection& connection) { return connection.stalls(now); });
+    if (evicted) evicted->give_way();
   }
-  if (oldest) oldest->close();
-  return oldest != nullptr;
+  if (evicted) evicted->close();
+  return evicted != nullptr;
 }
 
 void HttpServer::Impl::stop() {

@@ -120,15 +120,16 @@ struct HttpServerOptions {
   std::string address = "0.0.0.0";
   std::uint16_t port = 0;  ///< 0: any free one, see port()
   int handler_threads = 4;
-  std::size_t max_connections =
-      4096;  ///< beyond it the one that waits longest for its client is closed, or one that is answered
+  /// Beyond it the one that waits longest for its client is closed, or one that is answered, or the upload that has
+  /// stalled longest.
+  std::size_t max_connections = 4096;
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_chunks = 100'000;
   std::size_t max_buffered_bytes = 256 * 1024 * 1024;  ///< all bodies together; beyond it the slowest upload gives way
   /// First byte (or accept) to the end of the header; for the first request it includes the TLS handshake.
   std::chrono::milliseconds header_timeout{10'000};
-  std::chrono::milliseconds body_idle_timeout{10'000};
-  std::chrono::milliseconds body_timeout{60'000};  ///< whole body
+  std::chrono::milliseconds body_idle_timeout{10'000};  ///< for each 4 KiB of a body, and for what is left of it
+  std::chrono::milliseconds body_timeout{60'000};       ///< whole body
   std::chrono::milliseconds keep_alive_timeout{60'000};
   std::chrono::milliseconds write_timeout{60'000};  ///< whole answer
   std::chrono::milliseconds linger{1'000};  ///< an unread body is discarded so long, so that the client reads a refusal

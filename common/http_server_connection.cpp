@@ -237,7 +237,9 @@ void HttpConnection::prepare_body() {
     if (!write_now("HTTP/1.1 100 Continue\r\n\r\n")) return close();
   }
   state_ = State::kBody;
-  body_deadline_ = now() + core_.options.body_timeout;
+  waiting_since_ = now();
+  since_progress_ = 0;
+  body_deadline_ = waiting_since_ + core_.options.body_timeout;
   take_body();
 }
 
@@ -246,10 +248,6 @@ bool HttpConnection::write_now(std::string_view bytes) {
   boost::system::error_code error;
   asio::write(socket_, asio::buffer(bytes.data(), bytes.size()), error);
   return !error;
-}
-
-std::optional<SteadyTime> HttpConnection::body_stalls_since() const {
-  return state_ == State::kBody && buffered_ > 0 ? std::optional(waiting_since_) : std::nullopt;
 }
 
 void HttpConnection::forget_body() {
@@ -277,8 +275,9 @@ void HttpConnection::take_body() {
     if (body_.size() == framing_.length) outcome = ChunkDecoder::State::kDone;
   }
   input_.erase(0, input_.size() - rest.size());
-  buffered_ += body_.size() - before;
-  core_.buffered_bytes += body_.size() - before;
+  const std::size_t arrived = body_.size() - before;
+  buffered_ += arrived;
+  core_.buffered_bytes += arrived;
   switch (outcome) {
     case ChunkDecoder::State::kDone:
       unread_body_ = false;
@@ -290,15 +289,22 @@ void HttpConnection::take_body() {
     case ChunkDecoder::State::kTooManyChunks:
       return refuse(HttpRefusal::kBadChunk, "The body has too many chunks.");
     case ChunkDecoder::State::kMore:
-      break;
+      return wait_for_body(arrived);
   }
-  waiting_since_ = now();
+}
+
+void HttpConnection::wait_for_body(std::size_t arrived) {
+  since_progress_ += arrived;
+  if (since_progress_ >= kProgress) {
+    waiting_since_ = now();
+    since_progress_ = 0;
+  }
   while (core_.buffered_bytes > core_.options.max_buffered_bytes) {
     const auto slowest = core_.slowest_upload();
     if (!slowest || slowest.get() == this) return give_way();
     slowest->give_way();
   }
-  arm(std::min(now() + core_.options.body_idle_timeout, body_deadline_));
+  arm(std::min<SteadyTime>(waiting_since_ + core_.options.body_idle_timeout, body_deadline_));
   wait_readable();
 }
 

@@ -85,8 +85,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     return state_ == State::kLingering ||
            (state_ == State::kWriting && (now - writing_since_ > kWriteStalls || !input_.empty()));
   }
-  /// Since when the rest of a body that has begun is waited for; no value: none is.
-  std::optional<SteadyTime> body_stalls_since() const;
+  /// Part of a body is held, and the rest is waited for.
+  bool holds_upload() const { return state_ == State::kBody && buffered_ > 0; }
+  /// A body does not come on: may be evicted when nobody waits or is over.
+  bool stalls(SteadyTime now) const { return state_ == State::kBody && now - waiting_since_ > kReadStalls; }
   /// Ends a request whose body is being read, so that others find room: 429.
   void give_way();
   void on_drain();
@@ -97,6 +99,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  private:
   /// A client that reads takes an answer of some KB at once.
   static constexpr std::chrono::seconds kWriteStalls{1};
+  static constexpr std::chrono::seconds kReadStalls{1};
+  /// Who sends less at a time does not come on. As many bytes in each body_idle_timeout are the least rate (that of
+  /// Apache's RequestReadTimeout is 500 bytes per second).
+  static constexpr std::size_t kProgress = 4096;
   enum class State { kHandshake, kIdle, kHeader, kBody, kHandling, kWriting, kLingering, kClosed };
 
   void next_request();
@@ -115,6 +121,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   const HttpRoute* find_route();
   void prepare_body();
   void take_body();
+  void wait_for_body(std::size_t arrived);
   void forget_body();
   void dispatch();
 
@@ -139,11 +146,11 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpServerCore& core_;
   State state_ = State::kIdle;
   std::optional<HttpTls> tls_;
-  bool hands_out_ = false;    // the handshake has begun
-  bool wants_write_ = false;  // TLS must write before it can read on
-  bool reading_ = false;      // a readiness wait is pending
-  bool fresh_ = true;         // no request has been answered yet
-  SteadyTime waiting_since_{};
+  bool hands_out_ = false;      // the handshake has begun
+  bool wants_write_ = false;    // TLS must write before it can read on
+  bool reading_ = false;        // a readiness wait is pending
+  bool fresh_ = true;           // no request has been answered yet
+  SteadyTime waiting_since_{};  // within a body: since its last kProgress bytes
   SteadyTime body_deadline_{};
   SteadyTime writing_since_{};
 
@@ -160,6 +167,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::optional<ChunkDecoder> chunks_;
   std::string body_;
   std::size_t buffered_ = 0;
+  std::size_t since_progress_ = 0;  // bytes of the body
   std::shared_ptr<std::atomic<bool>> client_gone_;
   HttpResponse response_;
   std::string response_head_;

@@ -68,6 +68,29 @@ TEST_CASE("a body that stops or creeps is 408") {
   CHECK(status_of(drip(slow, "a")) == 408);
 }
 
+TEST_CASE("a body that drips is 408 as soon as one that stops, and one that is slow but comes on is served") {
+  HttpServerOptions options;
+  options.body_idle_timeout = 150ms;
+  HttpServerFixture impatient(options);
+  RawClient dripping = impatient.connect();
+  dripping.send(header("Content-Length: 100000\r\n"));
+  CHECK(status_of(drip(dripping, "a")) == 408);
+
+  options.body_idle_timeout = 1s;
+  HttpServerFixture patient(options);
+  RawClient slow = patient.connect();
+  slow.send(header("Content-Length: 49152\r\n"));
+  Duration longest_pause{};
+  for (int i = 0; i < 12; ++i) {
+    const SteadyTime before = SystemClock().steady_now();
+    CHECK_FALSE(slow.closed_within(100ms));
+    slow.send(std::string(4096, 'x'));
+    longest_pause = std::max<Duration>(longest_pause, SystemClock().steady_now() - before);
+  }
+  // A starved machine may not give this client its turn in time.
+  CHECK((status_of(slow.read_response()) == 200 || longest_pause > 500ms));
+}
+
 TEST_CASE("an idle kept connection is closed without a word") {
   HttpServerFixture fixture(short_times());
   RawClient client = fixture.connect();
@@ -194,6 +217,22 @@ TEST_CASE("beyond the connection limit the one that waits longest makes room, a 
   CHECK(body_of(younger.read_response()) == "hello");
   responder.respond({.body = "still here"});
   CHECK(body_of(busy.read_response()) == "still here");
+}
+
+TEST_CASE("when every connection is in use, the upload that has stalled longest gives way to one that arrives") {
+  HttpServerOptions options;
+  options.max_connections = 2;
+  HttpServerFixture fixture(options);
+  RawClient first = fixture.connect();
+  RawClient second = fixture.connect();
+  for (RawClient* each : {&first, &second}) {
+    each->send(header("Expect: 100-continue\r\nContent-Length: 500\r\n"));
+    CHECK(status_of(each->read_response()) == 100);
+  }
+  CHECK(fixture.status("GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") == 200);
+  CHECK(status_of(first.read_to_end()) == 429);
+  second.send(std::string(500, 'x'));
+  CHECK(status_of(second.read_response()) == 200);
 }
 
 TEST_CASE("hundreds of half-sent headers do not keep a whole request from being served") {

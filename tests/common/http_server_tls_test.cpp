@@ -154,6 +154,17 @@ TEST_CASE("clients that never shake hands make room for one that does") {
   CHECK(first.closed_within(10s));
 }
 
+TEST_CASE("an upload that stalls makes room over TLS too, and its client can read why") {
+  HttpServerOptions options;
+  options.max_connections = 1;
+  TlsFixture fixture(options);
+  TlsClient stalled = fixture.connect();
+  stalled.send("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n");
+  CHECK_THAT(stalled.read_response(), Contains("100 Continue"));
+  CHECK_THAT(fixture.exchange(kLastHello), Contains("200 OK"));
+  CHECK(status_of(stalled.read_to_end()) == 429);
+}
+
 TEST_CASE_METHOD(TlsFixture, "plain HTTP is told in words to use HTTPS, noise is cut") {
   RawClient plain = connect_plain();
   plain.send(kHello);
