@@ -2,6 +2,7 @@
 """The chart by itself: it lints, renders the only copy of the definition, and refuses values that make no sense."""
 
 import ipaddress
+import json
 import re
 import subprocess
 import sys
@@ -29,6 +30,18 @@ def objects(kind=None, *values):
     """Those of the chart that are of this kind."""
     found = yaml.safe_load_all(render(*(word for value in values for word in ("--set", value))))
     return [obj for obj in found if obj and kind in (None, obj["kind"])]
+
+
+def documented():
+    """Names of all metrics that the documents list."""
+    pages = [(ROOT / "docs" / page).read_text() for page in ("metrics.md", "http-api.md")]
+    return {name for page in pages for line in page.splitlines() if line.startswith("| `") for name in re.findall("`([a-z_]+)`", line)}
+
+
+def spoken_of(expression):
+    """Names of the metrics in an expression, without a histogram's endings."""
+    prefixes = "imageclassifier|leader_election|inference|controller_runtime|workqueue|rest_client|process"
+    return {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(rf"\b(?:{prefixes})_[a-z_]+\b", expression)}
 
 
 def alerts(*values):
@@ -65,7 +78,7 @@ class Chart(unittest.TestCase):
 
     def test_what_needs_kinds_that_not_every_cluster_has_is_left_out_unless_it_is_asked_for(self):
         kinds = {obj["kind"] for obj in objects()}
-        self.assertEqual(kinds & {"PrometheusRule", "PodMonitor", "NetworkPolicy"}, set())
+        self.assertEqual(kinds & {"PrometheusRule", "PodMonitor", "NetworkPolicy", "ConfigMap"}, set())
         monitor = objects("PodMonitor", "podMonitor.enabled=true")[0]
         self.assertEqual(monitor["spec"]["selector"]["matchLabels"], objects("Deployment")[0]["spec"]["selector"]["matchLabels"])
 
@@ -93,35 +106,65 @@ class Chart(unittest.TestCase):
         self.assertEqual(restricted["ingress"][0]["from"], [peer])
 
     def test_alerts_speak_of_metrics_that_there_are(self):
-        names = {name for rule in alerts() for name in re.findall(r"\b(?:imageclassifier|leader_election)_[a-z_]+\b", rule["expr"])}
-        self.assertGreaterEqual(len(names), 4)
-        self.assertEqual(names - set(re.findall("^\\| `([a-z_]+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)), set())
+        names = {name for rule in alerts() for name in spoken_of(rule["expr"])}
+        self.assertGreaterEqual(len(names), 6)
+        self.assertEqual(names - documented(), set())
         reasons = set(re.findall(r"EventPattern\{.*\"(\w+)\"\}", (ROOT / "operator/diagnosis/load_balancer.cpp").read_text())) | {"LoadBalancerPending"}
-        pattern, = [re.search('reason=~"(.*)"', rule["expr"]).group(1) for rule in alerts() if "reason=~" in rule["expr"]]
+        pattern, = [re.search('type="EndpointReady", reason=~"(.*)"', rule["expr"]).group(1) for rule in alerts() if "EndpointReady" in rule["expr"]]
         self.assertEqual([reason for reason in sorted(reasons) if not re.fullmatch(pattern, reason)], [])
         self.assertNotIn("ImageClassifierOperatorDown", [rule["alert"] for rule in alerts("replicaCount=0")])
+
+    def test_each_alert_links_to_its_runbook_when_their_address_is_known(self):
+        self.assertEqual([rule for rule in alerts() if "runbook_url" in rule["annotations"]], [])
+        chapters = {heading.lower() for heading in re.findall("^## (.*)$", (ROOT / "docs/runbooks.md").read_text(), re.MULTILINE)}
+        linked = alerts("alerts.runbooks=https://wiki.example.com/runbooks")
+        self.assertEqual({rule["annotations"]["runbook_url"].removeprefix("https://wiki.example.com/runbooks#") for rule in linked},
+                         {rule["alert"].lower() for rule in linked})
+        self.assertEqual({rule["alert"].lower() for rule in linked}, chapters)
+
+    def test_the_dashboard_shows_metrics_that_there_are_in_expressions_that_prometheus_understands(self):
+        config, = objects("ConfigMap", "dashboard.enabled=true")
+        self.assertEqual(config["metadata"]["labels"]["grafana_dashboard"], "1")
+        board = json.loads(config["data"]["imageclassifier.json"])
+        expressions = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+        self.assertGreater(len(expressions), 12)
+        self.assertEqual({name for expression in expressions for name in spoken_of(expression)} - documented(), set())
+        self.assertEqual(len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]}), len(board["panels"]))
+        with tempfile.TemporaryDirectory() as place:
+            rules = [{"record": f"panel:{number}", "expr": expression.replace("$__rate_interval", "5m").replace("$namespace", ".*")}
+                     for number, expression in enumerate(expressions)]
+            (Path(place) / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+            run("promtool", "check", "rules", Path(place) / "rules.yaml")
 
     def test_alerts_fire_when_they_should_and_only_then(self):
         leader = 'leader_election_master_status{name="release-imageclassifier-operator",pod="%s"}'
         expiry = 'imageclassifier_registry_token_expiry_timestamp_seconds{namespace="zoo",name="%s",server="a.azurecr.io"}'
         condition = 'imageclassifier_conditions{type="EndpointReady",reason="%s"}'
+        refused = 'inference_rejected_total{namespace="zoo",job="%s",reason="queue_full"}'
+        asked = 'inference_requests_total{namespace="zoo",job="%s",route="/v1/classify",code="%d"}'
         series = {
             leader % "a": "1x20 0x40", leader % "b": "0x60",
             expiry % "pets": "3600x60", expiry % "dogs": "36000x60",
             'imageclassifier_credential_state{state="stale"}': "0x5 1x55",
+            refused % "full": "0x20 0+60x40", refused % "quiet": "0x20 0+1x40", asked % ("full", 429): "0x20 0+120x40",
+            asked % ("quiet", 200): "0x20 0+6000x40", asked % ("quiet", 503): "0+60x60", asked % ("broken", 500): "0x40 0+1x20",
             condition % "LoadBalancerPending": "1x5 0x55", condition % "SubnetFull": "0x20 1x40", condition % "Answering": "3x60"}
         firing = {"18m": ["ImageClassifierRotationFailing"], "24m": ["ImageClassifierRotationFailing"],
-                  "35m": ["ImageClassifierLoadBalancerPending", "ImageClassifierOperatorDown", "ImageClassifierRotationFailing"],
-                  "45m": ["ImageClassifierCredentialExpires", "ImageClassifierLoadBalancerPending", "ImageClassifierOperatorDown",
-                          "ImageClassifierRotationFailing"]}
+                  "35m": ["ImageClassifierLoadBalancerPending", "ImageClassifierOperatorDown", "ImageClassifierRefuses",
+                          "ImageClassifierRotationFailing"],
+                  "48m": ["ImageClassifierCredentialExpires", "ImageClassifierFails", "ImageClassifierLoadBalancerPending",
+                          "ImageClassifierOperatorDown", "ImageClassifierRefuses", "ImageClassifierRotationFailing"]}
+        served = {"ImageClassifierRefuses": "full", "ImageClassifierFails": "broken"}
         rules = alerts()
 
         def expected(rule, at):
             if rule["alert"] not in firing.get(at, []):
                 return []
             value = lambda text: text.replace("{{ $value }}", "1")  # noqa: E731
-            told = {key: re.sub(r"{{ or .* }}/{{ .* }}", "zoo/pets", value(text)) for key, text in rule["annotations"].items()}
             of = {"namespace": "zoo", "name": "pets", "server": "a.azurecr.io"} if "expiry" in rule["expr"] else {}
+            if job := served.get(rule["alert"]):
+                of = {"namespace": "zoo", "job": job}
+            told = {key: re.sub(r"{{ .* }}/{{ .* }}", f"zoo/{job or 'pets'}", value(text)) for key, text in rule["annotations"].items()}
             return [{"exp_labels": rule["labels"] | of, "exp_annotations": told}]
 
         with tempfile.TemporaryDirectory() as place:
