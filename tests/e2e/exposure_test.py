@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What callers meet while a service turns to HTTPS and back: pods that speak their language, or nobody."""
 
+import errno
 import http.client
 import ssl
 import subprocess
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import end_to_end
 from end_to_end import EndToEnd, classifier, wait_until
+
+# A pod that no longer listens, or just ceased to (the kernel resets what it had not handed over), or whose address is gone while
+# the node still leads there.
+NOBODY = {errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH}
 
 
 class Exposure(EndToEnd):
@@ -26,17 +31,19 @@ class Exposure(EndToEnd):
         return context
 
     def answer(self, url, context=None):
-        """Status of /healthz, which a server that drains answers too; 0 if nobody listens, or has just ceased to: the kernel resets
-        what it had not handed over yet. Who accepts a connection and then closes it, or answers otherwise, speaks another language."""
+        """Status of /healthz, which a server that drains answers too; 0 if nobody is there. Who accepts a connection and then closes it,
+        or answers otherwise, speaks another language."""
         address = urllib.parse.urlsplit(url)
         connection = (http.client.HTTPSConnection(address.netloc, timeout=2, context=context) if context
                       else http.client.HTTPConnection(address.netloc, timeout=2))
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status
-        except http.client.RemoteDisconnected:  # which is a ConnectionResetError
-            raise
-        except (ConnectionRefusedError, ConnectionResetError, TimeoutError):
+        except TimeoutError:
+            return 0
+        except OSError as error:
+            if error.errno not in NOBODY:
+                raise
             return 0
         finally:
             connection.close()
