@@ -76,6 +76,26 @@ class Chart(unittest.TestCase):
         checksums = [line for text in rendered for line in text.splitlines() if "registry-checksum" in line]
         self.assertEqual(len(set(checksums)), 2)
 
+    def test_one_namespace_gets_a_role_of_its_own_and_the_operator_no_right_in_any_other(self):
+        kinds = [obj["kind"] for obj in objects(None, "watchNamespace=zoo", "admissionPolicies.enabled=false")]
+        self.assertEqual([kind for kind in kinds if kind.startswith("Cluster")], [])
+        self.assertEqual({obj["metadata"]["namespace"] for obj in objects("Role", "watchNamespace=zoo")}, {"zoo", "system"})
+        self.assertEqual(len({(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in objects("Role", "watchNamespace=system")}), 2)
+        self.assertNotIn("nodes", str(objects("Role", "watchNamespace=zoo")))
+
+    def test_one_of_several_pods_outlives_the_drain_of_a_node(self):
+        budget, = objects("PodDisruptionBudget")
+        self.assertEqual((budget["spec"]["maxUnavailable"], budget["spec"]["selector"]), (1, objects("Deployment")[0]["spec"]["selector"]))
+        self.assertEqual(objects("PodDisruptionBudget", "replicaCount=1") + objects("PodDisruptionBudget", "podDisruptionBudget.enabled=false"), [])
+
+    def test_another_registry_takes_the_place_of_the_one_in_the_images_name(self):
+        def image(repository):
+            values = f"image.repository={repository}", "image.tag=v1", "global.imageRegistry=mirror.example.com:5000/copies"
+            return objects("Deployment", *values)[0]["spec"]["template"]["spec"]["containers"][0]["image"]
+        self.assertEqual(image("contoso.azurecr.io/team/operator"), "mirror.example.com:5000/copies/team/operator:v1")
+        self.assertEqual(image("localhost:5000/operator"), "mirror.example.com:5000/copies/operator:v1")
+        self.assertEqual(image("team/operator"), "mirror.example.com:5000/copies/team/operator:v1")
+
     def test_what_needs_kinds_that_not_every_cluster_has_is_left_out_unless_it_is_asked_for(self):
         kinds = {obj["kind"] for obj in objects()}
         self.assertEqual(kinds & {"PrometheusRule", "PodMonitor", "NetworkPolicy", "ConfigMap"}, set())
