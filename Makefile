@@ -7,7 +7,7 @@ export CCACHE_DIR ?= $(IC_CACHE)/ccache
 export CCACHE_MAXSIZE ?= 5G
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo demo-down demo-model test e2e sanitize sanitize-all fuzz campaign bench-operator bench-inference docs format clean
+.PHONY: help deps build images push demo demo-down demo-model test e2e sanitize sanitize-all fuzz campaign bench-operator bench-inference docs format clean
 
 help: ## Show this menu
 	@echo "ImageClassifier: a Kubernetes operator for image classification services"
@@ -23,6 +23,12 @@ deps: ## Install the Debian packages that are missing (root or sudo)
 build: deps ## Compile both programs and all tests (PRESET=release)
 	@cmake --preset $(PRESET) --log-level=WARNING
 	@cmake --build --preset $(PRESET) -- -j$(JOBS)
+
+images: build ## Build both images, with a bill of materials and their provenance (MODEL=FILE.safetensors; default: the demo model)
+	@model="$${MODEL:-$$(scripts/demo-model)}" && docker/build-images --model "$$model"
+
+push: ## Push the images that were built last (REGISTRY=contoso.azurecr.io TAG=1.0.0)
+	@docker/push-images "$${REGISTRY:?say where to: make push REGISTRY=contoso.azurecr.io}" $${TAG:+--tag "$$TAG"}
 
 demo: build ## From nothing to a classified picture: cluster, registry, images, helm install, kubectl apply
 	@scripts/demo

@@ -2,13 +2,17 @@
 """Images, registry, chart and the quickstart, as a newcomer does it. The other end-to-end tests use what this one leaves."""
 
 import json
+import shutil
+import tempfile
+from pathlib import Path
 
 import end_to_end
-from end_to_end import (BINARIES, BUILT, CHART, CREDENTIALS, OPERATOR_NAMESPACE, PICTURES, QUICKSTART, REGISTRY_HOST, RELEASE, STATE, EndToEnd,
+from end_to_end import (BINARIES, BUILT, CHART, CREDENTIALS, OPERATOR_NAMESPACE, PICTURES, QUICKSTART, REGISTRY_HOST, RELEASE, ROOT, STATE, EndToEnd,
                         cluster_state, images, password_of, registry)
 from judges import judge
 
 from lab.clusters import registry_options
+from lab.kubernetes import run
 
 
 class Install(EndToEnd):
@@ -16,7 +20,25 @@ class Install(EndToEnd):
         built = images.build(BINARIES, images.demo_model())
         BUILT.write_text(json.dumps(built))
         type(self).operator_tag = images.tag(built["operator"])
+        self.assertLess(built["operator"]["bytes"], 40_000_000)
+        for name, image in built.items():
+            bill = json.loads((ROOT / f"build/images/{name}.spdx.json").read_text())
+            self.assertEqual(f"sha256:{bill['packages'][0]['checksums'][0]['checksumValue']}", image["digest"])
         images.push_to_box(STATE, built, {"operator": [self.operator_tag], "inference-server": ["demo"]})
+
+    def test_1_push_images_copies_them_as_they_are_to_a_registry_that_one_is_logged_in_to(self):
+        address = cluster_state()["registry"]["address"]
+        with tempfile.TemporaryDirectory() as private:
+            shutil.copyfile(cluster_state()["ca"], Path(private) / "ca.crt")
+            authfile = Path(private) / "auth.json"
+            run("skopeo", "login", "--authfile", authfile, "--cert-dir", private, "--username", registry.PUBLISHER, "--password-stdin", address,
+                stdin=password_of(registry.PUBLISHER))
+            said = run(ROOT / "docker/push-images", address, "--tag", "pushed", "--built", BUILT, "--authfile", authfile, "--cert-dir", private)
+            for image, name in (("operator", "imageclassifier-operator"), ("inference-server", "inference-server")):
+                digest = json.loads(BUILT.read_text())[image]["digest"]
+                self.assertIn(f"{address}/{name}@{digest}", said)
+                self.assertEqual(run("skopeo", "inspect", "--authfile", authfile, "--cert-dir", private, "--format", "{{.Digest}}",
+                                     f"docker://{address}/{name}:pushed").strip(), digest)
 
     def test_2_helm_installs_the_operator_under_restricted_pod_security(self):
         self.system.make_namespace()
