@@ -101,10 +101,6 @@ Scope::~Scope() {
   context().resize(before_);
 }
 
-void initialize(Level level) {
-  logger().set_level(to_spdlog(level));
-}
-
 void set_level(Level level) {
   logger().set_level(to_spdlog(level));
 }

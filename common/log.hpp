@@ -49,9 +49,8 @@ class Scope {
   std::size_t before_;
 };
 
-/// Prepares standard error as the sink: one JSON object per line {"time","level","message",...fields}. Call once, first
-/// in main. Before the call, lines below kWarning are dropped.
-void initialize(Level level);
+/// The least level that is written from now on; kWarning until the first call. Thread safe.
+void set_level(Level level);
 /// "debug", "info", "warning", "error"; anything else gives false and leaves `level` alone.
 bool parse_level(std::string_view text, Level& level);
 
@@ -76,8 +75,8 @@ void redact_concealed(std::string& text);
 /// The line that write() puts behind time and level, without braces; for tests.
 std::string format_line(std::string_view message, std::initializer_list<Field> fields);
 
-/// `message` is a constant sentence; what varies goes into fields. Thread safe. Never pass a secret: conceal() is for
-/// those that others pass.
+/// To standard error, one JSON object per line: {"time","level","message",...fields}. `message` is a constant sentence;
+/// what varies goes into fields. Thread safe. Never pass a secret: conceal() is for those that others pass.
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
 
 inline void debug(std::string_view message, std::initializer_list<Field> fields = {}) {

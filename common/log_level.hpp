@@ -8,8 +8,6 @@ namespace imageclassifier::log {
 
 /// The least level that is written. Thread safe.
 Level level();
-/// Changes it while the program runs. Thread safe.
-void set_level(Level level);
 /// "debug", "info", "warning" or "error", as parse_level takes them.
 std::string_view to_string(Level level);
 

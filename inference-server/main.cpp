@@ -23,7 +23,7 @@ int refuse(const app::CommandLine& line, int argc, char** argv) {
   if (fetching) {
     app::write_termination_log(path, "ConfigurationInvalid", message);
   } else {
-    log::initialize(log::Level::kInfo);
+    log::set_level(log::Level::kInfo);
     app::report_fatal(path, "ConfigurationInvalid", message);
   }
   return app::kExitConfiguration;
@@ -34,7 +34,7 @@ int refuse(const app::CommandLine& line, int argc, char** argv) {
 int main(int argc, char** argv) {
   const app::CommandLine line = app::parse_command_line(argc, argv);
   if (line.command == app::Command::kNone) return refuse(line, argc, argv);
-  log::initialize(line.log_level);
+  log::set_level(line.log_level);
   switch (line.command) {
     case app::Command::kServe: {
       // The commands for a terminal end at the first signal, as any tool does.

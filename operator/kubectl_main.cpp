@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kCannotTell;
   }
-  log::initialize(log::Level::kError);
+  log::set_level(log::Level::kError);
   if (doctor_command) return doctor(options, name);
   if (grant) return print(cli::grant_file(file, account));
   if (render) return print_rendered(cli::render_file(file));

@@ -48,7 +48,7 @@ int run(const app::CommandLine& line) {
   share_arenas();
   const SignalStop signals;  // first: it blocks the signals in every later thread
   kubernetes::initialize_cpprest_process();
-  log::initialize(line.log_level);
+  log::set_level(line.log_level);
   return app::run_operator(line.run, signals);
 }
 

@@ -92,7 +92,7 @@ Result<void> run(std::stop_token stop) {
 
 int main() {
   const SignalStop signals;  // first: it blocks the signals in every later thread
-  log::initialize(log::Level::kInfo);
+  log::set_level(log::Level::kInfo);
   const auto ended = run(signals.token());
   if (!ended) log::error("Could not work", {{"error", ended.error().describe()}});
   return ended ? 0 : 1;

@@ -58,7 +58,7 @@ TEST_CASE("a change that cannot be used is logged once, and the next one is look
                            return {};
                          }}});
   const testing::CapturedLog captured;
-  log::initialize(log::Level::kInfo);
+  log::set_level(log::Level::kInfo);
   secret.change("2", "");
   watch.check();
   watch.check();
@@ -79,7 +79,7 @@ TEST_CASE("files that change again while they are read are no error yet") {
                            return fail(ErrorCode::kInvalidArgument, "half of each");
                          }}});
   const testing::CapturedLog captured;
-  log::initialize(log::Level::kInfo);
+  log::set_level(log::Level::kInfo);
   secret.change("2", "second");
   watch.check();
   watch.check();

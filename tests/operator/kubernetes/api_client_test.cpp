@@ -91,7 +91,7 @@ TEST_CASE("Retry-After on 429 and 5xx is honoured, but a POST is sent again only
 
 TEST_CASE("of the flow schemas that turned a request away the log gets short names, each once, and not without end") {
   Rig rig;
-  log::initialize(log::Level::kInfo);
+  log::set_level(log::Level::kInfo);
   testing::CapturedLog captured;
   for (int i = 0; i < 300; ++i) {
     const std::string uid = std::to_string(i) + std::string(100'000, 'x');
@@ -99,7 +99,7 @@ TEST_CASE("of the flow schemas that turned a request away the log gets short nam
     CHECK_FALSE(rig.client.get(kSecrets, {"a", "b"}, {}));
   }
   CHECK(captured.text().size() < 100'000);
-  log::initialize(log::Level::kWarning);
+  log::set_level(log::Level::kWarning);
   CHECK(captured.count("rejected a request for now") == 200);
 }
 
