@@ -29,12 +29,25 @@ int refuse(const app::CommandLine& line, int argc, char** argv) {
   return app::kExitConfiguration;
 }
 
+/// A variable that nobody reads would be a setting that silently does nothing.
+void warn_of_variables(const app::CommandLine& line) {
+  for (const app::UnknownVariable& variable : line.unknown_variables) {
+    if (variable.nearest.empty()) {
+      log::warning("no option has this environment variable", {{"variable", variable.name}});
+    } else {
+      log::warning("no option has this environment variable",
+                   {{"variable", variable.name}, {"did_you_mean", variable.nearest}});
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const app::CommandLine line = app::parse_command_line(argc, argv);
+  if (line.command != app::Command::kNone) log::set_level(line.log_level);
+  warn_of_variables(line);
   if (line.command == app::Command::kNone) return refuse(line, argc, argv);
-  log::set_level(line.log_level);
   switch (line.command) {
     case app::Command::kServe: {
       // The commands for a terminal end at the first signal, as any tool does.

@@ -1,7 +1,10 @@
 #include "inference-server/app/option_sources.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <string_view>
 
 #include "common/file.hpp"
 #include "inference-server/config/nearest.hpp"
@@ -78,6 +81,46 @@ std::string default_of(const CLI::Option& option) {
   return text == "0" ? "false" : text;
 }
 
+constexpr std::string_view kPrefix = "INFERENCE_";
+
+std::vector<std::string> variables_of_environment() {
+  std::vector<std::string> names;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    if (text.starts_with(kPrefix)) names.emplace_back(text.substr(0, text.find('=')));
+  }
+  return names;
+}
+
+std::vector<std::string> variables_of_options(const CLI::App& program) {
+  std::vector<const CLI::App*> apps = program.get_subcommands({});
+  apps.push_back(&program);
+  std::vector<std::string> names;
+  for (const CLI::App* app : apps) {
+    for (const CLI::Option* option : app->get_options()) {
+      if (!option->get_envname().empty()) names.push_back(option->get_envname());
+    }
+  }
+  return names;
+}
+
+/// "INFERENCE" or "INFERENCE_B" of each INFERENCE_SERVICE_HOST or INFERENCE_B_SERVICE_HOST.
+std::vector<std::string> services_in(const std::vector<std::string>& variables) {
+  constexpr std::string_view kHost = "_SERVICE_HOST";
+  std::vector<std::string> services;
+  for (const std::string& name : variables) {
+    if (name.ends_with(kHost)) services.push_back(name.substr(0, name.size() - kHost.size()));
+  }
+  return services;
+}
+
+bool is_of_service(const std::string& variable, const std::string& service) {
+  if (!variable.starts_with(service)) return false;
+  const std::string_view rest = std::string_view(variable).substr(service.size());
+  return rest == "_SERVICE_HOST" || rest == "_SERVICE_PORT" || rest.starts_with("_SERVICE_PORT_") || rest == "_PORT" ||
+         rest.starts_with("_PORT_");
+}
+
 }  // namespace
 
 Result<std::vector<config::Setting>> apply_config_file(CLI::App& command, const std::string& path) {
@@ -111,6 +154,20 @@ std::vector<config::Effective> effective_options(const CLI::App& command, const 
     }
   }
   return effective;
+}
+
+std::vector<UnknownVariable> unknown_variables(const CLI::App& program) {
+  const auto given = variables_of_environment();
+  const auto known = variables_of_options(program);
+  const auto services = services_in(given);
+  std::vector<UnknownVariable> unknown;
+  for (const std::string& name : given) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const auto has_it = [&name](const std::string& service) { return is_of_service(name, service); };
+    if (std::any_of(services.begin(), services.end(), has_it)) continue;
+    unknown.push_back({name, config::nearest(name, known)});
+  }
+  return unknown;
 }
 
 std::string unknown_word(const CLI::App& program) {

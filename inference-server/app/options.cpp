@@ -271,6 +271,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_fit(app, line.fit);
   add_calibrate(app, line.calibrate);
   add_model_tools(app, line);
+  line.unknown_variables = unknown_variables(app);
   std::vector<config::Setting> file;
   if (const std::string path = config_path(argc, argv, serve); !path.empty()) {
     auto applied = apply_config_file(serve, path);
@@ -284,6 +285,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     std::ostringstream problems;
     const bool good = app.exit(error, out, problems) == 0;
     if (good) {
+      line.unknown_variables.clear();
       line.message = out.str();
       return line;
     }

@@ -114,6 +114,12 @@ struct DrawPicturesOptions {
 
 enum class Command { kServe, kClassify, kFetchModel, kConvert, kFit, kMakeDemoModel, kCalibrate, kDrawPictures, kNone };
 
+/// A variable of the environment that looks like one of this program's.
+struct UnknownVariable {
+  std::string name;
+  std::string nearest;  ///< what was probably meant; empty: nothing comes near
+};
+
 struct CommandLine {
   Command command = Command::kNone;
   log::Level log_level = log::Level::kInfo;
@@ -125,8 +131,9 @@ struct CommandLine {
   MakeDemoModelOptions make_demo_model;
   CalibrateOptions calibrate;
   DrawPicturesOptions draw_pictures;
-  std::string message;  ///< kNone: what to print (help, version, or what is wrong)
-  int exit_code = 0;    ///< kNone: 0, or what main returns
+  std::string message;                             ///< kNone: what to print (help, version, or what is wrong)
+  int exit_code = 0;                               ///< kNone: 0, or what main returns
+  std::vector<UnknownVariable> unknown_variables;  ///< to be warned of
 };
 
 /// Flag, then the environment (INFERENCE_ and the name in capitals), then the file of --config, then the default.

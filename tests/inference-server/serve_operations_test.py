@@ -44,6 +44,15 @@ class Configuration(ProgramTest):
             "INFERENCE_CONFIG": str(FOLDER / "nowhere.yaml")}))
         self.assertIn("did you mean --queue-depth?", self.ends_with("ConfigurationInvalid", "--queue-dept", "7"))
 
+    def test_a_misspelt_variable_is_warned_of_and_those_of_a_service_are_not(self):
+        environment = {"INFERENCE_QUEUE_DEPHT": "7", "INFERENCE_SERVICE_HOST": "10.0.0.1", "INFERENCE_PORT": "tcp://10.0.0.1:80"}
+        with Server(environment=environment) as server:
+            server.listening()
+            warning, = [json.loads(line) for line in server.log().splitlines() if "environment variable" in line]
+            self.assertEqual((warning["level"], warning["variable"], warning["did_you_mean"]),
+                             ("warning", "INFERENCE_QUEUE_DEPHT", "INFERENCE_QUEUE_DEPTH"))
+            self.assertIn('"queue_depth":64', server.log())
+
     def test_more_threads_than_cores_are_warned_of(self):
         def warnings(server):
             return [json.loads(line) for line in server.log().splitlines() if "more threads than cores" in line]

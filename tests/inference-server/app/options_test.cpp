@@ -132,6 +132,40 @@ TEST_CASE("an option or a command that there is not is told with the nearest one
   CHECK_THAT(refused({}), Contains("subcommand is required"));
 }
 
+TEST_CASE("a variable of the environment that no option has is told with the nearest one that is one") {
+  const Variable misspelt("INFERENCE_QUEUE_DEPHT", "4");
+  const Variable foreign("INFERENCE_NOTHING_LIKE_IT", "1");
+  const Variable right("INFERENCE_TOP_K", "3");
+  const Variable of_another_command("INFERENCE_FETCH_NAME", "model.safetensors");
+  const Variable short_of_prefix("INFERENCES", "1");
+  for (const CommandLine& line : {parse({"serve", "--model", "m"}), parse({"serve"}), parse({"fetch-model"})}) {
+    REQUIRE(line.unknown_variables.size() == 2);
+    const bool misspelt_first = line.unknown_variables[0].name == misspelt.name;
+    const UnknownVariable& told = line.unknown_variables[misspelt_first ? 0 : 1];
+    CHECK(told.name == misspelt.name);
+    CHECK(told.nearest == "INFERENCE_QUEUE_DEPTH");
+    const UnknownVariable& other = line.unknown_variables[misspelt_first ? 1 : 0];
+    CHECK(other.name == foreign.name);
+    CHECK(other.nearest.empty());
+  }
+  CHECK(parse({"serve", "--help"}).unknown_variables.empty());
+}
+
+TEST_CASE("variables that Kubernetes sets for a Service are nobody's mistake") {
+  const Variable host("INFERENCE_SERVICE_HOST", "10.0.0.1");
+  const Variable port("INFERENCE_SERVICE_PORT", "80");
+  const Variable named("INFERENCE_SERVICE_PORT_HTTP", "80");
+  const Variable url("INFERENCE_PORT", "tcp://10.0.0.1:80");
+  const Variable protocol("INFERENCE_PORT_80_TCP_PROTO", "tcp");
+  const Variable longer_host("INFERENCE_TOP_SERVICE_HOST", "10.0.0.2");
+  const Variable longer_port("INFERENCE_TOP_PORT_80_TCP", "tcp://10.0.0.2:80");
+  CHECK(parse({"serve", "--model", "m"}).unknown_variables.empty());
+  const Variable of_no_service("INFERENCE_PETS_PORT", "80");
+  const auto unknown = parse({"serve", "--model", "m"}).unknown_variables;
+  REQUIRE(unknown.size() == 1);
+  CHECK(unknown[0].name == of_no_service.name);
+}
+
 TEST_CASE("options of all commands may stand before and behind serve") {
   CHECK(parse({"serve", "--model", "m", "--log-level", "warning"}).log_level == log::Level::kWarning);
   CHECK(parse({"--log-level", "warning", "serve", "--model", "m"}).log_level == log::Level::kWarning);
