@@ -26,7 +26,8 @@ Result<std::unique_ptr<HttpServer>> start_admin_server(const ServeOptions& optio
     return fail(ErrorCode::kInvalidArgument, "--admin-listen " + options.admin_listen +
                                                  " is not a loopback address: give --admin-token-file as well");
   }
-  HttpServerOptions http{.address = listen->address, .port = listen->port, .handler_threads = 1};
+  // While one is busy with a reload, which takes its time, the other one refuses further ones.
+  HttpServerOptions http{.address = listen->address, .port = listen->port, .handler_threads = 2};
   http.max_connections = 64;
   if (!loopback) http.tls = std::move(tls);
   const bool secure = http.tls.has_value();

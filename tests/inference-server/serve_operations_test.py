@@ -5,11 +5,13 @@ import http.client
 import json
 import os
 import re
+import ssl
 import subprocess
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from serving import (DEADLINE, FOLDER, LABELS, MODEL, PICTURE, PROGRAM, WRITE_MODEL, MountedSecret, ProgramTest, Server, main,
-                     wait_for)
+                     make_certificate, wait_for)
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -67,11 +69,17 @@ class Configuration(ProgramTest):
 
 
 class AdminServer(Server):
+    admin_tls = None  # an ssl.SSLContext: the admin port is asked over HTTPS
+
     def admin(self, method, path, body=None, headers=None):
         def port():
             found = re.search(r'"admin_port":(\d+)', self.log())
             return int(found.group(1)) if found else None
-        connection = http.client.HTTPConnection("127.0.0.1", wait_for("the admin port", port), timeout=DEADLINE)
+        found = wait_for("the admin port", port)
+        if self.admin_tls:
+            connection = http.client.HTTPSConnection("localhost", found, timeout=DEADLINE, context=self.admin_tls)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", found, timeout=DEADLINE)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
@@ -125,6 +133,43 @@ class AdminPort(ProgramTest):
             token = {"Authorization": "Bearer an-admins-hidden-token"}
             self.assertEqual(server.admin("GET", "/admin/log-level", headers=token), (200, {"level": "info"}))
             self.assertNotIn("hidden", server.log())
+
+    def test_of_two_reloads_at_once_the_second_is_a_conflict_at_once(self):
+        with AdminServer("--admin-listen", "127.0.0.1:0") as server, ThreadPoolExecutor(2) as both:
+            server.ready()
+
+            def meet():
+                answers = both.map(lambda _: server.admin("POST", "/admin/reload"), range(2))
+                first, second = sorted(answers, key=lambda answer: answer[0])
+                self.assertEqual(first[0], 200, first)
+                return second[1] if second[0] == 409 else None
+            # A starved machine may send the second one when the first is done.
+            self.assertEqual(wait_for("two that meet", meet)["code"], "conflict")
+            self.assertEqual(server.admin("POST", "/admin/reload")[0], 200)
+
+    def test_beyond_loopback_it_speaks_HTTPS_if_the_server_does_and_its_certificate_follows(self):
+        first, second = make_certificate("admin-first"), make_certificate("admin-second")
+        secret = MountedSecret("admin-tls", first)
+        options = ["--tls-certificate", str(secret.path / "tls.crt"), "--tls-key", str(secret.path / "tls.key"),
+                   "--admin-token-file", write("https-admin-tokens", "an-admins-hidden-token\n")]
+        token = {"Authorization": "Bearer an-admins-hidden-token"}
+        with AdminServer(*options, "--admin-listen", "0.0.0.0:0") as server:
+            server.listening()
+            self.assertIn("served over HTTPS only", server.admin("GET", "/admin/log-level", headers=token)[1]["detail"])
+
+            def answers(pair):
+                server.admin_tls = ssl.create_default_context(cadata=pair["tls.crt"].decode())
+                try:
+                    return server.admin("GET", "/admin/log-level", headers=token) == (200, {"level": "info"})
+                except ssl.SSLCertVerificationError:
+                    return False
+            self.assertTrue(answers(first))
+            secret.change(second)
+            wait_for("the new certificate", lambda: answers(second))
+            self.assertFalse(answers(first))
+        with AdminServer(*options, "--admin-listen", "127.0.0.1:0") as server:
+            server.listening()
+            self.assertEqual(server.admin("GET", "/admin/log-level", headers=token), (200, {"level": "info"}))
 
 
 class Access(ProgramTest):
