@@ -14,17 +14,20 @@ Problem bad_parameter(std::string detail) {
   return {ProblemCode::kBadParameter, std::move(detail)};
 }
 
-/// Decoded; as sent where that is not possible.
-std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+/// Decoded; as sent where that is not possible. No value: not given.
+tl::expected<std::optional<std::string>, Problem> query_value(std::string_view query, std::string_view name) {
+  std::optional<std::string> found;
   while (!query.empty()) {
     const std::string_view pair = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(pair.size() + 1, query.size()));
     const auto equals = pair.find('=');
     if (pair.substr(0, equals) != name) continue;
+    // Which of them is meant, nobody knows.
+    if (found) return tl::unexpected<Problem>(bad_parameter(std::string(name) + " is given more than once."));
     const std::string value(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1));
-    return percent_decode(value).value_or(value);
+    found = percent_decode(value).value_or(value);
   }
-  return std::nullopt;
+  return found;
 }
 
 /// A parameter with two values, of which the first is the default.
@@ -64,8 +67,10 @@ std::optional<Problem> set_reading(ClassifyOptions& options, std::string_view na
 tl::expected<ClassifyQuery, Problem> parse_classify_query(std::string_view query, int fallback_k) {
   ClassifyQuery parsed;
   parsed.options.k = fallback_k;
-  if (const auto given = query_value(query, "k")) {
-    const auto k = whole_number(*given);
+  const auto given_k = query_value(query, "k");
+  if (!given_k) return tl::unexpected<Problem>(given_k.error());
+  if (*given_k) {
+    const auto k = whole_number(**given_k);
     if (!k || *k < 1 || *k > 100) {
       return tl::unexpected<Problem>(bad_parameter("k must be a whole number from 1 to 100."));
     }
@@ -73,10 +78,13 @@ tl::expected<ClassifyQuery, Problem> parse_classify_query(std::string_view query
   }
   for (const Choice& choice : kChoices) {
     const auto given = query_value(query, choice.name);
-    if (!given) continue;
-    if (auto problem = set_reading(parsed.options, choice.name, *given)) return tl::unexpected<Problem>(*problem);
+    if (!given) return tl::unexpected<Problem>(given.error());
+    if (!*given) continue;
+    if (auto problem = set_reading(parsed.options, choice.name, **given)) return tl::unexpected<Problem>(*problem);
   }
-  const std::string labels = query_value(query, "labels").value_or("name");
+  const auto given_labels = query_value(query, "labels");
+  if (!given_labels) return tl::unexpected<Problem>(given_labels.error());
+  const std::string labels = given_labels->value_or("name");
   if (labels == "wnid") {
     parsed.style = LabelStyle::kWnid;
   } else if (labels == "none") {

@@ -16,8 +16,8 @@ struct ClassifyQuery {
   LabelStyle style = LabelStyle::kName;
 };
 
-/// `k`, `labels`, `decode`, `exif`, `alpha` of a query as sent, whose values may be percent-encoded (RFC 3986); of a
-/// name that repeats the first counts, unknown names are ignored. kBadParameter.
+/// `k`, `labels`, `decode`, `exif`, `alpha` of a query as sent, whose values may be percent-encoded (RFC 3986); none
+/// of them twice; unknown names are ignored. kBadParameter.
 tl::expected<ClassifyQuery, Problem> parse_classify_query(std::string_view query, int fallback_k);
 
 /// Sets what `decode`, `exif` or `alpha` stands for; a problem (kBadParameter) when the value is not one of theirs.

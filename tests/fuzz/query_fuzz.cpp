@@ -12,5 +12,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (parsed && (parsed->options.k < 1 || parsed->options.k > 100)) std::abort();
   if (!parsed && parsed.error().code != ProblemCode::kBadParameter) std::abort();
   if (parsed && parsed->options.k != 5 && query.find("k=") == std::string::npos) std::abort();
+  if (parse_classify_query(query + "&k=1&k=1", 5)) std::abort();
   return 0;
 }

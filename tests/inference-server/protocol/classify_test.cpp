@@ -70,6 +70,21 @@ TEST_CASE_METHOD(ProtocolFixture,
   }
 }
 
+TEST_CASE_METHOD(ProtocolFixture,
+                 "a parameter that is given twice is refused by its name, one that nobody knows is not") {
+  const std::string picture = read_picture(kPicture);
+  const std::vector<std::pair<std::string, std::string>> parameters = {
+      {"k", "1"}, {"decode", "fast"}, {"exif", "apply"}, {"alpha", "white"}, {"labels", "name"}};
+  for (const auto& [name, value] : parameters) {
+    const std::string given = name + "=" + value;
+    CHECK(status_of(post(picture, "?" + given)) == 200);
+    const std::string response = post(picture, "?" + given + "&x=1&" + given);
+    check_problem(response, 400, "bad_parameter");
+    CHECK(json_of(response)["detail"] == name + " is given more than once.");
+  }
+  CHECK(status_of(post(picture, "?x=1&x=2&K=1&k=1")) == 200);
+}
+
 TEST_CASE_METHOD(ProtocolFixture, "an animation is its first frame, up to 1,000 frames") {
   const std::string response = post(gif_of_frames(1'000));
   REQUIRE(status_of(response) == 200);
