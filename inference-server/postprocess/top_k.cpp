@@ -6,6 +6,13 @@
 #include <numeric>
 
 namespace imageclassifier::postprocess {
+namespace {
+
+constexpr double kLeastSure = 0.5;
+constexpr double kMostEffectiveClasses = 10;
+
+}  // namespace
+
 std::vector<double> softmax(std::span<const float> logits, double temperature) {
   if (logits.empty()) return {};
   std::vector<double> values(logits.begin(), logits.end());
@@ -17,6 +24,19 @@ std::vector<double> softmax(std::span<const float> logits, double temperature) {
   }
   for (double& value : values) value /= sum;
   return values;
+}
+
+Certainty certainty_of(std::span<const float> logits, double temperature) {
+  const bool finite = std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); });
+  if (logits.empty() || !finite) return {false, static_cast<double>(logits.size())};
+  double best = 0;
+  double entropy = 0;
+  for (const double probability : softmax(logits, temperature)) {
+    best = std::max(best, probability);
+    if (probability > 0) entropy -= probability * std::log(probability);
+  }
+  const double effective = std::exp(entropy);
+  return {best >= kLeastSure && effective <= kMostEffectiveClasses, effective};
 }
 
 std::vector<Prediction> top_k(std::span<const float> logits, std::span<const std::string> labels, int k,

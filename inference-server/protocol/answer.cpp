@@ -39,6 +39,9 @@ Json result_json(const PictureResult& result, const std::string& request_id, Lab
   for (const postprocess::Prediction& prediction : result.predictions) {
     json["predictions"].push_back(prediction_json(prediction, style));
   }
+  json["certainty"] = {{"sure", result.certainty.sure},
+                       {"effective_classes", std::round(result.certainty.effective_classes * 100) / 100},
+                       {"note", certainty_note(result)}};
   const image::ImageInfo& image = result.image;
   json["image"] = {{"format", image.format}, {"width", image.width},
                    {"height", image.height}, {"orientation_applied", image.orientation_applied},
@@ -51,34 +54,56 @@ Json result_json(const PictureResult& result, const std::string& request_id, Lab
   return json;
 }
 
-std::string percent(double probability) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", probability * 100);
-  return text;
+double total_milliseconds(const Timing& timing) {
+  return milliseconds(timing.decode + timing.resize + timing.queue + timing.compute);
 }
 
 std::string prediction_html(const postprocess::Prediction& prediction) {
-  const std::string value = percent(prediction.probability);
+  char value[32];
+  std::snprintf(value, sizeof value, "%.6f", prediction.probability);
   const std::string label = web::escape(prediction.label);
-  return "<li><span class=\"label\"><bdi>" + label + "</bdi></span><meter min=\"0\" max=\"100\" value=\"" + value +
-         "\" aria-label=\"" + label + "\"></meter><span class=\"percent\">" + value + " %</span></li>\n";
+  return "<li><span class=\"label\" title=\"" + label + "\"><bdi>" + label + "</bdi></span><span class=\"percent\">" +
+         web::percent(prediction.probability) + "</span><meter min=\"0\" max=\"1\" value=\"" + value +
+         "\" aria-label=\"" + label + "\"></meter></li>\n";
 }
 
-std::string result_html(const PictureResult& result) {
+std::string scores_html(const PictureResult& result) {
   std::string html =
-      "<section class=\"result\">\n<h2><bdi>" + web::escape(result.file.value_or("Your picture")) + "</bdi></h2>\n";
-  if (result.problem) return html + "<p class=\"error\">" + web::escape(result.problem->detail) + "</p>\n</section>\n";
+      "<table><thead><tr><th>Class</th><th>Number</th><th>Probability</th><th>Raw score</th></tr></thead><tbody>\n";
+  for (const postprocess::Prediction& prediction : result.predictions) {
+    html += "<tr><td>" + web::isolated(prediction.label) + "</td><td>" + std::to_string(prediction.index) +
+            "</td><td>" + web::percent(prediction.probability) + "</td><td>" +
+            web::percent(prediction.probability_raw) + "</td></tr>\n";
+  }
+  return html + "</tbody></table>\n";
+}
+
+std::string result_html(const PictureResult& result, const model::ModelInfo& info) {
+  const std::string name = result.file.value_or("Your picture");
+  std::string html =
+      "<li class=\"card\">\n<h2 dir=\"auto\" title=\"" + web::escape(name) + "\">" + web::escape(name) + "</h2>\n";
+  if (result.problem) return html + "<p class=\"error\">" + web::escape(result.problem->detail) + "</p>\n</li>\n";
+  if (result.certainty.sure) {
+    html += "<p class=\"best\">" + web::isolated(result.predictions.front().label) + "</p>\n";
+  } else {
+    html += "<div class=\"unsure\"><p class=\"best\">Not sure</p><p>" + web::escape(certainty_note(result)) +
+            "</p></div>\n";
+  }
   html += "<ol class=\"predictions\">\n";
   for (const postprocess::Prediction& prediction : result.predictions) html += prediction_html(prediction);
-  html += "</ol>\n<p class=\"detail\">" + web::escape(result.image.format) + ", " + std::to_string(result.image.width) +
-          " × " + std::to_string(result.image.height) + " pixels, answered in " +
-          std::to_string(std::lround(milliseconds(result.timing.decode + result.timing.resize + result.timing.queue +
-                                                  result.timing.compute))) +
-          " ms</p>\n</section>\n";
+  const image::ImageInfo& image = result.image;
+  html += "</ol>\n<details class=\"more\"><summary>" + web::escape(info.name) + " · " + web::escape(info.precision) +
+          " · " + web::escape(info.weights_sha256.substr(0, 8)) + " · " +
+          std::to_string(std::lround(total_milliseconds(result.timing))) + " ms</summary>\n" + scores_html(result) +
+          "<p class=\"hint\">" + web::escape(image.format) + ", " + std::to_string(image.width) + " × " +
+          std::to_string(image.height) + " pixels" + (image.orientation_applied ? ", turned upright" : "") +
+          "</p>\n</details>\n</li>\n";
   return html;
 }
 
-const char* kAnotherPicture = "<p><a class=\"button\" href=\"/\">Classify another picture</a></p>\n";
+std::string another_picture(std::string_view root) {
+  return "<p><a class=\"button strong\" href=\"" + std::string(root) + "./\">Classify another picture</a></p>\n";
+}
 
 }  // namespace
 
@@ -125,19 +150,39 @@ std::string answer_json(const std::vector<PictureResult>& results, const model::
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string answer_html(const std::vector<PictureResult>& results, const model::ModelInfo& info,
-                        const std::string& request_id) {
-  std::string html = web::model_note(info.demo, info.architecture, info.precision);
-  for (const PictureResult& result : results) html += result_html(result);
-  html += kAnotherPicture;
-  return web::layout("Result", html, request_id);
+std::string certainty_note(const PictureResult& result) {
+  if (result.certainty.sure || result.predictions.empty()) return {};
+  const double best = result.predictions.front().probability;
+  const std::string among =
+      "the model wavers between about " + std::to_string(std::lround(result.certainty.effective_classes)) + " classes";
+  if (best >= 0.5) return "The best guess has " + web::percent(best) + ", but " + among + ".";
+  return "The best guess has only " + web::percent(best) + ": " + among +
+         ". Perhaps the picture shows nothing that it knows.";
 }
 
-std::string problem_html(const Problem& problem, const std::string& request_id) {
-  const std::string html =
-      "<section class=\"result\">\n<h2>That did not work</h2>\n<p class=\"error\" role=\"alert\">" +
-      web::escape(problem.detail) + "</p>\n</section>\n" + kAnotherPicture;
-  return web::layout("Error", html, request_id);
+std::string model_html(const model::ModelInfo& info, const model::Manifest& manifest, std::string_view root) {
+  return web::model_section(web::ModelFacts{.demo = info.demo,
+                                            .name = info.name,
+                                            .precision = info.precision,
+                                            .engine = info.engine,
+                                            .weights_sha256 = info.weights_sha256,
+                                            .labels = manifest.labels},
+                            root);
+}
+
+std::string answer_html(const std::vector<PictureResult>& results, const model::ModelInfo& info,
+                        const model::Manifest& manifest, const std::string& request_id, std::string_view root) {
+  std::string html = results.size() == 1 ? "<h1>Result</h1>\n" : "<h1>Results</h1>\n";
+  html += "<ol class=\"results\">\n";
+  for (const PictureResult& result : results) html += result_html(result, info);
+  html += "</ol>\n" + another_picture(root) + model_html(info, manifest, root);
+  return web::layout("Result", html, root, request_id);
+}
+
+std::string problem_html(const Problem& problem, const std::string& request_id, std::string_view root) {
+  const std::string html = "<h1>That did not work</h1>\n<p class=\"error\" role=\"alert\">" +
+                           web::escape(problem.detail) + "</p>\n" + another_picture(root);
+  return web::layout("Error", html, root, request_id);
 }
 
 }  // namespace imageclassifier::protocol

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/http_server.hpp"
@@ -33,9 +34,15 @@ enum class LabelStyle {
 std::string answer_json(const std::vector<PictureResult>& results, const model::ModelInfo& info,
                         const std::string& request_id, LabelStyle style = LabelStyle::kName);
 
-/// The same as a page for browsers without JavaScript.
+/// Why a result is not sure, in words; empty when it is.
+std::string certainty_note(const PictureResult& result);
+
+/// What the pages say of the model (HTML); `root` is that of web::root_of.
+std::string model_html(const model::ModelInfo& info, const model::Manifest& manifest, std::string_view root);
+
+/// The answer as a page for browsers without JavaScript.
 std::string answer_html(const std::vector<PictureResult>& results, const model::ModelInfo& info,
-                        const std::string& request_id);
-std::string problem_html(const Problem& problem, const std::string& request_id);
+                        const model::Manifest& manifest, const std::string& request_id, std::string_view root);
+std::string problem_html(const Problem& problem, const std::string& request_id, std::string_view root);
 
 }  // namespace imageclassifier::protocol

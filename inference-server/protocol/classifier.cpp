@@ -222,6 +222,7 @@ void Classifier::finish(PictureResult& result, const ClassifyOptions& options, R
   if (!logits) return fail_picture(result, logits.error());
   metrics_.stage(Stage::kCompute, timing.compute);
   result.predictions = postprocess::top_k(*logits, manifest_->labels, options.k, manifest_->temperature);
+  result.certainty = postprocess::certainty_of(*logits, manifest_->temperature);
   for (postprocess::Prediction& prediction : result.predictions) {
     const auto index = static_cast<std::size_t>(prediction.index);
     if (index < manifest_->wnids.size()) prediction.wnid = manifest_->wnids[index];

@@ -42,6 +42,7 @@ struct PictureResult {
   std::optional<Problem> problem;
   image::ImageInfo image;
   std::vector<postprocess::Prediction> predictions;
+  postprocess::Certainty certainty;
   std::vector<float> logits;  ///< one per class, when ClassifyOptions::keep_logits
   Timing timing;
 };

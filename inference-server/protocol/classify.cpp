@@ -7,9 +7,11 @@
 namespace imageclassifier::protocol {
 namespace {
 
+constexpr std::string_view kRoot = "../";  // from /v1/classify
+
 HttpResponse refuse(const Problem& problem, const Caller& caller) {
   HttpResponse response = problem_response(problem, caller.request_id);
-  if (caller.html) web::become_page(response, problem_html(problem, caller.request_id));
+  if (caller.html) web::become_page(response, problem_html(problem, caller.request_id, kRoot));
   return response;
 }
 
@@ -24,7 +26,8 @@ tl::expected<InferenceRequest, Problem> read(const HttpRequest& request, int top
     if (results.size() == 1 && results.front().problem) return tl::unexpected<Problem>(*results.front().problem);
     HttpResponse response{.content_type = "application/json", .body = {}};
     if (context.caller.html) {
-      web::become_page(response, answer_html(results, context.info, context.caller.request_id));
+      web::become_page(response,
+                       answer_html(results, context.info, context.manifest, context.caller.request_id, kRoot));
     } else {
       response.body = answer_json(results, context.info, context.caller.request_id, style);
     }

@@ -98,10 +98,11 @@ ContentCoding accepted_coding(const HttpRequest& request) {
   return found;
 }
 
-void compress_body(HttpResponse& response, ContentCoding coding) {
+void compress_body(HttpResponse& response, ContentCoding coding, Effort effort) {
   if (coding == ContentCoding::kIdentity || response.body.size() < kWorthwhile) return;
   z_stream stream{};
-  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, window_of(coding), 8, Z_DEFAULT_STRATEGY) != Z_OK) return;
+  const int level = effort == Effort::kSmall ? Z_BEST_COMPRESSION : Z_BEST_SPEED;
+  if (deflateInit2(&stream, level, Z_DEFLATED, window_of(coding), 8, Z_DEFAULT_STRATEGY) != Z_OK) return;
   std::string packed(deflateBound(&stream, response.body.size()), '\0');
   stream.next_in = bytes_of(response.body.data());
   stream.avail_in = static_cast<uInt>(response.body.size());

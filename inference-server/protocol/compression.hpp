@@ -18,7 +18,10 @@ std::optional<Problem> uncompress_body(HttpRequest& request, std::size_t limit);
 /// What Accept-Encoding names, gzip first; "*" and what has q=0 do not count.
 ContentCoding accepted_coding(const HttpRequest& request);
 
+/// How hard compress_body tries: kFast for what is made for one answer, kSmall for what is made once.
+enum class Effort { kFast, kSmall };
+
 /// Compresses a body of 1 KiB or more: less is sent in one packet anyway.
-void compress_body(HttpResponse& response, ContentCoding coding);
+void compress_body(HttpResponse& response, ContentCoding coding, Effort effort = Effort::kFast);
 
 }  // namespace imageclassifier::protocol

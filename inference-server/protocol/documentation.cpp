@@ -61,15 +61,16 @@ std::string operations_of(const Json& document, const std::string& tag) {
 }
 
 std::string docs_html(const Json& document) {
-  std::string body = "<p>" + text_of(document["info"], "summary") + " Version " + text_of(document["info"], "version") +
-                     ". For programs: <a href=\"/openapi.json\">openapi.json</a>.</p>\n"
+  std::string body = "<h1>Interface</h1>\n<p>" + text_of(document["info"], "summary") + " Version " +
+                     text_of(document["info"], "version") +
+                     ". For programs: <a href=\"openapi.json\">openapi.json</a>.</p>\n"
                      "<pre><code>curl -F image=@picture.jpg ADDRESS/v1/classify</code></pre>\n";
   for (const Json& tag : document["tags"]) {
     const std::string name = tag["name"].get<std::string>();
     body += "<h2>" + web::escape(name) + "</h2>\n<p>" + text_of(tag, "description") + "</p>\n";
     body += operations_of(document, name);
   }
-  return web::layout("Interface", body);
+  return web::layout("Interface", body, web::root_of("/docs"));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace imageclassifier::protocol {
 std::vector<HttpRoute> make_routes(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options) {
   std::vector<HttpRoute> routes = {
       {"POST", "/v1/classify", classify_handler(state, metrics, options), options.max_upload_bytes},
+      {"GET", "/v1/classes", classes_handler(state)},
       {"GET", "/healthz", healthz_handler(), 0, true},
       {"GET", "/readyz", readyz_handler(state), 0, true},
       {"GET", "/metrics", metrics_handler(metrics), 0, true}};
@@ -20,6 +21,7 @@ std::vector<HttpRoute> make_routes(ServerState& state, InferenceMetrics& metrics
   for (HttpRoute& route : page_routes(state, options)) {
     if (options.upload_page || route.path == "/app.css") routes.push_back(std::move(route));
   }
+  if (options.upload_page) routes.push_back(example_route());
   for (HttpRoute& route : v2_routes(state, metrics, options)) routes.push_back(std::move(route));
   for (HttpRoute& route : torchserve_routes(state, metrics, options)) routes.push_back(std::move(route));
   for (HttpRoute& route : kserve_v1_routes(state, metrics, options)) routes.push_back(std::move(route));
@@ -45,7 +47,7 @@ HttpResponse refuse(const HttpRefusalContext& refusal, const AuthSchemes& scheme
     if (schemes.bearer) response.headers.push_back({"WWW-Authenticate", bearer_challenge(refusal.head)});
   }
   if (refusal.head != nullptr && !v2 && wants_html(*refusal.head))
-    web::become_page(response, problem_html(problem, id));
+    web::become_page(response, problem_html(problem, id, web::root_of(refusal.head->path)));
   return response;
 }
 

@@ -27,11 +27,18 @@ HttpHandler classify_handler(ServerState& state, InferenceMetrics& metrics, cons
 HttpHandler v2_infer_handler(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
 std::vector<HttpRoute> v2_routes(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
 std::vector<HttpRoute> torchserve_routes(ServerState& state, InferenceMetrics& metrics, const ProtocolOptions& options);
+/// GET /v1/classes: what the model can answer.
+HttpHandler classes_handler(ServerState& state);
 HttpHandler healthz_handler();
 HttpHandler readyz_handler(ServerState& state);
 HttpHandler metrics_handler(InferenceMetrics& metrics);
 /// GET /openapi.json, OPTIONS / and GET /docs.
 std::vector<HttpRoute> documentation_routes();
+/// GET /, its style and its script.
 std::vector<HttpRoute> page_routes(ServerState& state, const ProtocolOptions& options);
+/// GET /examples/{name}: the pictures that the page offers, drawn when they are asked for the first time.
+HttpRoute example_route();
+/// For instance "sailboat.jpg".
+const std::vector<std::string>& example_names();
 
 }  // namespace imageclassifier::protocol

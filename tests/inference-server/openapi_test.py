@@ -110,6 +110,7 @@ class Description(unittest.TestCase):
     def test_the_rest(self):
         for path in ("/healthz", "/readyz", "/metrics", "/", "/app.css", "/app.js", "/docs", "/openapi.json"):
             self.check(path)
+        self.check("/v1/classes")
         self.check("/", "OPTIONS")
 
 

@@ -31,7 +31,7 @@ LAYERS = {
     "inference-server/config": {"common"},
     "inference-server/protocol": {"common", "inference-server/image", "inference-server/preprocess",
                                   "inference-server/postprocess", "inference-server/model/model.hpp",
-                                  "inference-server/batching", "inference-server/web"},
+                                  "inference-server/batching", "inference-server/demo", "inference-server/web"},
     "inference-server/app": EVERYTHING,
     "inference-server": EVERYTHING,
 }

@@ -44,6 +44,33 @@ TEST_CASE("temperature changes the probability and leaves the raw softmax") {
   CHECK(hot[0].probability_raw == Approx(1.0 / (1.0 + std::exp(-2.0))));
 }
 
+TEST_CASE("an answer is sure when its first class is more likely right than wrong and few others are in play") {
+  const auto certain = postprocess::certainty_of(std::vector<float>{2.0F, 0.0F});
+  CHECK(certain.sure);
+  CHECK(certain.effective_classes == Approx(1.44).margin(0.01));
+  const auto even = postprocess::certainty_of(std::vector<float>(4, 1.0F));
+  CHECK_FALSE(even.sure);
+  CHECK(even.effective_classes == Approx(4));
+  // 0.5 for one of two is just sure; as hot as this it is no more.
+  CHECK(postprocess::certainty_of(std::vector<float>{0.0F, 0.0F}).sure);
+  CHECK_FALSE(postprocess::certainty_of(std::vector<float>{2.0F, 0.0F, 0.0F}, 8.0).sure);
+}
+
+TEST_CASE("a first class of more than a half is not sure when the rest is spread over very many") {
+  std::vector<float> logits(1000, 0.0F);
+  logits[7] = 7.4F;  // about 0.62; the others 0.0004 each
+  CHECK(postprocess::top_k(logits, {}, 1)[0].probability > 0.6);
+  const auto spread = postprocess::certainty_of(logits);
+  CHECK_FALSE(spread.sure);
+  CHECK(spread.effective_classes > 10);
+}
+
+TEST_CASE("logits that are no numbers are never sure") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK_FALSE(postprocess::certainty_of(std::vector<float>{nan, 1.0F}).sure);
+  CHECK_FALSE(postprocess::certainty_of({}).sure);
+}
+
 TEST_CASE("huge and broken logits do no harm") {
   const float infinite = std::numeric_limits<float>::max();
   const float nan = std::numeric_limits<float>::quiet_NaN();

@@ -105,26 +105,3 @@ TEST_CASE("warming up runs the model without counting batches") {
   fixture.model->broken = true;
   CHECK_FALSE(fixture.classifier->warm_up().has_value());
 }
-
-TEST_CASE("the page is small, needs nothing external and says demo model plainly") {
-  ProtocolFixture fixture;
-  const std::string page = fixture.get("/");
-  const std::string css = fixture.get("/app.css");
-  const std::string js = fixture.get("/app.js");
-  CHECK(body_of(page).size() + body_of(css).size() + body_of(js).size() < 60'000);
-  CHECK_THAT(page, Contains("Demo model") && Contains("enctype=\"multipart/form-data\"") && Contains("name=\"image\""));
-  CHECK_THAT(page, Contains("default-src 'none'") && Contains("X-Content-Type-Options: nosniff"));
-  CHECK_THAT(page, !Contains("{{") && !Contains("style=") && !Contains("onclick"));
-  for (const std::string* file : {&page, &css, &js})
-    CHECK_THAT(body_of(*file), !Contains("http:") && !Contains("https:"));
-  const auto etag = css.find("ETag: ");
-  const std::string tag = css.substr(etag + 6, css.find("\r\n", etag) - etag - 6);
-  CHECK(status_of(fixture.get("/app.css", "If-None-Match: " + tag + "\r\n")) == 304);
-}
-
-TEST_CASE("without the upload page the API stays") {
-  ProtocolFixture fixture(
-      true, {.top_k = 5, .max_upload_bytes = 1000, .request_timeout = std::chrono::seconds(10), .upload_page = false});
-  CHECK(status_of(fixture.get("/")) == 404);
-  CHECK(status_of(fixture.get("/readyz")) == 200);
-}
