@@ -89,8 +89,12 @@ export async function dropMade(page, ...files) {
   }, files.map((file) => ({...file, bytes: [...file.bytes]})));
 }
 
+/** The whole page, in a window as high as it is: Playwright's own way takes the touch screen away. */
 export async function screenshot(page, name) {
-  await page.screenshot({path: path.join(SCREENSHOTS, `${name}.png`), fullPage: true, animations: "disabled"});
+  const size = page.viewportSize();
+  await page.setViewportSize({width: size.width, height: await page.evaluate(() => document.documentElement.scrollHeight)});
+  await page.screenshot({path: path.join(SCREENSHOTS, `${name}.png`), animations: "disabled"});
+  await page.setViewportSize(size);
 }
 
 /** Remembers where everything was when the last card came, and before that when the page was there. */
