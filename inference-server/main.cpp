@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "inference-server/app/application.hpp"
 
@@ -13,8 +15,10 @@ using namespace imageclassifier;
 /// why.
 int refuse(const app::CommandLine& line, int argc, char** argv) {
   std::fputs(line.message.c_str(), line.exit_code == 0 ? stdout : stderr);
-  const bool serving = argc > 1 && std::strcmp(argv[1], "serve") == 0;
-  const bool fetching = argc > 1 && std::strcmp(argv[1], "fetch-model") == 0;
+  // Options of all commands may stand before the command.
+  const std::vector<std::string_view> words(argv, argv + argc);
+  const bool serving = std::find(words.begin(), words.end(), "serve") != words.end();
+  const bool fetching = !serving && std::find(words.begin(), words.end(), "fetch-model") != words.end();
   if (line.exit_code == 0 || !(serving || fetching)) return line.exit_code == 0 ? 0 : 2;
   const char* const termination_log = std::getenv("INFERENCE_TERMINATION_LOG");
   // Without the advice to run it with --help, which ends up in a resource's status.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -254,6 +255,8 @@ int Application::drain() {
   if (was_ready) clock_.sleep_for(milliseconds(options_.drain_delay), signals_.fast_token());
   const bool finished = server_->drain(milliseconds(options_.exit_timeout), signals_.fast_token());
   log::info("stopped", {{"finished_all", finished}});
+  // Nobody waits for a model that is still being made, and making it cannot be broken off.
+  if (model_.is_loading()) std::_Exit(0);
   return 0;
 }
 

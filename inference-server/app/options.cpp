@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <sstream>
 
 #include "common/build_info.hpp"
@@ -25,6 +26,18 @@ CLI::Validator seed() {
         return good ? std::string() : std::string("must be a whole number from 0 to 18446744073709551615");
       },
       "NUMBER");
+}
+
+/// CLI::Range lets NaN pass, of which no comparison is true.
+CLI::Validator number_between(double least, double most) {
+  const CLI::Range range(least, most);
+  return CLI::Validator(
+      [range](std::string& text) {
+        double number = 0;
+        if (CLI::detail::lexical_cast(text, number) && std::isnan(number)) return text + " is not a number";
+        return range(text);
+      },
+      range.get_description());
 }
 
 /// An option with its environment variable: --max-upload-bytes and INFERENCE_MAX_UPLOAD_BYTES.
@@ -87,13 +100,13 @@ CLI::App& add_serve(CLI::App& app, ServeOptions& options, ConfigOptions& config)
   add(command, "--max-upload-bytes", options.max_upload_bytes, "Largest request body")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 30));
   add(command, "--request-timeout", options.request_timeout, "Seconds from the last byte of a request to its answer")
-      ->check(CLI::Range(0.001, 3600.0));
+      ->check(number_between(0.001, 3600.0));
   add(command, "--queue-depth", options.queue_depth, "Pictures that may wait for the model")
       ->check(CLI::Range(1, 100000));
   add(command, "--drain-delay", options.drain_delay, "Seconds to serve on after SIGTERM, not ready")
-      ->check(CLI::Range(0.0, 3600.0));
+      ->check(number_between(0.0, 3600.0));
   add(command, "--exit-timeout", options.exit_timeout, "Seconds for requests in flight after that")
-      ->check(CLI::Range(0.0, 3600.0));
+      ->check(number_between(0.0, 3600.0));
   add(command, "--auth-basic-file", options.auth_basic_file,
       "Ask for a user name and a password: a folder with the files username and password, or a file with "
       "username:password; read again when they change");
@@ -114,7 +127,7 @@ CLI::App& add_serve(CLI::App& app, ServeOptions& options, ConfigOptions& config)
       "Serve only if this picture file is taken for --self-test-label");
   add(command, "--self-test-label", options.self_test_label, "Label of the self-test's picture");
   add(command, "--self-test-minimum-score", options.self_test_minimum_score, "Probability that it must have at least")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_between(0.0, 1.0));
   add(command, "--upload-page", options.upload_page, "Serve the page at / (true or false)");
   add(command, "--termination-log", options.termination_log, "File for the reason when the server cannot ever serve");
   add(command, "--config", config.file, "YAML file with options: their names without dashes, a colon, the value");
@@ -149,7 +162,7 @@ void add_fit(CLI::App& app, FitModelOptions& fit) {
   fitting.add_option("--out", fit.output, "The .safetensors file to write")->required();
   add(fitting, "--model", fit.model, "Weights whose network is taken, all but the last layer")->required();
   fitting.add_option("--holdout", fit.holdout, "Share of each class that is judged and not fitted")
-      ->check(CLI::Range(0.0, 0.5))
+      ->check(number_between(0.0, 0.5))
       ->capture_default_str();
   fitting.add_option("--seed", fit.seed, "Which pictures are held out")->check(seed())->capture_default_str();
   add(fitting, "--threads", fit.threads, "0: the cores this process may use")->check(CLI::Range(0, 1024));
@@ -170,7 +183,7 @@ void add_calibrate(CLI::App& app, CalibrateOptions& options) {
           "--least-agreement", options.least_agreement,
           "Share of the compared pictures that must keep float32's first class; else nothing is written; 0: no matter "
           "what the comparison says")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_between(0.0, 1.0))
       ->capture_default_str();
   command.add_option("--threads", options.threads, "0: the cores this process may use")
       ->check(CLI::Range(0, 1024))

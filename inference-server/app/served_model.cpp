@@ -68,6 +68,19 @@ tl::expected<std::optional<protocol::SelfTestReport>, Failure> ServedModel::test
 }
 
 tl::expected<ServedModel::Made, Failure> ServedModel::make(StartStages& stages, bool first) {
+  ++loading_;
+  auto made = [&]() -> tl::expected<Made, Failure> {
+    try {
+      return make_or_throw(stages, first);
+    } catch (const std::exception& error) {  // no thread or no memory is to be had
+      return tl::unexpected<Failure>(Failure{"", Error(ErrorCode::kExhausted, error.what())});
+    }
+  }();
+  --loading_;
+  return made;
+}
+
+tl::expected<ServedModel::Made, Failure> ServedModel::make_or_throw(StartStages& stages, bool first) {
   auto model = load(options_.model, &stages);
   if (!model) return model_failure(model.error());
   if (first) state_.warming_up((*model)->info());
@@ -93,6 +106,7 @@ std::optional<Failure> ServedModel::start(StartStages& stages) {
   malloc_trim(0);
   log_ready("ready", *made->classifier, stages.since_start());
   state_.ready(std::move(made->classifier), std::move(made->self_test));
+  started_ = true;
   return std::nullopt;
 }
 
@@ -108,8 +122,9 @@ Result<model::ModelInfo> ServedModel::reload_alone() {
 }
 
 Result<model::ModelInfo> ServedModel::exchange() {
+  // Answers are given before the start is over, which then would put its own model over the new one.
+  if (!started_) return fail(ErrorCode::kUnavailable, "the first model is not ready yet");
   auto former = state_.get().classifier;
-  if (!former) return fail(ErrorCode::kUnavailable, "the first model is not ready yet");
   log::info("reloading the model", {{"model", options_.model.model}});
   StartStages stages(clock_);
   auto made = make(stages, false);

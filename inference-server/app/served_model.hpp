@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -41,6 +42,9 @@ class ServedModel {
   /// The same, but kConflict at once while another one runs.
   Result<model::ModelInfo> reload_alone();
 
+  /// A load or a reload is under way: it ends only when it has made the whole model.
+  bool is_loading() const { return loading_ > 0; }
+
   /// A reload soon, on the thread that runs serve_requests(); several requests before it begins are one.
   void request_reload();
   void serve_requests(const std::stop_token& stop);
@@ -51,6 +55,7 @@ class ServedModel {
     std::optional<protocol::SelfTestReport> self_test;
   };
   tl::expected<Made, Failure> make(StartStages& stages, bool first);
+  tl::expected<Made, Failure> make_or_throw(StartStages& stages, bool first);
   tl::expected<std::optional<protocol::SelfTestReport>, Failure> test(protocol::Classifier& classifier,
                                                                       StartStages& stages);
   Result<model::ModelInfo> exchange();
@@ -60,6 +65,8 @@ class ServedModel {
   Clock& clock_;
   protocol::InferenceMetrics& metrics_;
   protocol::ServerState& state_;
+  std::atomic<bool> started_{false};
+  std::atomic<int> loading_{0};
   std::mutex reloading_;
   Guarded<bool> requested_;
   std::condition_variable_any wake_;

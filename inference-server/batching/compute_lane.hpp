@@ -5,7 +5,9 @@
 #include <bit>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -134,6 +136,19 @@ class ComputeLane {
     state.mutex_lock().unlock();
   }
 
+  /// Runs `work`, which does the same as `tasks` tasks, on a lane's thread before what waits, and returns when it is
+  /// done: a warm-up needs the thread that computes, but no place in the queue. Not done when the lane stops first.
+  void run_on_lane(std::size_t tasks, std::function<void()> work) {
+    const auto done = std::make_shared<std::promise<void>>();
+    std::future<void> result = done->get_future();
+    state_.lock()->errands.push_back({tasks, [done, work = std::move(work)] {
+                                        work();
+                                        done->set_value();
+                                      }});
+    wake_.notify_all();
+    result.wait();
+  }
+
   /// Tasks that wait or are reserved.
   std::size_t depth() { return in_queue(*state_.lock()); }
 
@@ -147,9 +162,14 @@ class ComputeLane {
     Task task;
     SteadyTime since;
   };
+  struct Errand {
+    std::size_t tasks;
+    std::function<void()> work;
+  };
   struct State {
     std::array<std::deque<Waiting>, 2> waiting;  // by priority
     std::deque<Waiting> dead;                    // to be told so by the lane's thread
+    std::deque<Errand> errands;
     std::size_t reserved = 0;
     std::size_t idle = 0;  // lanes that compute nothing
     ServiceRate rate;
@@ -187,20 +207,28 @@ class ComputeLane {
     while (true) {
       std::vector<Waiting> batch;
       std::deque<Waiting> dead;
+      std::optional<Errand> errand;
       {
         auto state = state_.lock();
         if (std::exchange(busy, false)) ++state->idle;
         wake_.wait(state.mutex_lock(), stop, [&state] {
-          return !state->waiting[0].empty() || !state->waiting[1].empty() || !state->dead.empty();
+          return !state->waiting[0].empty() || !state->waiting[1].empty() || !state->dead.empty() ||
+                 !state->errands.empty();
         });
         if (stop.stop_requested()) break;
         sweep(*state, clock_.steady_now());
         dead.swap(state->dead);
-        batch = take(*state);
-        busy = !batch.empty();
+        if (state->errands.empty()) {
+          batch = take(*state);
+        } else {
+          errand = std::move(state->errands.front());
+          state->errands.pop_front();
+        }
+        busy = !batch.empty() || errand;
         if (busy) --state->idle;
       }
       for (Waiting& one : dead) finish_dead(one);
+      if (errand) run(*errand);
       if (!batch.empty()) compute(std::move(batch));
     }
     auto rest = state_.with([](State& state) {
@@ -210,6 +238,12 @@ class ComputeLane {
       return std::exchange(state.dead, {});
     });
     for (Waiting& waiting : rest) finish(waiting, fail(ErrorCode::kUnavailable, "the server is stopping"), {});
+  }
+
+  void run(const Errand& errand) {
+    state_.lock()->rate.arrived(errand.tasks, clock_.steady_now());
+    errand.work();
+    state_.lock()->rate.departed(errand.tasks, clock_.steady_now());
   }
 
   std::vector<Waiting> take(State& state) const {

@@ -1,7 +1,6 @@
 #include "inference-server/protocol/classifier.hpp"
 
 #include <atomic>
-#include <future>
 
 namespace imageclassifier::protocol {
 namespace {
@@ -86,29 +85,16 @@ Result<void> Classifier::warm_up_batch(std::size_t size, StartStages* stages) {
 }
 
 Result<void> Classifier::run_batch(std::size_t size) {
-  auto places = lane_.reserve(size);
-  if (!places) return fail(places.error());
-  const preprocess::Input input = preprocess::preprocess(warm_up_picture(), manifest_->transform);
-  // Through the lane, because threads of the model's pool belong to the thread that computes.
-  std::vector<std::promise<Result<std::vector<float>>>> rows(size);
-  std::vector<Lane::Task> tasks;
-  for (auto& row : rows) {
-    tasks.push_back({input, SteadyTime::max(), {}, [&row](Result<std::vector<float>> logits, const auto&) {
-                       row.set_value(std::move(logits));
-                     }});
+  const std::vector inputs(size, preprocess::preprocess(warm_up_picture(), manifest_->transform));
+  Result<model::Logits> logits = fail(ErrorCode::kUnavailable, "the server is stopping");
+  // There, because threads of the model's pool belong to the thread that computes.
+  lane_.run_on_lane(size, [&] { logits = model_->forward(inputs); });
+  if (!logits) return fail(logits.error());
+  for (const std::vector<float>& row : logits->rows) {
+    if (row.size() == class_count()) continue;
+    return fail(ErrorCode::kInvalidArgument, "the model has " + std::to_string(row.size()) + " outputs but " +
+                                                 std::to_string(class_count()) + " labels");
   }
-  lane_.submit(std::move(*places), std::move(tasks));
-  std::optional<Error> failure;
-  for (auto& row : rows) {
-    const auto logits = row.get_future().get();
-    if (!logits) {
-      failure = logits.error();
-    } else if (logits->size() != class_count()) {
-      failure = Error(ErrorCode::kInvalidArgument, "the model has " + std::to_string(logits->size()) + " outputs but " +
-                                                       std::to_string(class_count()) + " labels");
-    }
-  }
-  if (failure) return fail(*failure);
   return {};
 }
 
@@ -117,7 +103,6 @@ Result<std::vector<std::vector<float>>> Classifier::compute(std::vector<preproce
   auto logits = model_->forward(inputs);
   if (warm_) metrics_.batch(inputs.size(), clock_.steady_now() - begin);
   if (!logits) return fail(logits.error());
-  metrics_.queue_depth(lane_.depth());
   return std::move(logits->rows);
 }
 
@@ -264,7 +249,6 @@ void Classifier::decode(Decoding& decoding) {
   std::vector<Lane::Task> tasks;
   tasks.push_back(task(pending, decoding.index, std::move(*input)));
   lane_.submit(std::move(decoding.place), std::move(tasks));
-  metrics_.queue_depth(lane_.depth());
 }
 
 std::optional<Problem> Classifier::classify(const std::vector<Picture>& pictures, std::shared_ptr<const void> owner,
@@ -304,7 +288,6 @@ std::optional<Problem> Classifier::classify(std::vector<preprocess::Input> input
   std::vector<Lane::Task> tasks;
   for (std::size_t i = 0; i < inputs.size(); ++i) tasks.push_back(task(pending, i, std::move(inputs[i])));
   lane_.submit(std::move(*places), std::move(tasks));
-  metrics_.queue_depth(lane_.depth());
   return std::nullopt;
 }
 

@@ -15,6 +15,16 @@ HttpResponse refuse(const Problem& problem, const Caller& caller) {
   return response;
 }
 
+/// What a client should do who got nothing because there was no time for any of the pictures: come back.
+std::optional<Problem> all_too_busy(const std::vector<PictureResult>& results) {
+  std::optional<Problem> last;
+  for (const PictureResult& result : results) {
+    if (!result.problem || status_of(*result.problem) != 429) return std::nullopt;
+    if (!last || last->retry_after < result.problem->retry_after) last = result.problem;
+  }
+  return last;
+}
+
 tl::expected<InferenceRequest, Problem> read(const HttpRequest& request, int top_k) {
   auto query = parse_classify_query(request.query, top_k);
   if (!query) return tl::unexpected<Problem>(query.error());
@@ -24,6 +34,7 @@ tl::expected<InferenceRequest, Problem> read(const HttpRequest& request, int top
                                              const AnswerContext& context) -> tl::expected<HttpResponse, Problem> {
     // A single picture that fails is the request's failure; among several it stands in its place.
     if (results.size() == 1 && results.front().problem) return tl::unexpected<Problem>(*results.front().problem);
+    if (auto busy = all_too_busy(results)) return tl::unexpected<Problem>(std::move(*busy));
     HttpResponse response{.content_type = "application/json", .body = {}};
     if (context.caller.html) {
       web::become_page(response,

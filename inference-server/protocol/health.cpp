@@ -56,8 +56,10 @@ HttpHandler readyz_handler(ServerState& state) {
   };
 }
 
-HttpHandler metrics_handler(InferenceMetrics& metrics) {
-  return [&metrics](const HttpRequest& request, const HttpResponder& responder) {
+HttpHandler metrics_handler(ServerState& state, InferenceMetrics& metrics) {
+  return [&state, &metrics](const HttpRequest& request, const HttpResponder& responder) {
+    // Places come back in many ways; what is told is what is so now.
+    if (const auto classifier = state.get().classifier) metrics.queue_depth(classifier->queued());
     HttpResponse response{.content_type = std::string(MetricsRegistry::kContentType), .body = metrics.text()};
     add_common_headers(response, request_id(request));
     responder.respond(std::move(response));

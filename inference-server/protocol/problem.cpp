@@ -153,7 +153,8 @@ Problem problem_of(const Error& error) {
       return {ProblemCode::kDeadline, "The server was too busy to answer in time. Try again shortly.", 1};
     case ErrorCode::kExhausted:
       return {ProblemCode::kQueueFull, "The server is busy. Try again shortly.", 1};
-    case ErrorCode::kCancelled:
+    case ErrorCode::kCancelled:  // heard by nobody but those who closed only their own side
+      return {ProblemCode::kBadRequest, "The client closed its side of the connection before the answer was ready."};
     case ErrorCode::kUnavailable:
       return {ProblemCode::kDraining, "The server is stopping. Try again shortly.", 1};
     default:

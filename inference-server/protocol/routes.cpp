@@ -16,7 +16,7 @@ std::vector<HttpRoute> make_routes(ServerState& state, InferenceMetrics& metrics
       {"GET", "/v1/classes", classes_handler(state)},
       {"GET", "/healthz", healthz_handler(), 0, true},
       {"GET", "/readyz", readyz_handler(state), 0, true},
-      {"GET", "/metrics", metrics_handler(metrics), 0, true}};
+      {"GET", "/metrics", metrics_handler(state, metrics), 0, true}};
   // Without the upload page the stylesheet stays: the result page of a form post uses it.
   for (HttpRoute& route : page_routes(state, options)) {
     if (options.upload_page || route.path == "/app.css") routes.push_back(std::move(route));

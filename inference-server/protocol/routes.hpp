@@ -31,7 +31,7 @@ std::vector<HttpRoute> torchserve_routes(ServerState& state, InferenceMetrics& m
 HttpHandler classes_handler(ServerState& state);
 HttpHandler healthz_handler();
 HttpHandler readyz_handler(ServerState& state);
-HttpHandler metrics_handler(InferenceMetrics& metrics);
+HttpHandler metrics_handler(ServerState& state, InferenceMetrics& metrics);
 /// GET /openapi.json, OPTIONS / and GET /docs.
 std::vector<HttpRoute> documentation_routes();
 /// GET /, its style and its script.

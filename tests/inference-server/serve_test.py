@@ -81,6 +81,25 @@ class Start(ProgramTest):
             self.assertIn('"message":"configuration"', server.log())
             self.assertIn('"top_k":3', server.log())
 
+    def test_clients_that_fill_the_queue_during_the_start_do_not_end_it(self):
+        with Server("--queue-depth", "2") as server:
+            server.listening()
+            statuses, ready = set(), threading.Event()
+
+            def ask():
+                while not ready.is_set():
+                    statuses.add(server.classify(PICTURE)[0])
+            clients = [threading.Thread(target=ask) for _ in range(8)]
+            for client in clients:
+                client.start()
+            try:
+                wait_for("readiness", lambda: server.get("/readyz")[0] == 200)
+            finally:
+                ready.set()
+                for client in clients:
+                    client.join()
+            self.assertLessEqual(statuses, {200, 429, 503})
+
     def test_what_can_never_serve_ends_with_78_and_says_why(self):
         broken = FOLDER / "broken.safetensors"
         broken.write_bytes(MODEL.read_bytes()[:-4])
@@ -92,6 +111,8 @@ class Start(ProgramTest):
         self.ends_with("ConfigurationInvalid", "--no-such-option")
         self.assertRegex(self.ends_with("ConfigurationInvalid", "--top-k", "many"), r"\A--top-k: [^\n]+\Z")
         self.ends_with("ConfigurationInvalid", environment={"INFERENCE_QUEUE_DEPTH": "many"})
+        before_the_command = subprocess.run([PROGRAM, "--log-level", "error", "serve", "--lanes", "0"], stderr=subprocess.DEVNULL)
+        self.assertEqual(before_the_command.returncode, 78)
 
 
 class SelfTest(ProgramTest):

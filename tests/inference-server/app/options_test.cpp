@@ -41,6 +41,14 @@ std::string refused(const std::vector<const char*>& words) {
 
 }  // namespace
 
+TEST_CASE("a number that is none is refused") {
+  for (const char* option : {"--request-timeout", "--drain-delay", "--exit-timeout", "--self-test-minimum-score"}) {
+    const CommandLine line = parse({"serve", "--model", "m", option, "nan"});
+    CHECK(line.command == Command::kNone);
+    CHECK_THAT(line.message, Contains("nan is not a number"));
+  }
+}
+
 TEST_CASE("a flag goes before the environment, that before the file, and that before the default") {
   const ConfigFile file(
       "model: from-file\ntop-k: 2\nqueue-depth: 3\ndrain-delay: 1.5\nupload-page: false\nlog-level: debug\n");

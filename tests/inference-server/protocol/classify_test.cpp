@@ -263,12 +263,21 @@ TEST_CASE_METHOD(ProtocolFixture, "a client may shorten the time limit and nobod
   // Time enough to be decoded, since a decode ends at the limit too.
   auto late = std::async(std::launch::async,
                          [this] { return post(read_picture(kPicture), "", "X-Request-Timeout-Ms: 300\r\n"); });
-  wait_for_queue(before + 1, 1);
+  const std::string two =
+      form_part("image", "a", read_picture(kPicture)) + form_part("image", "b", read_picture(kPicture));
+  auto late_form = std::async(std::launch::async, [this, &two] {
+    return post(two + "--XX--", "", kFormHeader + std::string("X-Request-Timeout-Ms: 300\r\n"));
+  });
+  wait_for_queue(before + 1, 3);
   clock.sleep_for(std::chrono::milliseconds(301), {});
   gate.set_value();
   CHECK(status_of(first.get()) == 200);
   check_problem(late.get(), 429, "deadline");
+  const std::string form = late_form.get();
+  check_problem(form, 429, "deadline");
+  CHECK_THAT(form, Contains("Retry-After: "));
   CHECK(model->entered == before + 1);
+  CHECK_THAT(get("/metrics"), Contains("\ninference_queue_depth 0\n"));
   check_problem(post("x", "", "X-Request-Timeout-Ms: 0\r\n"), 400, "bad_parameter");
 }
 
