@@ -139,12 +139,9 @@ class ComputeLane {
   /// Runs `work`, which does the same as `tasks` tasks, on a lane's thread before what waits, and returns when it is
   /// done: a warm-up needs the thread that computes, but no place in the queue. Not done when the lane stops first.
   void run_on_lane(std::size_t tasks, std::function<void()> work) {
-    const auto done = std::make_shared<std::promise<void>>();
-    std::future<void> result = done->get_future();
-    state_.lock()->errands.push_back({tasks, [done, work = std::move(work)] {
-                                        work();
-                                        done->set_value();
-                                      }});
+    std::promise<void> done;
+    std::future<void> result = done.get_future();
+    state_.lock()->errands.push_back({tasks, std::move(work), std::move(done)});
     wake_.notify_all();
     result.wait();
   }
@@ -165,6 +162,7 @@ class ComputeLane {
   struct Errand {
     std::size_t tasks;
     std::function<void()> work;
+    std::promise<void> done;
   };
   struct State {
     std::array<std::deque<Waiting>, 2> waiting;  // by priority
@@ -240,10 +238,12 @@ class ComputeLane {
     for (Waiting& waiting : rest) finish(waiting, fail(ErrorCode::kUnavailable, "the server is stopping"), {});
   }
 
-  void run(const Errand& errand) {
+  void run(Errand& errand) {
     state_.lock()->rate.arrived(errand.tasks, clock_.steady_now());
     errand.work();
     state_.lock()->rate.departed(errand.tasks, clock_.steady_now());
+    // Last: who waited for it finds the lane idle.
+    errand.done.set_value();
   }
 
   std::vector<Waiting> take(State& state) const {
