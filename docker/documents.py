@@ -26,6 +26,16 @@ def files_of(tree):
     return sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
 
 
+def library_paths(context):
+    """Of Debian's files, as the image and this machine have them."""
+    return [Path("/") / path.relative_to(context / LIBRARIES) for path in files_of(context / LIBRARIES)]
+
+
+def own_files(context):
+    """Our programs and modules, and the model."""
+    return [path for tree in sorted(context.iterdir()) if tree.name != LIBRARIES for path in files_of(tree)]
+
+
 def owners(paths):
     """{path: Debian package}, of files of this machine. A merged /usr has each under two names, of which dpkg knows one."""
     found = {path: MADE[str(path)] for path in paths if str(path) in MADE}
@@ -66,18 +76,18 @@ def package(name, version_, kind="Package", **more):
 
 def unaccounted(context):
     """Files of the image that no package and no part of ours explains."""
-    paths = [Path("/") / path.relative_to(context / LIBRARIES) for path in files_of(context / LIBRARIES)]
+    paths = library_paths(context)
     known = owners(paths)
     return [path for path in paths if path not in known and not OURS.match(str(path))]
 
 
 def bill_of_materials(image, digest, context):
     """An SPDX document: the image, our programs and model in it by their digests, and Debian's packages."""
-    paths = [Path("/") / path.relative_to(context / LIBRARIES) for path in files_of(context / LIBRARIES)]
+    paths = library_paths(context)
     held = versions(set(owners(paths).values()))
     packages = [package(NAMES[image], version(), kind="Image", licenseDeclared="Apache-2.0",
                         checksums=[{"algorithm": "SHA256", "checksumValue": digest.removeprefix("sha256:")}], primaryPackagePurpose="CONTAINER")]
-    for path in (path for tree in sorted(context.iterdir()) if tree.name != LIBRARIES for path in files_of(tree)):
+    for path in own_files(context):
         model = path.suffix == ".safetensors"
         packages.append(package(path.name, "NOASSERTION" if model else version(), licenseDeclared="NOASSERTION" if model else "Apache-2.0",
                                 checksums=[{"algorithm": "SHA256", "checksumValue": sha256(path)}],
@@ -101,8 +111,7 @@ def bill_of_materials(image, digest, context):
 def provenance(image, digest, context, builder):
     """An in-toto statement with SLSA's predicate: from which commit, with what, by which builder."""
     commit, changed = git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
-    inputs = [{"name": path.name, "digest": {"sha256": sha256(path)}}
-              for tree in sorted(context.iterdir()) if tree.name != LIBRARIES for path in files_of(tree)]
+    inputs = [{"name": path.name, "digest": {"sha256": sha256(path)}} for path in own_files(context)]
     dockerfile = Path(__file__).resolve().parent / image / "Dockerfile"
     return {"_type": "https://in-toto.io/Statement/v1",
             "subject": [{"name": NAMES[image], "digest": {"sha256": digest.removeprefix("sha256:")}}],
